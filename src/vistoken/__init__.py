@@ -1,0 +1,50 @@
+"""vistoken: pixels to patch tokens. Count, plan, make and look at the visual tokens of vision transformers and VLMs.
+
+Importing this package loads neither torch nor numpy, nor most of itself: a public name is resolved when it is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from vistoken._version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from vistoken.catalogue import models as models
+    from vistoken.counting import TokenCount as TokenCount
+    from vistoken.counting import count as count
+    from vistoken.encoding import Encoder as Encoder
+    from vistoken.encoding import ImageTokens as ImageTokens
+    from vistoken.errors import VistokenError as VistokenError
+    from vistoken.geometry import Size as Size
+    from vistoken.planning import Plan as Plan
+    from vistoken.planning import plan as plan
+
+# Where each public name lives. `Encoder` and `ImageTokens` need the extra `encode`.
+_HOMES = {
+    "count": "vistoken.counting",
+    "TokenCount": "vistoken.counting",
+    "plan": "vistoken.planning",
+    "Plan": "vistoken.planning",
+    "models": "vistoken.catalogue",
+    "Encoder": "vistoken.encoding",
+    "ImageTokens": "vistoken.encoding",
+    "Size": "vistoken.geometry",
+    "VistokenError": "vistoken.errors",
+}
+
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'vistoken' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

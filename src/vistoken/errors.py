@@ -1,0 +1,74 @@
+"""The exception tree.
+
+    VistokenError
+    |- UsageError      wrong use: an option, a size, an argument           exit 2
+    |- InputError      one input could not be read or cut into patches     exit 3
+    |- OutputError     the result could not be written                     exit 4
+    |- ModelError      a model is unknown, or its files are wrong          exit 5
+    |  |- ConfigError      config.json and its companions
+    |  '- WeightsError     the safetensors files
+    '- MissingExtra    an optional library is not installed                exit 2
+
+Every message says what was given, which rule it broke, and what would work. All of them are
+`ValueError`s, so that a caller who knows nothing of vistoken can catch what a user did wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class VistokenError(ValueError):
+    """Something that was given to vistoken is wrong."""
+
+    exit_code = 2
+
+
+class UsageError(VistokenError):
+    """An argument has no meaning or contradicts another one."""
+
+
+class InputError(VistokenError):
+    """One input (an image, a size) cannot be used; others may still be fine."""
+
+    exit_code = 3
+
+
+class OutputError(VistokenError):
+    """The result cannot be written."""
+
+    exit_code = 4
+
+
+class ModelError(VistokenError):
+    """A model is unknown or its description is wrong."""
+
+    exit_code = 5
+
+
+class ConfigError(ModelError):
+    """A configuration file is missing, unreadable, or has an impossible value."""
+
+
+class WeightsError(ModelError):
+    """The weights do not fit the model's description."""
+
+
+class MissingExtra(VistokenError):
+    """A library of an optional extra is not installed."""
+
+    def __init__(self, library: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs {library}, which is not installed: pip install 'vistoken[{extra}]'")
+
+
+def did_you_mean(given: str, known: Iterable[str], limit: int = 3) -> str:
+    """A hint with the closest known names, or an empty string.
+
+    >>> did_you_mean("dinov2-bse", ["dinov2-base", "vit-b16-224"])
+    ' Did you mean dinov2-base?'
+    """
+    import difflib  # only on the way to an error message
+
+    by_lower = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(given.lower(), list(by_lower), n=limit, cutoff=0.6)
+    return f" Did you mean {' or '.join(by_lower[name] for name in close)}?" if close else ""

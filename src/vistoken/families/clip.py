@@ -1,0 +1,120 @@
+"""CLIP's image tower: a norm before the blocks, patches handed out un-normed, a projected class token.
+
+`last_hidden_state` is un-normed; `post_layernorm` touches the class token alone. OpenAI trained with quick GELU,
+LAION with exact GELU: `hidden_act` says which, and the wrong one is silently wrong by up to 0.02 an activation.
+Sources: transformers 5.23.0, `models/clip/modeling_clip.py`; arXiv 2103.00020.
+"""
+
+from __future__ import annotations
+
+from vistoken.configs import Config
+from vistoken.family import ACTIVATIONS, RECALLED, REFERENCE, Example, Family, Published, Reading, heads_of, table_of
+from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, HALF, SETTINGS, standard
+from vistoken.spec import (
+    ClassPool,
+    ClassToken,
+    EncoderSpec,
+    Label,
+    LayerNorm,
+    LearnedTable,
+    PlainMlp,
+    Pool,
+    ProjectedClass,
+    TableResize,
+)
+from vistoken.weight_names import CLIP_BLOCKS, CONTRASTIVE_PARTS, Row, Weight, WeightNames, affine
+
+DEFAULTS = {
+    "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
+    "hidden_act": "quick_gelu", "layer_norm_eps": 1e-5, "image_size": 224, "patch_size": 32, "num_channels": 3,
+    "projection_dim": 512,
+}  # fmt: skip
+
+
+def read(config: Config, preprocessor: Config | None) -> Reading:
+    """`model_type` "clip" holds a `vision_config` beside the text tower's; "clip_vision_model" is the tower alone."""
+    whole = config.has("vision_config")
+    vision = (config.child("vision_config") if whole else config).with_defaults(
+        DEFAULTS, f"CLIPVisionConfig in {REFERENCE}"
+    )
+    dim, heads = heads_of(vision)
+    patch = vision.patch("patch_size")
+    table, image = table_of(vision, patch)
+    encoder = EncoderSpec(
+        patch=patch,
+        patch_bias=False,
+        dim=dim,
+        depth=vision.integer("num_hidden_layers", low=0, high=1024),
+        heads=heads,
+        channels=vision.integer("num_channels", low=3, high=3),
+        norm=LayerNorm(vision.number("layer_norm_eps", 0, 1)),
+        pre_norm=True,
+        mlp=PlainMlp(vision.integer("intermediate_size"), vision.choice("hidden_act", ACTIVATIONS)),
+        prefix=(ClassToken(),),
+        # CLIPVisionEmbeddings.interpolate_pos_encoding: bicubic, no antialias, the class token's row kept.
+        position=LearnedTable(table.rows, table.cols, prefix_rows=1, resize=TableResize("bicubic", antialias=False)),
+        final_norm="pooled",
+        pool=_pool(config, vision, whole),
+    )
+    return Reading(encoder, *standard(preprocessor, "CLIPImageProcessor", patch, image))
+
+
+def _pool(config: Config, vision: Config, whole: bool) -> Pool:
+    """A whole CLIP projects to its own `projection_dim`; a tower saved alone has a projection only if its class has."""
+    if whole:
+        return ProjectedClass(config.with_defaults(DEFAULTS, f"CLIPConfig in {REFERENCE}").integer("projection_dim"))
+    if vision.has("architectures") and vision.raw("architectures") == ["CLIPVisionModel"]:
+        return ClassPool()
+    return ProjectedClass(vision.integer("projection_dim"))
+
+
+WEIGHTS = WeightNames(
+    roots=("", "vision_model."),
+    weights=(
+        Weight("embeddings.class_embedding", "prefix.cls", Row()),
+        Weight("embeddings.patch_embedding.weight", "patch.weight"),
+        Weight("embeddings.position_embedding.weight", "position.table"),
+        *affine("pre_layrnorm", "pre_norm"),  # the published spelling
+        *CLIP_BLOCKS,
+        Weight("visual_projection.weight", "pool.projection.weight"),
+    ),
+    ignored=CONTRASTIVE_PARTS,
+)
+
+OPENAI = {"image_mean": CLIP_MEAN, "image_std": CLIP_STD, "act": "quick_gelu"}
+LAION = OPENAI | {"act": "gelu"}
+LAION_HALF = LAION | {"image_mean": HALF, "image_std": HALF}  # L/14 on LAION-2B used 0.5 (open_clip, pretrained.py)
+
+
+def _clip(size: str, patch: int, pixels: int, like: dict[str, object], *names: str) -> Published:
+    dim, depth, heads, projection = {"B": (768, 12, 12, 512), "L": (1024, 24, 16, 768), "H": (1280, 32, 16, 1024)}[size]
+    vision = {"hidden_size": dim, "num_hidden_layers": depth, "num_attention_heads": heads, "patch_size": patch,
+              "intermediate_size": 4 * dim, "image_size": pixels, "hidden_act": like["act"]}  # fmt: skip
+    config = {"model_type": "clip", "projection_dim": projection, "vision_config": vision}
+    preprocessor = {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": pixels}, "resample": 3,
+                    "crop_size": pixels, "image_mean": like["image_mean"], "image_std": like["image_std"]}  # fmt: skip
+    return Published(names, config, preprocessor, RECALLED)
+
+
+FAMILY = Family(
+    name="CLIP",
+    model_types=("clip", "clip_vision_model"),
+    read=read,
+    published=(
+        _clip("B", 32, 224, OPENAI, "openai/clip-vit-base-patch32", "clip-b32"),
+        _clip("B", 16, 224, OPENAI, "openai/clip-vit-base-patch16", "clip-b16"),
+        _clip("L", 14, 224, OPENAI, "openai/clip-vit-large-patch14", "clip-l14"),
+        _clip("L", 14, 336, OPENAI, "openai/clip-vit-large-patch14-336", "clip-l14-336"),
+        _clip("B", 32, 224, LAION, "laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "clip-b32-laion"),
+        _clip("B", 16, 224, LAION, "laion/CLIP-ViT-B-16-laion2B-s34B-b88K", "clip-b16-laion"),
+        _clip("L", 14, 224, LAION_HALF, "laion/CLIP-ViT-L-14-laion2B-s32B-b82K", "clip-l14-laion"),
+        _clip("H", 14, 224, LAION, "laion/CLIP-ViT-H-14-laion2B-s32B-b79K", "clip-h14-laion"),
+    ),
+    rule=Label("verified", f"CLIPImageProcessorPil of {REFERENCE}"),
+    settings=SETTINGS,
+    weights=WEIGHTS,
+    examples=(
+        Example("clip-l14-336", 1280, 720, 576, 577, "336 / 14 = 24 a side, and one class token"),
+        Example("clip-b32", 640, 427, 49, 50, "224 / 32 = 7 a side, and one class token"),
+    ),
+)

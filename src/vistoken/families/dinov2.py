@@ -1,0 +1,144 @@
+"""DINOv2 with and without registers: layer scale, gated MLP in the giant size, a table made for 518 pixels.
+
+The table is resized bicubic; the register models with antialias, the others without. (The original code without
+registers scales by (n + 0.1) / 37 instead, and differs from this format's reference at every size but 518.)
+Registers stand between class token and patches, have no row in the table, and never count as patches.
+Sources: transformers 5.23.0, `models/dinov2/modeling_dinov2.py`, `models/dinov2_with_registers/`; arXiv 2304.07193,
+2309.16588.
+"""
+
+from __future__ import annotations
+
+from vistoken.configs import Config
+from vistoken.family import ACTIVATIONS, RECALLED, REFERENCE, Example, Family, Published, Reading, heads_of, table_of
+from vistoken.preprocessing import IMAGENET_MEAN, IMAGENET_STD, SETTINGS, standard
+from vistoken.spec import (
+    ClassPool,
+    ClassToken,
+    EncoderSpec,
+    GatedMlp,
+    Label,
+    LayerNorm,
+    LearnedTable,
+    Mlp,
+    PlainMlp,
+    PrefixToken,
+    Registers,
+    TableResize,
+)
+from vistoken.weight_names import DropOnes, Ignore, Row, Weight, WeightNames, affine, fused_qkv
+
+DEFAULTS = {
+    "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "mlp_ratio": 4, "hidden_act": "gelu",
+    "layer_norm_eps": 1e-6, "image_size": 224, "patch_size": 14, "num_channels": 3, "qkv_bias": True,
+    "use_swiglu_ffn": False, "use_mask_token": True,
+}  # fmt: skip
+REGISTER_DEFAULTS = DEFAULTS | {"patch_size": 16, "num_register_tokens": 4}
+
+
+def read(config: Config, preprocessor: Config | None) -> Reading:
+    registered = config.raw("model_type") == "dinov2_with_registers"
+    source = "Dinov2WithRegistersConfig" if registered else "Dinov2Config"
+    config = config.with_defaults(REGISTER_DEFAULTS if registered else DEFAULTS, f"{source} in {REFERENCE}")
+    dim, heads = heads_of(config)
+    patch = config.patch("patch_size")
+    table, image = table_of(config, patch)
+    prefix: tuple[PrefixToken, ...] = (ClassToken(),)
+    if registered:
+        prefix += (Registers(config.integer("num_register_tokens", high=1024)),)
+    encoder = EncoderSpec(
+        patch=patch,
+        dim=dim,
+        depth=config.integer("num_hidden_layers", low=0, high=1024),
+        heads=heads,
+        channels=config.integer("num_channels", low=3, high=3),
+        norm=LayerNorm(config.number("layer_norm_eps", 0, 1)),
+        mlp=_mlp(config, dim),
+        qkv_bias=config.flag("qkv_bias"),
+        layer_scale=True,
+        prefix=prefix,
+        position=LearnedTable(
+            table.rows, table.cols, prefix_rows=1, resize=TableResize("bicubic", antialias=registered)
+        ),
+        pool=ClassPool(),
+        # The register models always store the unused mask token; the others by option.
+        mask_token=registered or config.flag("use_mask_token"),
+    )
+    return Reading(encoder, *standard(preprocessor, "BitImageProcessor", patch, image))
+
+
+def _mlp(config: Config, dim: int) -> Mlp:
+    """The hidden size follows from mlp_ratio; a gated MLP keeps two thirds, rounded up to a multiple of 8."""
+    hidden = int(dim * config.number("mlp_ratio", 0.01, 64))
+    if config.flag("use_swiglu_ffn"):
+        return GatedMlp((int(hidden * 2 / 3) + 7) // 8 * 8, "silu")
+    return PlainMlp(hidden, config.choice("hidden_act", ACTIVATIONS))
+
+
+WEIGHTS = WeightNames(
+    roots=("", "dinov2.", "dinov2_with_registers."),
+    weights=(
+        Weight("embeddings.cls_token", "prefix.cls", DropOnes()),
+        Weight("embeddings.register_tokens", "prefix.reg", DropOnes()),
+        Weight("embeddings.mask_token", "mask_token", Row()),
+        Weight("embeddings.position_embeddings", "position.table", DropOnes()),
+        *affine("embeddings.patch_embeddings.projection", "patch"),
+        *affine("encoder.layer.{n}.norm1", "blocks.{n}.norm1"),
+        *fused_qkv(
+            "encoder.layer.{n}.attention.attention.query",
+            "encoder.layer.{n}.attention.attention.key",
+            "encoder.layer.{n}.attention.attention.value",
+            "blocks.{n}.attention.qkv",
+        ),
+        *affine("encoder.layer.{n}.attention.output.dense", "blocks.{n}.attention.out"),
+        Weight("encoder.layer.{n}.layer_scale1.lambda1", "blocks.{n}.scale1"),
+        *affine("encoder.layer.{n}.norm2", "blocks.{n}.norm2"),
+        *affine("encoder.layer.{n}.mlp.fc1", "blocks.{n}.mlp.up"),
+        *affine("encoder.layer.{n}.mlp.fc2", "blocks.{n}.mlp.down"),
+        # weights_in holds [gate; up]: the first half of its rows goes through the activation.
+        *affine("encoder.layer.{n}.mlp.weights_in", "blocks.{n}.mlp.gate_up"),
+        *affine("encoder.layer.{n}.mlp.weights_out", "blocks.{n}.mlp.down"),
+        Weight("encoder.layer.{n}.layer_scale2.lambda1", "blocks.{n}.scale2"),
+        *affine("layernorm", "norm"),
+    ),
+    ignored=(("classifier.*", Ignore("the classifier")),),
+)
+
+# BitImageProcessor: short side 256, the middle 224, although the table is made for 518.
+PREPROCESSOR = {
+    "image_processor_type": "BitImageProcessor", "size": {"shortest_edge": 256}, "crop_size": 224, "resample": 3,
+    "image_mean": IMAGENET_MEAN, "image_std": IMAGENET_STD,
+}  # fmt: skip
+SIZES = {"S": (384, 12, 6), "B": (768, 12, 12), "L": (1024, 24, 16), "g": (1536, 40, 24)}
+
+
+def _dinov2(size: str, *names: str, registers: int = 0) -> Published:
+    dim, depth, heads = SIZES[size]
+    config = {"model_type": "dinov2_with_registers" if registers else "dinov2", "hidden_size": dim,
+              "num_hidden_layers": depth, "num_attention_heads": heads, "image_size": 518, "patch_size": 14,
+              "use_swiglu_ffn": size == "g"}  # fmt: skip
+    return Published(names, config | ({"num_register_tokens": registers} if registers else {}), PREPROCESSOR, RECALLED)
+
+
+FAMILY = Family(
+    name="DINOv2",
+    model_types=("dinov2", "dinov2_with_registers"),
+    read=read,
+    published=(
+        _dinov2("S", "facebook/dinov2-small", "dinov2-s14"),
+        _dinov2("B", "facebook/dinov2-base", "dinov2-b14"),
+        _dinov2("L", "facebook/dinov2-large", "dinov2-l14"),
+        _dinov2("g", "facebook/dinov2-giant", "dinov2-g14"),
+        _dinov2("S", "facebook/dinov2-with-registers-small", "dinov2-s14-reg", registers=4),
+        _dinov2("B", "facebook/dinov2-with-registers-base", "dinov2-b14-reg", registers=4),
+        _dinov2("L", "facebook/dinov2-with-registers-large", "dinov2-l14-reg", registers=4),
+        _dinov2("g", "facebook/dinov2-with-registers-giant", "dinov2-g14-reg", registers=4),
+    ),
+    rule=Label("verified", f"BitImageProcessorPil of {REFERENCE}"),
+    settings=SETTINGS,
+    weights=WEIGHTS,
+    examples=(
+        Example("dinov2-b14", 1280, 720, 256, 257, "224 / 14 = 16 a side, and one class token"),
+        Example("dinov2-g14-reg", 1280, 720, 256, 261, "the same with four registers"),
+    ),
+)

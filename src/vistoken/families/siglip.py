@@ -1,0 +1,114 @@
+"""SigLIP and the fixed-resolution SigLIP 2: no prefix token, a learned table, pooling by attention.
+
+SigLIP 2 at a fixed resolution is the same network in the same format: no registers, no rotary positions, no mean
+pooling, whatever introductory texts say (big_vision, README_siglip2; `modeling_siglip.py` has none of the three).
+A side that patches do not divide keeps its remainder unread: 384 / 14 gives 27, and 6 pixels change nothing.
+Sources: transformers 5.23.0, `models/siglip/modeling_siglip.py`; arXiv 2303.15343, 2502.14786.
+"""
+
+from __future__ import annotations
+
+from vistoken.configs import Config
+from vistoken.family import ACTIVATIONS, RECALLED, REFERENCE, Example, Family, Published, Reading, heads_of, table_of
+from vistoken.preprocessing import HALF, SETTINGS, standard
+from vistoken.spec import AttentionPool, EncoderSpec, Label, LayerNorm, LearnedTable, NoPool, PlainMlp, TableResize
+from vistoken.weight_names import CLIP_BLOCKS, CONTRASTIVE_PARTS, SIGLIP_HEAD, Weight, WeightNames, affine
+
+DEFAULTS = {
+    "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
+    "hidden_act": "gelu_pytorch_tanh", "layer_norm_eps": 1e-6, "image_size": 224, "patch_size": 16,
+    "num_channels": 3, "vision_use_head": True,
+}  # fmt: skip
+
+
+def read(config: Config, preprocessor: Config | None) -> Reading:
+    """`model_type` "siglip" holds a `vision_config` beside the text tower's; "siglip_vision_model" is the tower alone."""
+    vision = config.child("vision_config") if config.raw("model_type") == "siglip" else config
+    vision = vision.with_defaults(DEFAULTS, f"SiglipVisionConfig in {REFERENCE}")
+    dim, heads = heads_of(vision)
+    patch = vision.patch("patch_size")
+    table, image = table_of(vision, patch)
+    hidden = vision.integer("intermediate_size")
+    encoder = EncoderSpec(
+        patch=patch,
+        dim=dim,
+        depth=vision.integer("num_hidden_layers", low=0, high=1024),
+        heads=heads,
+        channels=vision.integer("num_channels", low=3, high=3),
+        norm=LayerNorm(vision.number("layer_norm_eps", 0, 1)),
+        mlp=PlainMlp(hidden, vision.choice("hidden_act", ACTIVATIONS)),
+        # SiglipVisionEmbeddings.interpolate_pos_encoding: bicubic, no antialias.
+        position=LearnedTable(table.rows, table.cols, prefix_rows=0, resize=TableResize("bicubic", antialias=False)),
+        pool=AttentionPool(heads, hidden) if vision.flag("vision_use_head") else NoPool(),
+    )
+    return Reading(encoder, *standard(preprocessor, "SiglipImageProcessor", patch, image))
+
+
+WEIGHTS = WeightNames(
+    roots=("", "vision_model."),
+    weights=(
+        *affine("embeddings.patch_embedding", "patch"),
+        Weight("embeddings.position_embedding.weight", "position.table"),
+        *CLIP_BLOCKS,
+        *SIGLIP_HEAD,
+    ),
+    ignored=CONTRASTIVE_PARTS,
+)
+
+SIZES = {  # hidden_size, num_hidden_layers, num_attention_heads, intermediate_size
+    "B": (768, 12, 12, 3072),
+    "L": (1024, 24, 16, 4096),
+    "SO400M": (1152, 27, 16, 4304),  # the shape-optimised ViT of arXiv 2305.13035
+    "g-opt": (1536, 40, 16, 6144),
+}
+
+
+def _siglip(size: str, patch: int, pixels: int, *names: str, resample: int = 3) -> Published:
+    dim, depth, heads, hidden = SIZES[size]
+    vision = {"hidden_size": dim, "num_hidden_layers": depth, "num_attention_heads": heads,
+              "intermediate_size": hidden, "image_size": pixels, "patch_size": patch}  # fmt: skip
+    preprocessor = {"image_processor_type": "SiglipImageProcessor", "size": {"height": pixels, "width": pixels},
+                    "resample": resample, "image_mean": HALF, "image_std": HALF}  # fmt: skip
+    return Published(names, {"model_type": "siglip", "vision_config": vision}, preprocessor, RECALLED)
+
+
+def _siglip2(size: str, patch: int, pixels: int, *names: str) -> Published:
+    return _siglip(size, patch, pixels, *names, resample=2)  # SigLIP 2's files say bilinear, SigLIP's bicubic
+
+
+FAMILY = Family(
+    name="SigLIP",
+    model_types=("siglip", "siglip_vision_model"),
+    read=read,
+    published=(
+        _siglip("B", 16, 224, "google/siglip-base-patch16-224", "siglip-b16-224"),
+        _siglip("B", 16, 256, "google/siglip-base-patch16-256", "siglip-b16-256"),
+        _siglip("B", 16, 384, "google/siglip-base-patch16-384", "siglip-b16-384"),
+        _siglip("B", 16, 512, "google/siglip-base-patch16-512", "siglip-b16-512"),
+        _siglip("L", 16, 256, "google/siglip-large-patch16-256", "siglip-l16-256"),
+        _siglip("L", 16, 384, "google/siglip-large-patch16-384", "siglip-l16-384"),
+        _siglip("SO400M", 14, 224, "google/siglip-so400m-patch14-224", "siglip-so400m14-224"),
+        _siglip("SO400M", 14, 384, "google/siglip-so400m-patch14-384", "siglip-so400m14-384"),
+        _siglip2("B", 16, 224, "google/siglip2-base-patch16-224", "siglip2-b16-224"),
+        _siglip2("B", 16, 256, "google/siglip2-base-patch16-256", "siglip2-b16-256"),
+        _siglip2("B", 16, 384, "google/siglip2-base-patch16-384", "siglip2-b16-384"),
+        _siglip2("B", 16, 512, "google/siglip2-base-patch16-512", "siglip2-b16-512"),
+        _siglip2("L", 16, 256, "google/siglip2-large-patch16-256", "siglip2-l16-256"),
+        _siglip2("L", 16, 384, "google/siglip2-large-patch16-384", "siglip2-l16-384"),
+        _siglip2("L", 16, 512, "google/siglip2-large-patch16-512", "siglip2-l16-512"),
+        _siglip2("SO400M", 14, 224, "google/siglip2-so400m-patch14-224", "siglip2-so400m14-224"),
+        _siglip2("SO400M", 14, 384, "google/siglip2-so400m-patch14-384", "siglip2-so400m14-384"),
+        _siglip2("SO400M", 16, 256, "google/siglip2-so400m-patch16-256", "siglip2-so400m16-256"),
+        _siglip2("SO400M", 16, 384, "google/siglip2-so400m-patch16-384", "siglip2-so400m16-384"),
+        _siglip2("SO400M", 16, 512, "google/siglip2-so400m-patch16-512", "siglip2-so400m16-512"),
+        _siglip2("g-opt", 16, 256, "google/siglip2-giant-opt-patch16-256", "siglip2-gopt16-256"),
+        _siglip2("g-opt", 16, 384, "google/siglip2-giant-opt-patch16-384", "siglip2-gopt16-384"),
+    ),
+    rule=Label("verified", f"SiglipImageProcessorPil of {REFERENCE}"),
+    settings=SETTINGS,
+    weights=WEIGHTS,
+    examples=(
+        Example("siglip-so400m14-384", 1280, 720, 729, 729, "384 // 14 = 27 a side, the last 6 pixels unread"),
+        Example("siglip2-b16-512", 100, 3000, 1024, 1024, "512 / 16 = 32 a side, no prefix token"),
+    ),
+)

@@ -1,0 +1,121 @@
+"""SigLIP 2 NaFlex: any aspect ratio, scaled until its patches fill a budget (arXiv 2502.14786).
+
+The position table is resized for each picture, bilinear with antialias. The published linear patch layer counts a
+patch as (row, column, channel), unlike a convolution. Fixed-resolution SigLIP 2 is in `siglip.py`.
+Source: transformers 5.23.0, `models/siglip2/modeling_siglip2.py`, `image_processing_pil_siglip2.py`.
+"""
+
+from __future__ import annotations
+
+from math import isqrt
+
+from vistoken.configs import Config
+from vistoken.family import ACTIVATIONS, RECALLED, REFERENCE, Example, Family, Published, Reading, heads_of
+from vistoken.geometry import Patch
+from vistoken.preprocessing import FILTERS, HALF, pixel_values
+from vistoken.spec import (
+    AttentionPool,
+    EncoderSpec,
+    Label,
+    LayerNorm,
+    LearnedTable,
+    NoPool,
+    PixelSpec,
+    PlainMlp,
+    TableResize,
+)
+from vistoken.views import FillTokens
+from vistoken.weight_names import CLIP_BLOCKS, CONTRASTIVE_PARTS, SIGLIP_HEAD, ChannelsLast, Weight, WeightNames
+
+DEFAULTS = {
+    "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
+    "hidden_act": "gelu_pytorch_tanh", "layer_norm_eps": 1e-6, "patch_size": 16, "num_channels": 3,
+    "vision_use_head": True, "num_patches": 256,
+}  # fmt: skip
+PROCESSOR = {
+    "resample": 2, "do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": HALF,
+    "image_std": HALF, "patch_size": 16, "max_num_patches": 256,
+}  # fmt: skip
+
+
+def read(config: Config, preprocessor: Config | None) -> Reading:
+    """`model_type` "siglip2" holds a `vision_config` beside the text tower's; "siglip2_vision_model" is the tower."""
+    vision = config.child("vision_config") if config.raw("model_type") == "siglip2" else config
+    vision = vision.with_defaults(DEFAULTS, f"Siglip2VisionConfig in {REFERENCE}")
+    dim, heads = heads_of(vision)
+    patch, hidden = vision.patch("patch_size"), vision.integer("intermediate_size")
+    side = isqrt(vision.integer("num_patches"))
+    if side * side != vision.integer("num_patches"):
+        raise vision.error("num_patches", vision.integer("num_patches"), "the position table must be a square")
+    encoder = EncoderSpec(
+        patch=patch,
+        dim=dim,
+        depth=vision.integer("num_hidden_layers", low=0, high=1024),
+        heads=heads,
+        channels=vision.integer("num_channels", low=3, high=3),
+        norm=LayerNorm(vision.number("layer_norm_eps", 0, 1)),
+        mlp=PlainMlp(hidden, vision.choice("hidden_act", ACTIVATIONS)),
+        # Siglip2VisionEmbeddings.resize_positional_embeddings: bilinear, antialias on, for each picture's own grid.
+        position=LearnedTable(side, side, prefix_rows=0, resize=TableResize("bilinear", antialias=True)),
+        pool=AttentionPool(heads, hidden) if vision.flag("vision_use_head") else NoPool(),
+    )
+    return Reading(encoder, *_preprocessing(preprocessor, patch))
+
+
+def _preprocessing(preprocessor: Config | None, patch: Patch) -> tuple[FillTokens, PixelSpec] | tuple[None, None]:
+    if preprocessor is None:
+        return None, None
+    processor = preprocessor.with_defaults(PROCESSOR, f"Siglip2ImageProcessor in {REFERENCE}")
+    if processor.patch("patch_size") != patch:
+        raise processor.error(
+            "patch_size", processor.raw("patch_size"), f"config.json says {patch.height}: they must agree"
+        )
+    budget = processor.integer("max_num_patches")
+    return FillTokens(budget, processor.choice("resample", FILTERS), patch), pixel_values(processor)
+
+
+WEIGHTS = WeightNames(
+    roots=("", "vision_model."),
+    weights=(
+        Weight("embeddings.patch_embedding.weight", "patch.weight", ChannelsLast()),
+        Weight("embeddings.patch_embedding.bias", "patch.bias"),
+        Weight("embeddings.position_embedding.weight", "position.table"),
+        *CLIP_BLOCKS,
+        *SIGLIP_HEAD,
+    ),
+    ignored=CONTRASTIVE_PARTS,
+)
+
+
+
+def _naflex(dim: int, depth: int, heads: int, hidden: int, *names: str, series: str = "") -> Published:
+    vision = {"hidden_size": dim, "num_hidden_layers": depth, "num_attention_heads": heads,
+              "intermediate_size": hidden, "patch_size": 16, "num_patches": 256}  # fmt: skip
+    preprocessor = {"image_processor_type": "Siglip2ImageProcessor", "patch_size": 16, "max_num_patches": 256}
+    return Published(names, {"model_type": "siglip2", "vision_config": vision}, preprocessor, RECALLED, series)
+
+
+FAMILY = Family(
+    name="SigLIP 2 NaFlex",
+    model_types=("siglip2", "siglip2_vision_model"),
+    read=read,
+    published=(
+        _naflex(768, 12, 12, 3072, "google/siglip2-base-patch16-naflex", "siglip2-b16-naflex", series="siglip2-naflex"),
+        _naflex(
+            1152,
+            27,
+            16,
+            4304,
+            "google/siglip2-so400m-patch16-naflex",
+            "siglip2-so400m16-naflex",
+            series="siglip2-naflex",
+        ),
+    ),
+    rule=Label("verified", f"Siglip2ImageProcessorPil of {REFERENCE}"),
+    settings=("max_num_patches", "resample", "image_mean", "image_std"),
+    weights=WEIGHTS,
+    examples=(
+        Example("siglip2-b16-naflex", 1, 1, 49, 49, "the search stops at scale 100: 7 x 7 (token-rules trap 7)"),
+        Example("siglip2-b16-naflex", 1280, 720, 252, 252, "Siglip2ImageProcessorPil: 12 x 21"),
+    ),
+)

@@ -1,0 +1,118 @@
+"""What a family file says: published models, a reader of configs, weight names, and examples.
+
+A family file of `vistoken.families`, or of a package that registers in the entry point group `vistoken.families`,
+holds one `FAMILY = Family(...)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vistoken.configs import Config
+from vistoken.geometry import Grid, Patch, Size
+from vistoken.sequence import Prompt
+from vistoken.spec import Activation, EncoderSpec, Label, PixelSpec
+from vistoken.views import ViewRule
+from vistoken.weight_names import Seeded, WeightNames
+
+# The library and version that rules and values were read in and compared with.
+REFERENCE = "transformers 5.23.0"
+RECALLED = Label("assumed", "values as remembered; no copy of the published files was seen")
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One model that is built in: what its `config.json` and `preprocessor_config.json` say, and how that is known.
+
+    `names[0]` is the name by which it is listed: the hub id where it has one; the others are aliases. `series` is an
+    alias that several sizes share: enough to count, not to plan.
+    """
+
+    names: tuple[str, ...]
+    config: Mapping[str, Any]
+    preprocessor: Mapping[str, Any]
+    settings: Label
+    series: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.names[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a family's reader makes of the files; the registry adds name, trust and origins."""
+
+    encoder: EncoderSpec | None
+    rule: ViewRule | None
+    pixels: PixelSpec | None
+    prompt: Prompt | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A size and the counts that it must give, with the source of these numbers."""
+
+    model: str
+    width: int
+    height: int
+    patches: int
+    tokens: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Models that share a reader of configs, a name map of weights and a view rule.
+
+    `model_types` are the values of `model_type` in `config.json` that this family reads. `settings` are the names of
+    the preprocessor's values that a caller may set. `rule` says how the view rule was checked.
+    """
+
+    name: str
+    model_types: tuple[str, ...]
+    read: Callable[[Config, Config | None], Reading]
+    published: tuple[Published, ...]
+    rule: Label
+    settings: tuple[str, ...]
+    weights: WeightNames | Seeded | None = None
+    examples: tuple[Example, ...] = ()
+
+    def names(self) -> Iterable[str]:
+        """Every name by which a model of this family can be asked for."""
+        for model in self.published:
+            yield from model.names
+            if model.series:
+                yield model.series
+
+
+# Hugging Face's words for activations. `gelu_new` and `gelu_pytorch_tanh` are one formula, so are `silu` and `swish`
+# (transformers 5.23.0, `activations.py`).
+ACTIVATIONS: Mapping[str, Activation] = {
+    "gelu": "gelu",
+    "gelu_python": "gelu",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu_new": "gelu_tanh",
+    "quick_gelu": "quick_gelu",
+    "silu": "silu",
+    "swish": "silu",
+}
+
+
+def heads_of(config: Config) -> tuple[int, int]:
+    """`hidden_size` and `num_attention_heads`, which must divide it."""
+    dim, heads = config.integer("hidden_size", high=65_536), config.integer("num_attention_heads", high=1024)
+    if dim % heads:
+        raise config.error("num_attention_heads", heads, f"it must divide {config.path}hidden_size, which is {dim}")
+    return dim, heads
+
+
+def table_of(config: Config, patch: Patch) -> tuple[Grid, Size]:
+    """The grid of the learned position table, which `image_size` and the patch give, and that size."""
+    size = config.size("image_size")
+    grid = patch.grid(size)
+    if not grid.patches:
+        raise config.error("image_size", str(size), f"it must hold at least one {patch} patch")
+    return grid, size

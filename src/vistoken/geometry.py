@@ -1,0 +1,134 @@
+"""Sizes, grids and offsets: integers only, and the one place where their order is decided.
+
+Height stands before width in code; on the command line a size is written `WIDTHxHEIGHT`, as people say it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+
+from vistoken.errors import UsageError
+
+# A side above this is no picture: the largest formats (JPEG, WebP, PNG in practice) end at 65,535 or 2^31 - 1.
+MAX_SIDE = 1_000_000
+_SIZE = re.compile(r"(\d+)x(\d+)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Height and width of a picture in pixels.
+
+    >>> Size(height=720, width=1280)
+    Size(height=720, width=1280)
+    >>> str(Size.parse("1280x720"))
+    '1280x720'
+
+    Raises `UsageError` if a side is not an integer from 1 to 1,000,000.
+    """
+
+    height: int
+    width: int
+
+    def __post_init__(self) -> None:
+        for name, side in (("height", self.height), ("width", self.width)):
+            if type(side) is not int or not 0 < side <= MAX_SIDE:
+                raise UsageError(f"{name} is {side!r}: a side must be a whole number of pixels from 1 to {MAX_SIDE:,}")
+
+    @classmethod
+    def parse(cls, text: str) -> Size:
+        """Read `WIDTHxHEIGHT`, for example `1280x720`."""
+        match = _SIZE.fullmatch(text.strip().lower())
+        if match is None or len(text) > 30:
+            raise UsageError(f"{text!r} is not a size: write WIDTHxHEIGHT in pixels, for example 1280x720")
+        width, height = int(match[1]), int(match[2])
+        return cls(height=height, width=width)
+
+    @property
+    def pixels(self) -> int:
+        return self.height * self.width
+
+    @property
+    def swapped(self) -> Size:
+        """The size after a quarter turn."""
+        return Size(height=self.width, width=self.height)
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """Height and width in pixels of one cell of a grid, and how many frames it spans."""
+
+    height: int
+    width: int
+    frames: int = 1
+
+    @classmethod
+    def square(cls, side: int, frames: int = 1) -> Patch:
+        return cls(side, side, frames)
+
+    def grid(self, size: Size) -> Grid:
+        """The whole patches that fit into `size`; what remains at the right and bottom is not looked at.
+
+        A convolution without padding does the same: 384 pixels hold 27 patches of 14, and the last
+        6 rows and columns change nothing.
+        """
+        return Grid(rows=size.height // self.height, cols=size.width // self.width)
+
+    def values(self, channels: int = 3) -> int:
+        """Numbers in one patch."""
+        return channels * self.frames * self.height * self.width
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}" + (f"x{self.frames}" if self.frames > 1 else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Frames x rows x columns of patches."""
+
+    rows: int
+    cols: int
+    frames: int = 1
+
+    @property
+    def patches(self) -> int:
+        return self.frames * self.rows * self.cols
+
+    def cells(self) -> Iterator[tuple[int, int]]:
+        """(row, column) of every patch of one frame in raster order, the order of all tokens of vistoken."""
+        return ((row, col) for row in range(self.rows) for col in range(self.cols))
+
+    def __str__(self) -> str:
+        return (f"{self.frames} x " if self.frames > 1 else "") + f"{self.rows} x {self.cols}"
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in a picture, in pixels from the left and top; may be fractional, right and bottom excluded."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def width(self) -> float:
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+
+def offsets(lengths: Iterable[int]) -> tuple[int, ...]:
+    """Where each segment of a packed sequence begins, and where the last one ends.
+
+    >>> offsets([3, 1, 4])
+    (0, 3, 4, 8)
+    """
+    return (0, *accumulate(lengths))

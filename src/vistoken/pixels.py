@@ -1,0 +1,130 @@
+"""Pixels without torch: decode, orient, bring to RGB, and carry out the steps of a view with Pillow.
+
+On RGB pictures the result is bit-identical to transformers' PIL image processors: both call `PIL.Image.resize` on
+8-bit RGB. What is not RGB is brought there without losing what can be seen: 16 bits are scaled, not clipped, and
+alpha is laid on white, as those processors do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from vistoken.errors import InputError
+from vistoken.geometry import Size
+from vistoken.sources import BROKEN, open_image, orientation, picture_name
+from vistoken.views import Crop, Pad, Resize, View
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from vistoken.sources import Picture
+
+# Decoded RGB of this size takes 200 MB. Pillow's own limit warns at 89 million and refuses at 179 million only.
+MAX_PIXELS = 2**26
+
+
+def load(picture: Picture, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Decode a picture: upright, RGB, 8 bits. Raises `InputError` that names it and what is wrong.
+
+    `max_pixels` bounds the area before anything is decoded.
+    """
+    from PIL import Image
+
+    name = picture_name(picture)
+    image = open_image(picture)
+    try:
+        _check_area(f"{name} is {image.width}x{image.height}", image.width * image.height, max_pixels)
+        turn = orientation(image)
+        try:
+            rgb = _rgb(image)
+        except (*BROKEN, Image.DecompressionBombError) as error:
+            raise InputError(f"{name}: cannot be decoded: {error or type(error).__name__}") from None
+    finally:
+        if image is not picture:
+            image.close()
+    method = _upright(turn)
+    return rgb if method is None else rgb.transpose(method)
+
+
+def _check_area(what: str, area: int, max_pixels: int) -> None:
+    if area > max_pixels:
+        raise InputError(
+            f"{what}: {area:,} pixels, more than the {max_pixels:,} that are decoded at most; "
+            "make it smaller, or allow more with --max-image-pixels (max_image_pixels=)"
+        )
+
+
+def _upright(orientation: int) -> Image.Transpose | None:
+    """What turns a picture of this EXIF orientation upright (EXIF 2.32, tag 0x0112)."""
+    from PIL.Image import Transpose
+
+    return {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }.get(orientation)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """RGB with 8 bits a channel. Transparency is laid on white (transformers 5.23.0, `convert_to_rgb`)."""
+    from PIL import Image
+
+    image.load()
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image.copy()
+    if image.mode.startswith(("I", "F")):
+        image = _eight_bits(image)
+    if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Grey of more than 8 bits, scaled: Pillow's own conversion clips at 255 and turns most of it white.
+
+    16-bit pictures span 0-65535; 32-bit and float ones have no fixed range and are scaled from their own extremes.
+    """
+    if image.mode.startswith("I;16"):
+        image, low, high = image.convert("I"), 0.0, 65535.0
+    else:
+        extremes = image.getextrema()
+        low, high = (float(value) for value in extremes)  # type: ignore[arg-type]
+        if low >= 0 and high <= 65535 and image.mode == "I":
+            low, high = 0.0, 65535.0
+        if not high - low < float("inf"):  # also NaN
+            raise ValueError(f"values from {low} to {high} cannot be scaled to 8 bits")
+    if high <= low:
+        return image.point(lambda value: value * 0.0 + 0.0).convert("L")
+    factor = 255.0 / (high - low)
+    return image.point(lambda value: value * factor + (0.5 - low * factor)).convert("L")
+
+
+def carry_out(image: Image.Image, view: View) -> Image.Image:
+    """The picture after the steps of `view`. Raises `InputError` where a step would need more than `MAX_PIXELS`."""
+    from PIL import Image
+
+    for step in view.steps:
+        _check_area(f"{view.source} scaled to {step.size}", step.size.pixels, MAX_PIXELS)
+        box = step.size
+        match step:
+            case Resize():
+                image = image.resize((box.width, box.height), Image.Resampling[step.filter.upper()])
+            case Crop():
+                image = image.crop((step.left, step.top, step.left + box.width, step.top + box.height))
+            case Pad():
+                canvas = Image.new("RGB", (box.width, box.height))
+                canvas.paste(image, (step.left, step.top))
+                image = canvas
+            case _:
+                assert_never(step)
+    return image
+
+
+def size_of(image: Image.Image) -> Size:
+    """The size of a decoded, upright picture."""
+    return Size(height=image.height, width=image.width)

@@ -1,0 +1,113 @@
+"""The image processors that many families share: `preprocessor_config.json` -> a view rule and pixel values.
+
+Source: transformers 5.23.0, `image_processing_backends.py` (`PilBackend`) and the processors' class attributes. The
+processor that a folder names decides, not the model: DINOv2 ships a `BitImageProcessor`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from vistoken.configs import Config
+from vistoken.errors import ConfigError
+from vistoken.family import REFERENCE
+from vistoken.geometry import Patch, Size
+from vistoken.spec import PixelSpec
+from vistoken.views import Filter, Native, ShortSide, ShortSideCrop, Stretch, StretchCrop, ViewRule
+
+# Pillow's numbers of its resampling filters.
+FILTERS: Mapping[int, Filter] = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
+
+HALF = (0.5, 0.5, 0.5)
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+_COMMON = {
+    "do_resize": True, "do_center_crop": False, "do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True,
+}  # fmt: skip
+_CLIP = _COMMON | {
+    "do_center_crop": True, "size": {"shortest_edge": 224}, "crop_size": 224, "resample": 3,
+    "image_mean": CLIP_MEAN, "image_std": CLIP_STD,
+}  # fmt: skip
+# Class attributes of the processors, which fill what a file leaves out.
+PROCESSORS: Mapping[str, Mapping[str, Any]] = {
+    "ViTImageProcessor": _COMMON | {"size": 224, "resample": 2, "image_mean": HALF, "image_std": HALF},
+    "DeiTImageProcessor": _COMMON
+    | {"do_center_crop": True, "size": 256, "crop_size": 224, "resample": 3, "image_mean": HALF, "image_std": HALF},
+    "CLIPImageProcessor": _CLIP,
+    "BitImageProcessor": _CLIP,
+    "SiglipImageProcessor": _COMMON | {"size": 224, "resample": 3, "image_mean": HALF, "image_std": HALF},
+}
+# Processors for which a bare number as `size` means the short side, not a square (`default_to_square = False`).
+_SHORT_SIDE = ("CLIPImageProcessor", "BitImageProcessor", "SiglipImageProcessor")
+
+SETTINGS = ("size", "crop_size", "do_center_crop", "resample", "image_mean", "image_std")
+
+
+def processor_name(preprocessor: Config, default: str) -> str:
+    """The processor's class, whatever the generation of the file: Fast, Pil and FeatureExtractor are one rule."""
+    for field in ("image_processor_type", "feature_extractor_type"):
+        if preprocessor.has(field):
+            name = preprocessor.raw(field)
+            if not isinstance(name, str):
+                raise preprocessor.error(field, name, "it must be the name of a class")
+            for suffix in ("Fast", "Pil"):
+                name = name.removesuffix(suffix)
+            return name.replace("FeatureExtractor", "ImageProcessor")
+    return default
+
+
+def standard(
+    preprocessor: Config | None, default: str, patch: Patch, own: Size
+) -> tuple[ViewRule | None, PixelSpec | None]:
+    """The view rule and pixel values of one of `PROCESSORS`; `default` is the family's where the file names none."""
+    if preprocessor is None:
+        return None, None
+    name = processor_name(preprocessor, default)
+    if name not in PROCESSORS:
+        raise ConfigError(
+            f"{preprocessor.where}: image_processor_type is {name!r}, which this family does not read: "
+            f"known are {', '.join(PROCESSORS)}"
+        )
+    config = preprocessor.with_defaults(PROCESSORS[name], f"{name} in {REFERENCE}")
+    return _rule(config, name in _SHORT_SIDE, patch, own), pixel_values(config)
+
+
+def _rule(config: Config, short_side: bool, patch: Patch, own: Size) -> ViewRule:
+    filter = config.choice("resample", FILTERS)
+    if not config.flag("do_resize"):
+        if config.flag("do_center_crop"):
+            raise config.error("do_resize", False, "a centre crop without resizing is not supported")
+        return Native(own, filter, patch)
+    cropped = config.flag("do_center_crop")
+    short = _short_side(config, short_side)
+    if short is None:
+        size = config.size("size")
+        return StretchCrop(size, config.size("crop_size"), filter, patch) if cropped else Stretch(size, filter, patch)
+    return ShortSideCrop(short, config.size("crop_size"), filter, patch) if cropped else ShortSide(short, filter, patch)
+
+
+def _short_side(config: Config, short_side: bool) -> int | None:
+    """The length that the short side is scaled to, or None where `size` gives both sides."""
+    value = config.raw("size")
+    if isinstance(value, dict) and "shortest_edge" in value:
+        if value.get("longest_edge") is not None:
+            raise config.error("size", value, "shortest_edge together with longest_edge is not read by this family")
+        value = value["shortest_edge"]
+    elif not (short_side and type(value) is int):
+        return None
+    if type(value) is not int or not 0 < value <= 65_536:
+        raise config.error("size", value, "shortest_edge must be a whole number from 1 to 65,536")
+    return value
+
+
+def pixel_values(config: Config) -> PixelSpec:
+    """How bytes become numbers: `rescale_factor`, `image_mean` and `image_std`, each only where it is switched on."""
+    scale = config.number("rescale_factor", 1e-9, 1e9) if config.flag("do_rescale") else 1.0
+    if not config.flag("do_normalize"):
+        return PixelSpec(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), scale=scale)
+    mean = config.numbers("image_mean", 3, -1e6, 1e6)
+    return PixelSpec(mean=mean, std=config.numbers("image_std", 3, 1e-9, 1e6), scale=scale)

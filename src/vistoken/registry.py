@@ -1,0 +1,276 @@
+"""From a name, a hub id or a folder to a `ModelSpec`.
+
+Family files are found by scanning: the folder `families` for ours, the entry point group `vistoken.families` for
+others'. A family file is imported only if its text mentions the name that is asked for, which keeps start-up short
+without a second list of names that could go stale.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from vistoken.configs import Config, read_json
+from vistoken.errors import ConfigError, MissingExtra, ModelError, UsageError, did_you_mean
+from vistoken.family import Family, Published, Reading
+from vistoken.spec import Label, ModelSpec, Origin, Trust
+
+ENTRY_POINTS = "vistoken.families"
+_FOLDER = os.path.join(os.path.dirname(__file__), "families")
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+_BUILT_IN = "built in"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A model, its family, and the folder of its files (None for a built-in name: nothing was read from disk)."""
+
+    spec: ModelSpec
+    family: Family
+    folder: str | None
+
+
+def find(
+    name: str,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    revision: str | None = None,
+    files: bool = False,
+    series: bool = True,
+) -> Found:
+    """The model that `name` means: a folder, a built-in name or alias, or a hub id; in this order.
+
+    `settings` override values of the preprocessor, under the model's own names. `files` demands the model's files,
+    from the hub's cache or the hub. `series` allows an alias that several sizes share.
+
+    Raises `ModelError` for an unknown name (with close ones), `ConfigError` for wrong files, `UsageError` for an
+    unknown setting, `MissingExtra` where a hub id needs huggingface_hub.
+    """
+    settings = dict(settings or {})
+    if not isinstance(name, str) or not name.strip():
+        raise UsageError(f"{name!r} is not a model: give a name, a hub id or a folder; `vistoken models` lists names")
+    folder = os.path.expanduser(name)
+    if os.path.isdir(folder):
+        return _from_folder(name, folder, settings)
+    known = published(name)
+    if known and revision is None and not files:
+        if not series:
+            _refuse_series(name, *known)
+        spec = _built_in(*known, settings)
+        if name.lower() == known[1].series.lower():
+            spec = replace(spec, name=known[1].series)
+        return Found(spec, known[0], None)
+    hub_id = known[1].name if known else name
+    if not _HUB_ID.fullmatch(hub_id) or os.path.isabs(folder) or name.startswith("."):
+        raise _unknown(name, known)
+    return _from_hub(hub_id, known, settings, revision, weights=files)
+
+
+def describe(name: str, *, settings: Mapping[str, Any] | None = None, revision: str | None = None,
+             series: bool = True) -> ModelSpec:  # fmt: skip
+    """The description of the model `name`; see `find`.
+
+    >>> describe("vit-b16-224").encoder.dim
+    768
+    """
+    return find(name, settings=settings, revision=revision, series=series).spec
+
+
+# ---------------------------------------------------------------- families
+
+
+def families() -> Iterator[Family]:
+    """Every family, built in or registered by another package. Raises `ModelError` if two claim one name."""
+    owners: dict[str, str] = {}
+    for module, family in [*((name, load(name)) for name in _built_in_modules()), *_registered()]:
+        for word in {*map(str.lower, family.names()), *(f"model_type {word}" for word in family.model_types)}:
+            if word in owners:
+                raise ModelError(f"{module} and {owners[word]} both define {word!r}: remove one of them")
+            owners[word] = module
+        yield family
+
+
+@cache
+def load(module: str) -> Family:
+    """The family that `module` defines."""
+    family = getattr(import_module(module), "FAMILY", None)
+    if not isinstance(family, Family):
+        raise ModelError(f"{module} is no family file: it must define FAMILY = Family(...)")
+    return family
+
+
+def published(name: str) -> tuple[Family, Published] | None:
+    """The family and the entry of a built-in name, alias or series; letter case does not matter."""
+    wanted = name.lower()
+    for family in _mentioning(wanted):
+        for model in family.published:
+            if wanted in map(str.lower, (*model.names, model.series)):
+                return family, model
+    return None
+
+
+def reader(model_type: str) -> Family | None:
+    """The family that reads configs of `model_type`."""
+    return next((family for family in _mentioning(model_type) if model_type in family.model_types), None)
+
+
+def _built_in_modules() -> list[str]:
+    files = sorted(entry for entry in os.listdir(_FOLDER) if entry.endswith(".py") and entry != "__init__.py")
+    return [f"vistoken.families.{file[:-3]}" for file in files]
+
+
+def _mentioning(word: str) -> Iterator[Family]:
+    """Families whose file holds `word` in quotes, ours first; the others' are always looked at, after ours."""
+    quoted = f'"{word.lower()}"'
+    for module in _built_in_modules():
+        path = os.path.join(_FOLDER, module.rpartition(".")[2] + ".py")
+        with open(path, encoding="utf-8") as file:
+            if quoted in file.read().lower():
+                yield load(module)
+    for _, family in _registered():
+        yield family
+
+
+@cache
+def _registered() -> tuple[tuple[str, Family], ...]:
+    from importlib.metadata import entry_points  # slow to import, and not needed for a built-in name
+
+    return tuple((entry.module, load(entry.module)) for entry in entry_points(group=ENTRY_POINTS))
+
+
+# ---------------------------------------------------------------- the three roads to a description
+
+
+def _built_in(family: Family, model: Published, settings: Mapping[str, Any]) -> ModelSpec:
+    config = Config(model.config, _BUILT_IN)
+    preprocessor = Config(model.preprocessor, _BUILT_IN, overrides=_checked(settings, family, model.name))
+    return _describe(model.name, family, config, preprocessor, model.settings)
+
+
+def _from_folder(name: str, folder: str, settings: Mapping[str, Any]) -> Found:
+    path = os.path.join(folder, "config.json")
+    if not os.path.lexists(path):
+        raise ConfigError(f"{folder} has no config.json, so it is no model folder")
+    config = Config(read_json(path), path)
+    if not config.has("model_type"):
+        raise ConfigError(f"{path}: model_type is missing, so it is unknown which model this is")
+    model_type = config.raw("model_type")
+    family = reader(model_type) if isinstance(model_type, str) else None
+    if family is None:
+        known = sorted(word for family in families() for word in family.model_types)
+        raise ConfigError(f"{path}: model_type is {model_type!r}, which is not read: known are {', '.join(known)}")
+    overrides = _checked(settings, family, name)
+    label = Label("verified", f"read from {folder}")
+    spec = _describe(name, family, config, _preprocessor(folder, overrides), label)
+    return Found(spec, family, folder)
+
+
+def _preprocessor(folder: str, overrides: Mapping[str, Any]) -> Config | None:
+    """The image processor's values: nested in processor_config.json (transformers 5), else in a file of their own.
+
+    Source: transformers 5.23.0, `image_processing_base.get_image_processor_dict`, which looks in this order.
+    """
+    path = os.path.join(folder, "processor_config.json")
+    if os.path.lexists(path):
+        nested = Config(read_json(path), path).child("image_processor")
+        if nested.values:
+            return Config(nested.values, path, overrides=overrides)
+    path = os.path.join(folder, "preprocessor_config.json")
+    return Config(read_json(path), path, overrides=overrides) if os.path.lexists(path) else None
+
+
+def _from_hub(
+    hub_id: str,
+    known: tuple[Family, Published] | None,
+    settings: Mapping[str, Any],
+    revision: str | None,
+    weights: bool,
+) -> Found:
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError
+    except ImportError:
+        raise MissingExtra("huggingface_hub", "encode", f"{hub_id} is not built in, and fetching it") from None
+    patterns = ["config.json", "preprocessor_config.json", "processor_config.json"]
+    try:
+        folder = snapshot_download(
+            hub_id,
+            revision=revision,
+            allow_patterns=patterns + ["model*.safetensors", "model.safetensors.index.json"] * weights,
+        )
+    except (OSError, HfHubHTTPError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        hint = "" if known else did_you_mean(hub_id, _all_names())
+        raise ModelError(
+            f"{hub_id} could not be fetched from the hub or its cache: {reason}\n"
+            f"Give a folder that holds its files, or one of `vistoken models`.{hint}"
+        ) from None
+    found = _from_folder(hub_id, folder, settings)
+    notes = _differences(found.spec, _built_in(*known, settings)) if known else ()
+    return replace(found, spec=replace(found.spec, notes=notes))
+
+
+def _describe(name: str, family: Family, config: Config, preprocessor: Config | None, settings: Label) -> ModelSpec:
+    try:
+        reading: Reading = family.read(config, preprocessor)
+    except UsageError as error:  # numbers that are fine one by one and no transformer together
+        raise ConfigError(f"{config.where}: {error}") from None
+    origins = {entry[0]: Origin(*entry) for part in (config, preprocessor) if part for entry in part.origins}
+    return ModelSpec(
+        name=name, family=family.name, encoder=reading.encoder, rule=reading.rule, pixels=reading.pixels,
+        prompt=reading.prompt, trust=Trust(family.rule, settings), origins=tuple(origins.values()),
+    )  # fmt: skip
+
+
+def _differences(files: ModelSpec, built_in: ModelSpec) -> tuple[str, ...]:
+    """Values in which the files of a built-in model differ from what is built in. The files win; this reports it."""
+    ours = {origin.field: origin.value for origin in built_in.origins}
+    return tuple(
+        f"{origin.field} is {origin.value!r} in the files of {files.name}, and {ours[origin.field]!r} built in"
+        for origin in files.origins
+        if origin.field in ours and not _same(ours[origin.field], origin.value)
+    )
+
+
+def _same(one: object, other: object) -> bool:
+    return (
+        list(one) == list(other) if isinstance(one, tuple | list) and isinstance(other, tuple | list) else one == other
+    )
+
+
+# ---------------------------------------------------------------- refusals
+
+
+def _checked(settings: Mapping[str, Any], family: Family, name: str) -> Mapping[str, Any]:
+    for setting in settings:
+        if setting not in family.settings:
+            raise UsageError(
+                f"{name} has no setting {setting!r}: it has {', '.join(family.settings) or 'none'}."
+                + did_you_mean(setting, family.settings)
+            )
+    return settings
+
+
+def _refuse_series(name: str, family: Family, model: Published) -> None:
+    if name.lower() == model.series.lower():
+        sizes = ", ".join(member.name for member in family.published if member.series == model.series)
+        raise ModelError(f"{name} is a series of several sizes; choose one of {sizes}")
+
+
+def _all_names() -> list[str]:
+    return [name for family in families() for name in family.names()]
+
+
+def _unknown(name: str, known: tuple[Family, Published] | None) -> ModelError:
+    if known:
+        return ModelError(f"{name} is an architecture without published weights: give a folder that holds weights")
+    if os.path.exists(name):
+        return ModelError(f"{name} is a file: a model is a folder with config.json, a hub id or a built-in name")
+    return ModelError(
+        f"{name!r} is no folder and no built-in model.{did_you_mean(name, _all_names())} `vistoken models` lists them."
+    )

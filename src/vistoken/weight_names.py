@@ -1,0 +1,138 @@
+"""Published tensor names against ours: words only, which `vistoken.encoding.weights` carries out.
+
+A family pairs patterns of names with a step from a small closed vocabulary. Layouts that several families share stand
+here once: Hugging Face's ViT blocks, CLIP blocks, and SigLIP's pooling head.
+Source: the names that transformers 5.23.0 writes with `save_pretrained`, which are the published ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class AsIs:
+    """The file's tensor is ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class DropOnes:
+    """Leading axes of length 1 fall away: (1, 197, dim) becomes (197, dim)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The file's vector, with or without leading axes of length 1, is our matrix of one row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The file's tensor is part `index` of `of` equal parts of our rows: separate q, k and v are fused."""
+
+    index: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelsLast:
+    """The file's linear weight counts a patch as (row, column, channel); ours is a convolution's (channel, row, col)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """The tensor is left out on purpose."""
+
+    why: str
+
+
+WeightStep = AsIs | DropOnes | Row | Part | ChannelsLast
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """`file` is the tensor's published name, `ours` the parameter of the encoder; `{n}` stands for a block's number."""
+
+    file: str
+    ours: str
+    step: WeightStep = AsIs()
+
+
+@dataclass(frozen=True, slots=True)
+class WeightNames:
+    """All published names of a family. A tensor that nothing here names is an error.
+
+    `roots` are prefixes that a file may put before every name of the encoder ("vit." in classification checkpoints).
+    `ignored` pairs a pattern, where `*` stands for anything, with the reason.
+    """
+
+    weights: tuple[Weight, ...]
+    roots: tuple[str, ...] = ("",)
+    ignored: tuple[tuple[str, Ignore], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Seeded:
+    """There is no file: the parameters are drawn from `seed`."""
+
+    seed: int
+
+
+def affine(file: str, ours: str) -> tuple[Weight, Weight]:
+    """The weight and the bias of one layer."""
+    return Weight(f"{file}.weight", f"{ours}.weight"), Weight(f"{file}.bias", f"{ours}.bias")
+
+
+def fused_qkv(query: str, key: str, value: str, ours: str) -> tuple[Weight, ...]:
+    """Three layers of the file that become one of ours."""
+    return tuple(
+        Weight(f"{name}.{leaf}", f"{ours}.{leaf}", Part(index, 3))
+        for index, name in enumerate((query, key, value))
+        for leaf in ("weight", "bias")
+    )
+
+
+VIT_BLOCKS = (
+    *affine("encoder.layer.{n}.layernorm_before", "blocks.{n}.norm1"),
+    *fused_qkv(
+        "encoder.layer.{n}.attention.attention.query",
+        "encoder.layer.{n}.attention.attention.key",
+        "encoder.layer.{n}.attention.attention.value",
+        "blocks.{n}.attention.qkv",
+    ),
+    *affine("encoder.layer.{n}.attention.output.dense", "blocks.{n}.attention.out"),
+    *affine("encoder.layer.{n}.layernorm_after", "blocks.{n}.norm2"),
+    *affine("encoder.layer.{n}.intermediate.dense", "blocks.{n}.mlp.up"),
+    *affine("encoder.layer.{n}.output.dense", "blocks.{n}.mlp.down"),
+    *affine("layernorm", "norm"),
+)
+CLIP_BLOCKS = (
+    *affine("encoder.layers.{n}.layer_norm1", "blocks.{n}.norm1"),
+    *fused_qkv(
+        "encoder.layers.{n}.self_attn.q_proj",
+        "encoder.layers.{n}.self_attn.k_proj",
+        "encoder.layers.{n}.self_attn.v_proj",
+        "blocks.{n}.attention.qkv",
+    ),
+    *affine("encoder.layers.{n}.self_attn.out_proj", "blocks.{n}.attention.out"),
+    *affine("encoder.layers.{n}.layer_norm2", "blocks.{n}.norm2"),
+    *affine("encoder.layers.{n}.mlp.fc1", "blocks.{n}.mlp.up"),
+    *affine("encoder.layers.{n}.mlp.fc2", "blocks.{n}.mlp.down"),
+    *affine("post_layernorm", "norm"),
+)
+# torch's MultiheadAttention stores q, k and v already fused.
+SIGLIP_HEAD = (
+    Weight("head.probe", "pool.probe", Row()),
+    Weight("head.attention.in_proj_weight", "pool.qkv.weight"),
+    Weight("head.attention.in_proj_bias", "pool.qkv.bias"),
+    *affine("head.attention.out_proj", "pool.out"),
+    *affine("head.layernorm", "pool.norm"),
+    *affine("head.mlp.fc1", "pool.mlp.up"),
+    *affine("head.mlp.fc2", "pool.mlp.down"),
+)
+CONTRASTIVE_PARTS = (
+    ("text_model.*", Ignore("the text tower")),
+    ("text_projection.weight", Ignore("the text tower")),
+    ("logit_scale", Ignore("the contrastive loss")),
+    ("logit_bias", Ignore("the contrastive loss")),
+    ("embeddings.position_ids", Ignore("a counter that older files store")),
+)
