@@ -19,6 +19,10 @@ from vistoken.weight_names import Seeded, WeightNames
 
 # The library and version that rules and values were read in and compared with.
 REFERENCE = "transformers 5.23.0"
+# How the settings of a built-in model are known.
+SEEN = Label("verified", "the published config.json and preprocessor_config.json")
+SIBLING = Label("inferred", "the published config.json; the preprocessor's values are those of the series")
+SCRIPT = Label("documented", "the script that converted the published files, in transformers")
 RECALLED = Label("assumed", "values as remembered; no copy of the published files was seen")
 
 

@@ -35,7 +35,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class ChannelsLast:
-    """The file's linear weight counts a patch as (row, column, channel); ours is a convolution's (channel, row, col)."""
+    """The file's linear weight counts a patch as (row, column, channel); ours as (channel, row, column)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,12 @@ def explain(result: TokenCount) -> str:
         steps += [str(step) for step in view.steps]
         steps.append(_grid(view))
     if spec.prompt:
-        steps.append(f"merge: {spec.prompt.merge}: {result.patches:,} patches give {result.image_tokens:,} image tokens")
-    steps.append("sum: " + " + ".join(f"{value:,} {name}" for name, value in result.rows) + f" = {result.tokens:,} tokens")
+        steps.append(
+            f"merge: {spec.prompt.merge}: {result.patches:,} patches give {result.image_tokens:,} image tokens"
+        )
+    steps.append(
+        "sum: " + " + ".join(f"{value:,} {name}" for name, value in result.rows) + f" = {result.tokens:,} tokens"
+    )
     lines = [f"{spec.name} ({spec.family})"] + [f"  {number}. {step}" for number, step in enumerate(steps, 1)]
     lines.append(f"  trust: rule {spec.trust.rule}; settings {spec.trust.settings}")
     if spec.prompt and spec.prompt.template:
@@ -34,8 +38,8 @@ def explain(result: TokenCount) -> str:
 def _grid(view: View) -> str:
     size, patch, grid = view.size, view.patch, view.grid
     text = (
-        f"grid: {size.height} // {patch.height} = {grid.rows} rows, {size.width} // {patch.width} = {grid.cols} columns "
-        f"of {patch.width}x{patch.height} patches: {grid.rows} x {grid.cols} = {grid.patches:,} patches"
+        f"grid of {patch.width}x{patch.height} patches: {size.height} // {patch.height} = {grid.rows} rows, "
+        f"{size.width} // {patch.width} = {grid.cols} columns: {grid.rows} x {grid.cols} = {grid.patches:,} patches"
     )
     right, bottom = size.width - grid.cols * patch.width, size.height - grid.rows * patch.height
     if right or bottom:

@@ -139,7 +139,9 @@ def count(
 
     Raises `UsageError`, `InputError`, `ModelError` (all of them `ValueError`s) with what would work.
     """
-    return count_views(registry.describe(model, settings=settings, revision=revision), _size(width, height, image), input)
+    return count_views(
+        registry.describe(model, settings=settings, revision=revision), _size(width, height, image), input
+    )
 
 
 def count_views(spec: ModelSpec, size: Size, input: str | Size | None = None) -> TokenCount:

@@ -7,8 +7,21 @@ Sources: transformers 5.23.0, `models/clip/modeling_clip.py`; arXiv 2103.00020.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from vistoken.configs import Config
-from vistoken.family import ACTIVATIONS, RECALLED, REFERENCE, Example, Family, Published, Reading, heads_of, table_of
+from vistoken.family import (
+    ACTIVATIONS,
+    RECALLED,
+    REFERENCE,
+    SEEN,
+    Example,
+    Family,
+    Published,
+    Reading,
+    heads_of,
+    table_of,
+)
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, HALF, SETTINGS, standard
 from vistoken.spec import (
     ClassPool,
@@ -71,9 +84,9 @@ def _pool(config: Config, vision: Config, whole: bool) -> Pool:
 WEIGHTS = WeightNames(
     roots=("", "vision_model."),
     weights=(
-        Weight("embeddings.class_embedding", "prefix.cls", Row()),
-        Weight("embeddings.patch_embedding.weight", "patch.weight"),
-        Weight("embeddings.position_embedding.weight", "position.table"),
+        Weight("embeddings.class_embedding", "embed.prefix.cls", Row()),
+        Weight("embeddings.patch_embedding.weight", "embed.patch.weight"),
+        Weight("embeddings.position_embedding.weight", "embed.position.table"),
         *affine("pre_layrnorm", "pre_norm"),  # the published spelling
         *CLIP_BLOCKS,
         Weight("visual_projection.weight", "pool.projection.weight"),
@@ -86,14 +99,14 @@ LAION = OPENAI | {"act": "gelu"}
 LAION_HALF = LAION | {"image_mean": HALF, "image_std": HALF}  # L/14 on LAION-2B used 0.5 (open_clip, pretrained.py)
 
 
-def _clip(size: str, patch: int, pixels: int, like: dict[str, object], *names: str) -> Published:
+def _clip(size: str, patch: int, pixels: int, like: Mapping[str, object], label: Label, *names: str) -> Published:
     dim, depth, heads, projection = {"B": (768, 12, 12, 512), "L": (1024, 24, 16, 768), "H": (1280, 32, 16, 1024)}[size]
     vision = {"hidden_size": dim, "num_hidden_layers": depth, "num_attention_heads": heads, "patch_size": patch,
               "intermediate_size": 4 * dim, "image_size": pixels, "hidden_act": like["act"]}  # fmt: skip
     config = {"model_type": "clip", "projection_dim": projection, "vision_config": vision}
     preprocessor = {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": pixels}, "resample": 3,
                     "crop_size": pixels, "image_mean": like["image_mean"], "image_std": like["image_std"]}  # fmt: skip
-    return Published(names, config, preprocessor, RECALLED)
+    return Published(names, config, preprocessor, label)
 
 
 FAMILY = Family(
@@ -101,14 +114,14 @@ FAMILY = Family(
     model_types=("clip", "clip_vision_model"),
     read=read,
     published=(
-        _clip("B", 32, 224, OPENAI, "openai/clip-vit-base-patch32", "clip-b32"),
-        _clip("B", 16, 224, OPENAI, "openai/clip-vit-base-patch16", "clip-b16"),
-        _clip("L", 14, 224, OPENAI, "openai/clip-vit-large-patch14", "clip-l14"),
-        _clip("L", 14, 336, OPENAI, "openai/clip-vit-large-patch14-336", "clip-l14-336"),
-        _clip("B", 32, 224, LAION, "laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "clip-b32-laion"),
-        _clip("B", 16, 224, LAION, "laion/CLIP-ViT-B-16-laion2B-s34B-b88K", "clip-b16-laion"),
-        _clip("L", 14, 224, LAION_HALF, "laion/CLIP-ViT-L-14-laion2B-s32B-b82K", "clip-l14-laion"),
-        _clip("H", 14, 224, LAION, "laion/CLIP-ViT-H-14-laion2B-s32B-b79K", "clip-h14-laion"),
+        _clip("B", 32, 224, OPENAI, SEEN, "openai/clip-vit-base-patch32", "clip-b32"),
+        _clip("B", 16, 224, OPENAI, RECALLED, "openai/clip-vit-base-patch16", "clip-b16"),
+        _clip("L", 14, 224, OPENAI, SEEN, "openai/clip-vit-large-patch14", "clip-l14"),
+        _clip("L", 14, 336, OPENAI, SEEN, "openai/clip-vit-large-patch14-336", "clip-l14-336"),
+        _clip("B", 32, 224, LAION, RECALLED, "laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "clip-b32-laion"),
+        _clip("B", 16, 224, LAION, RECALLED, "laion/CLIP-ViT-B-16-laion2B-s34B-b88K", "clip-b16-laion"),
+        _clip("L", 14, 224, LAION_HALF, RECALLED, "laion/CLIP-ViT-L-14-laion2B-s32B-b82K", "clip-l14-laion"),
+        _clip("H", 14, 224, LAION, RECALLED, "laion/CLIP-ViT-H-14-laion2B-s32B-b79K", "clip-h14-laion"),
     ),
     rule=Label("verified", f"CLIPImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,

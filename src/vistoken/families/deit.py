@@ -55,10 +55,10 @@ def read(config: Config, preprocessor: Config | None) -> Reading:
 WEIGHTS = WeightNames(
     roots=("", "deit."),
     weights=(
-        Weight("embeddings.cls_token", "prefix.cls", DropOnes()),
-        Weight("embeddings.distillation_token", "prefix.dist", DropOnes()),
-        Weight("embeddings.position_embeddings", "position.table", DropOnes()),
-        *affine("embeddings.patch_embeddings.projection", "patch"),
+        Weight("embeddings.cls_token", "embed.prefix.cls", DropOnes()),
+        Weight("embeddings.distillation_token", "embed.prefix.dist", DropOnes()),
+        Weight("embeddings.position_embeddings", "embed.position.table", DropOnes()),
+        *affine("embeddings.patch_embeddings.projection", "embed.patch"),
         *VIT_BLOCKS,
     ),
     ignored=(

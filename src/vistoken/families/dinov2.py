@@ -10,7 +10,19 @@ Sources: transformers 5.23.0, `models/dinov2/modeling_dinov2.py`, `models/dinov2
 from __future__ import annotations
 
 from vistoken.configs import Config
-from vistoken.family import ACTIVATIONS, RECALLED, REFERENCE, Example, Family, Published, Reading, heads_of, table_of
+from vistoken.family import (
+    ACTIVATIONS,
+    RECALLED,
+    REFERENCE,
+    SEEN,
+    SIBLING,
+    Example,
+    Family,
+    Published,
+    Reading,
+    heads_of,
+    table_of,
+)
 from vistoken.preprocessing import IMAGENET_MEAN, IMAGENET_STD, SETTINGS, standard
 from vistoken.spec import (
     ClassPool,
@@ -78,11 +90,11 @@ def _mlp(config: Config, dim: int) -> Mlp:
 WEIGHTS = WeightNames(
     roots=("", "dinov2.", "dinov2_with_registers."),
     weights=(
-        Weight("embeddings.cls_token", "prefix.cls", DropOnes()),
-        Weight("embeddings.register_tokens", "prefix.reg", DropOnes()),
+        Weight("embeddings.cls_token", "embed.prefix.cls", DropOnes()),
+        Weight("embeddings.register_tokens", "embed.prefix.reg", DropOnes()),
         Weight("embeddings.mask_token", "mask_token", Row()),
-        Weight("embeddings.position_embeddings", "position.table", DropOnes()),
-        *affine("embeddings.patch_embeddings.projection", "patch"),
+        Weight("embeddings.position_embeddings", "embed.position.table", DropOnes()),
+        *affine("embeddings.patch_embeddings.projection", "embed.patch"),
         *affine("encoder.layer.{n}.norm1", "blocks.{n}.norm1"),
         *fused_qkv(
             "encoder.layer.{n}.attention.attention.query",
@@ -112,12 +124,12 @@ PREPROCESSOR = {
 SIZES = {"S": (384, 12, 6), "B": (768, 12, 12), "L": (1024, 24, 16), "g": (1536, 40, 24)}
 
 
-def _dinov2(size: str, *names: str, registers: int = 0) -> Published:
+def _dinov2(size: str, label: Label, *names: str, registers: int = 0) -> Published:
     dim, depth, heads = SIZES[size]
     config = {"model_type": "dinov2_with_registers" if registers else "dinov2", "hidden_size": dim,
               "num_hidden_layers": depth, "num_attention_heads": heads, "image_size": 518, "patch_size": 14,
               "use_swiglu_ffn": size == "g"}  # fmt: skip
-    return Published(names, config | ({"num_register_tokens": registers} if registers else {}), PREPROCESSOR, RECALLED)
+    return Published(names, config | ({"num_register_tokens": registers} if registers else {}), PREPROCESSOR, label)
 
 
 FAMILY = Family(
@@ -125,14 +137,14 @@ FAMILY = Family(
     model_types=("dinov2", "dinov2_with_registers"),
     read=read,
     published=(
-        _dinov2("S", "facebook/dinov2-small", "dinov2-s14"),
-        _dinov2("B", "facebook/dinov2-base", "dinov2-b14"),
-        _dinov2("L", "facebook/dinov2-large", "dinov2-l14"),
-        _dinov2("g", "facebook/dinov2-giant", "dinov2-g14"),
-        _dinov2("S", "facebook/dinov2-with-registers-small", "dinov2-s14-reg", registers=4),
-        _dinov2("B", "facebook/dinov2-with-registers-base", "dinov2-b14-reg", registers=4),
-        _dinov2("L", "facebook/dinov2-with-registers-large", "dinov2-l14-reg", registers=4),
-        _dinov2("g", "facebook/dinov2-with-registers-giant", "dinov2-g14-reg", registers=4),
+        _dinov2("S", SEEN, "facebook/dinov2-small", "dinov2-s14"),
+        _dinov2("B", SEEN, "facebook/dinov2-base", "dinov2-b14"),
+        _dinov2("L", SIBLING, "facebook/dinov2-large", "dinov2-l14"),
+        _dinov2("g", SIBLING, "facebook/dinov2-giant", "dinov2-g14"),
+        _dinov2("S", RECALLED, "facebook/dinov2-with-registers-small", "dinov2-s14-reg", registers=4),
+        _dinov2("B", SEEN, "facebook/dinov2-with-registers-base", "dinov2-b14-reg", registers=4),
+        _dinov2("L", RECALLED, "facebook/dinov2-with-registers-large", "dinov2-l14-reg", registers=4),
+        _dinov2("g", RECALLED, "facebook/dinov2-with-registers-giant", "dinov2-g14-reg", registers=4),
     ),
     rule=Label("verified", f"BitImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,

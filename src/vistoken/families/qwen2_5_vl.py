@@ -7,7 +7,7 @@ Sources: transformers 5.23.0, `models/qwen2_vl/image_processing_pil_qwen2_vl.py`
 from __future__ import annotations
 
 from vistoken.configs import Config
-from vistoken.family import REFERENCE, Example, Family, Published, Reading
+from vistoken.family import RECALLED, REFERENCE, SEEN, Example, Family, Published, Reading
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, FILTERS, pixel_values
 from vistoken.sequence import Prompt, SpaceToDepth
 from vistoken.spec import Label
@@ -48,11 +48,10 @@ def _budget(processor: Config, name: str, nested: str) -> int:
     return size.integer(nested, high=10**12) if size.has(nested) else processor.integer(name, high=10**12)
 
 
-def _published(name: str, alias: str, depth: int, intermediate: int, out: int) -> Published:
+def _published(name: str, alias: str, label: Label, depth: int, intermediate: int, out: int) -> Published:
     vision = {"patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2, "hidden_size": 1280,
               "depth": depth, "intermediate_size": intermediate, "out_hidden_size": out}  # fmt: skip
     preprocessor = PROCESSOR | {"min_pixels": 3136, "max_pixels": 12_845_056}
-    label = Label("documented", "preprocessor_config.json as quoted in stored copies")
     return Published(
         (name, alias), {"model_type": "qwen2_5_vl", "vision_config": vision}, preprocessor, label, "qwen2.5-vl"
     )
@@ -63,10 +62,10 @@ FAMILY = Family(
     model_types=("qwen2_5_vl",),
     read=read,
     published=(
-        _published("Qwen/Qwen2.5-VL-3B-Instruct", "qwen2.5-vl-3b", 32, 3420, 2048),
-        _published("Qwen/Qwen2.5-VL-7B-Instruct", "qwen2.5-vl-7b", 32, 3420, 3584),
-        _published("Qwen/Qwen2.5-VL-32B-Instruct", "qwen2.5-vl-32b", 32, 3456, 5120),
-        _published("Qwen/Qwen2.5-VL-72B-Instruct", "qwen2.5-vl-72b", 32, 3456, 8192),
+        _published("Qwen/Qwen2.5-VL-3B-Instruct", "qwen2.5-vl-3b", SEEN, 32, 3420, 2048),
+        _published("Qwen/Qwen2.5-VL-7B-Instruct", "qwen2.5-vl-7b", SEEN, 32, 3420, 3584),
+        _published("Qwen/Qwen2.5-VL-32B-Instruct", "qwen2.5-vl-32b", RECALLED, 32, 3456, 5120),
+        _published("Qwen/Qwen2.5-VL-72B-Instruct", "qwen2.5-vl-72b", RECALLED, 32, 3456, 8192),
     ),
     rule=Label("verified", f"Qwen2VLImageProcessorPil of {REFERENCE}"),
     settings=("min_pixels", "max_pixels", "resample", "image_mean", "image_std"),

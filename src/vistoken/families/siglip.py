@@ -9,7 +9,20 @@ Sources: transformers 5.23.0, `models/siglip/modeling_siglip.py`; arXiv 2303.153
 from __future__ import annotations
 
 from vistoken.configs import Config
-from vistoken.family import ACTIVATIONS, RECALLED, REFERENCE, Example, Family, Published, Reading, heads_of, table_of
+from vistoken.family import (
+    ACTIVATIONS,
+    RECALLED,
+    REFERENCE,
+    SCRIPT,
+    SEEN,
+    SIBLING,
+    Example,
+    Family,
+    Published,
+    Reading,
+    heads_of,
+    table_of,
+)
 from vistoken.preprocessing import HALF, SETTINGS, standard
 from vistoken.spec import AttentionPool, EncoderSpec, Label, LayerNorm, LearnedTable, NoPool, PlainMlp, TableResize
 from vistoken.weight_names import CLIP_BLOCKS, CONTRASTIVE_PARTS, SIGLIP_HEAD, Weight, WeightNames, affine
@@ -22,7 +35,7 @@ DEFAULTS = {
 
 
 def read(config: Config, preprocessor: Config | None) -> Reading:
-    """`model_type` "siglip" holds a `vision_config` beside the text tower's; "siglip_vision_model" is the tower alone."""
+    """`model_type` "siglip" holds a `vision_config` beside the text tower's; "siglip_vision_model" is the tower."""
     vision = config.child("vision_config") if config.raw("model_type") == "siglip" else config
     vision = vision.with_defaults(DEFAULTS, f"SiglipVisionConfig in {REFERENCE}")
     dim, heads = heads_of(vision)
@@ -47,8 +60,8 @@ def read(config: Config, preprocessor: Config | None) -> Reading:
 WEIGHTS = WeightNames(
     roots=("", "vision_model."),
     weights=(
-        *affine("embeddings.patch_embedding", "patch"),
-        Weight("embeddings.position_embedding.weight", "position.table"),
+        *affine("embeddings.patch_embedding", "embed.patch"),
+        Weight("embeddings.position_embedding.weight", "embed.position.table"),
         *CLIP_BLOCKS,
         *SIGLIP_HEAD,
     ),
@@ -63,17 +76,17 @@ SIZES = {  # hidden_size, num_hidden_layers, num_attention_heads, intermediate_s
 }
 
 
-def _siglip(size: str, patch: int, pixels: int, *names: str, resample: int = 3) -> Published:
+def _siglip(size: str, patch: int, pixels: int, *names: str, resample: int = 3, label: Label = SCRIPT) -> Published:
     dim, depth, heads, hidden = SIZES[size]
     vision = {"hidden_size": dim, "num_hidden_layers": depth, "num_attention_heads": heads,
               "intermediate_size": hidden, "image_size": pixels, "patch_size": patch}  # fmt: skip
     preprocessor = {"image_processor_type": "SiglipImageProcessor", "size": {"height": pixels, "width": pixels},
                     "resample": resample, "image_mean": HALF, "image_std": HALF}  # fmt: skip
-    return Published(names, {"model_type": "siglip", "vision_config": vision}, preprocessor, RECALLED)
+    return Published(names, {"model_type": "siglip", "vision_config": vision}, preprocessor, label)
 
 
-def _siglip2(size: str, patch: int, pixels: int, *names: str) -> Published:
-    return _siglip(size, patch, pixels, *names, resample=2)  # SigLIP 2's files say bilinear, SigLIP's bicubic
+def _siglip2(size: str, patch: int, pixels: int, *names: str, label: Label = SCRIPT) -> Published:
+    return _siglip(size, patch, pixels, *names, resample=2, label=label)  # bilinear in SigLIP 2's files, bicubic before
 
 
 FAMILY = Family(
@@ -81,28 +94,28 @@ FAMILY = Family(
     model_types=("siglip", "siglip_vision_model"),
     read=read,
     published=(
-        _siglip("B", 16, 224, "google/siglip-base-patch16-224", "siglip-b16-224"),
-        _siglip("B", 16, 256, "google/siglip-base-patch16-256", "siglip-b16-256"),
+        _siglip("B", 16, 224, "google/siglip-base-patch16-224", "siglip-b16-224", label=SEEN),
+        _siglip("B", 16, 256, "google/siglip-base-patch16-256", "siglip-b16-256", label=SEEN),
         _siglip("B", 16, 384, "google/siglip-base-patch16-384", "siglip-b16-384"),
         _siglip("B", 16, 512, "google/siglip-base-patch16-512", "siglip-b16-512"),
         _siglip("L", 16, 256, "google/siglip-large-patch16-256", "siglip-l16-256"),
         _siglip("L", 16, 384, "google/siglip-large-patch16-384", "siglip-l16-384"),
-        _siglip("SO400M", 14, 224, "google/siglip-so400m-patch14-224", "siglip-so400m14-224"),
-        _siglip("SO400M", 14, 384, "google/siglip-so400m-patch14-384", "siglip-so400m14-384"),
-        _siglip2("B", 16, 224, "google/siglip2-base-patch16-224", "siglip2-b16-224"),
-        _siglip2("B", 16, 256, "google/siglip2-base-patch16-256", "siglip2-b16-256"),
-        _siglip2("B", 16, 384, "google/siglip2-base-patch16-384", "siglip2-b16-384"),
-        _siglip2("B", 16, 512, "google/siglip2-base-patch16-512", "siglip2-b16-512"),
-        _siglip2("L", 16, 256, "google/siglip2-large-patch16-256", "siglip2-l16-256"),
+        _siglip("SO400M", 14, 224, "google/siglip-so400m-patch14-224", "siglip-so400m14-224", label=RECALLED),
+        _siglip("SO400M", 14, 384, "google/siglip-so400m-patch14-384", "siglip-so400m14-384", label=SEEN),
+        _siglip2("B", 16, 224, "google/siglip2-base-patch16-224", "siglip2-b16-224", label=SEEN),
+        _siglip2("B", 16, 256, "google/siglip2-base-patch16-256", "siglip2-b16-256", label=SEEN),
+        _siglip2("B", 16, 384, "google/siglip2-base-patch16-384", "siglip2-b16-384", label=SEEN),
+        _siglip2("B", 16, 512, "google/siglip2-base-patch16-512", "siglip2-b16-512", label=SIBLING),
+        _siglip2("L", 16, 256, "google/siglip2-large-patch16-256", "siglip2-l16-256", label=SEEN),
         _siglip2("L", 16, 384, "google/siglip2-large-patch16-384", "siglip2-l16-384"),
         _siglip2("L", 16, 512, "google/siglip2-large-patch16-512", "siglip2-l16-512"),
         _siglip2("SO400M", 14, 224, "google/siglip2-so400m-patch14-224", "siglip2-so400m14-224"),
-        _siglip2("SO400M", 14, 384, "google/siglip2-so400m-patch14-384", "siglip2-so400m14-384"),
-        _siglip2("SO400M", 16, 256, "google/siglip2-so400m-patch16-256", "siglip2-so400m16-256"),
+        _siglip2("SO400M", 14, 384, "google/siglip2-so400m-patch14-384", "siglip2-so400m14-384", label=SEEN),
+        _siglip2("SO400M", 16, 256, "google/siglip2-so400m-patch16-256", "siglip2-so400m16-256", label=SEEN),
         _siglip2("SO400M", 16, 384, "google/siglip2-so400m-patch16-384", "siglip2-so400m16-384"),
-        _siglip2("SO400M", 16, 512, "google/siglip2-so400m-patch16-512", "siglip2-so400m16-512"),
+        _siglip2("SO400M", 16, 512, "google/siglip2-so400m-patch16-512", "siglip2-so400m16-512", label=SEEN),
         _siglip2("g-opt", 16, 256, "google/siglip2-giant-opt-patch16-256", "siglip2-gopt16-256"),
-        _siglip2("g-opt", 16, 384, "google/siglip2-giant-opt-patch16-384", "siglip2-gopt16-384"),
+        _siglip2("g-opt", 16, 384, "google/siglip2-giant-opt-patch16-384", "siglip2-gopt16-384", label=SEEN),
     ),
     rule=Label("verified", f"SiglipImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import isqrt
 
 from vistoken.configs import Config
-from vistoken.family import ACTIVATIONS, RECALLED, REFERENCE, Example, Family, Published, Reading, heads_of
+from vistoken.family import ACTIVATIONS, RECALLED, REFERENCE, SEEN, Example, Family, Published, Reading, heads_of
 from vistoken.geometry import Patch
 from vistoken.preprocessing import FILTERS, HALF, pixel_values
 from vistoken.spec import (
@@ -77,9 +77,9 @@ def _preprocessing(preprocessor: Config | None, patch: Patch) -> tuple[FillToken
 WEIGHTS = WeightNames(
     roots=("", "vision_model."),
     weights=(
-        Weight("embeddings.patch_embedding.weight", "patch.weight", ChannelsLast()),
-        Weight("embeddings.patch_embedding.bias", "patch.bias"),
-        Weight("embeddings.position_embedding.weight", "position.table"),
+        Weight("embeddings.patch_embedding.weight", "embed.patch.weight", ChannelsLast()),
+        Weight("embeddings.patch_embedding.bias", "embed.patch.bias"),
+        Weight("embeddings.position_embedding.weight", "embed.position.table"),
         *CLIP_BLOCKS,
         *SIGLIP_HEAD,
     ),
@@ -87,12 +87,11 @@ WEIGHTS = WeightNames(
 )
 
 
-
-def _naflex(dim: int, depth: int, heads: int, hidden: int, *names: str, series: str = "") -> Published:
+def _naflex(dim: int, depth: int, heads: int, hidden: int, label: Label, *names: str) -> Published:
     vision = {"hidden_size": dim, "num_hidden_layers": depth, "num_attention_heads": heads,
               "intermediate_size": hidden, "patch_size": 16, "num_patches": 256}  # fmt: skip
     preprocessor = {"image_processor_type": "Siglip2ImageProcessor", "patch_size": 16, "max_num_patches": 256}
-    return Published(names, {"model_type": "siglip2", "vision_config": vision}, preprocessor, RECALLED, series)
+    return Published(names, {"model_type": "siglip2", "vision_config": vision}, preprocessor, label, "siglip2-naflex")
 
 
 FAMILY = Family(
@@ -100,16 +99,8 @@ FAMILY = Family(
     model_types=("siglip2", "siglip2_vision_model"),
     read=read,
     published=(
-        _naflex(768, 12, 12, 3072, "google/siglip2-base-patch16-naflex", "siglip2-b16-naflex", series="siglip2-naflex"),
-        _naflex(
-            1152,
-            27,
-            16,
-            4304,
-            "google/siglip2-so400m-patch16-naflex",
-            "siglip2-so400m16-naflex",
-            series="siglip2-naflex",
-        ),
+        _naflex(768, 12, 12, 3072, SEEN, "google/siglip2-base-patch16-naflex", "siglip2-b16-naflex"),
+        _naflex(1152, 27, 16, 4304, RECALLED, "google/siglip2-so400m-patch16-naflex", "siglip2-so400m16-naflex"),
     ),
     rule=Label("verified", f"Siglip2ImageProcessorPil of {REFERENCE}"),
     settings=("max_num_patches", "resample", "image_mean", "image_std"),

@@ -7,7 +7,18 @@ sizes from the papers' tables (Ti: arXiv 2012.12877; g and G: arXiv 2106.04560).
 from __future__ import annotations
 
 from vistoken.configs import Config
-from vistoken.family import ACTIVATIONS, RECALLED, REFERENCE, Example, Family, Published, Reading, heads_of, table_of
+from vistoken.family import (
+    ACTIVATIONS,
+    RECALLED,
+    REFERENCE,
+    SEEN,
+    Example,
+    Family,
+    Published,
+    Reading,
+    heads_of,
+    table_of,
+)
 from vistoken.preprocessing import IMAGENET_MEAN, IMAGENET_STD, SETTINGS, standard
 from vistoken.spec import ClassPool, ClassToken, EncoderSpec, Label, LayerNorm, LearnedTable, PlainMlp, TableResize
 from vistoken.weight_names import VIT_BLOCKS, DropOnes, Ignore, Weight, WeightNames, affine
@@ -44,9 +55,9 @@ def read(config: Config, preprocessor: Config | None) -> Reading:
 WEIGHTS = WeightNames(
     roots=("", "vit."),
     weights=(
-        Weight("embeddings.cls_token", "prefix.cls", DropOnes()),
-        Weight("embeddings.position_embeddings", "position.table", DropOnes()),
-        *affine("embeddings.patch_embeddings.projection", "patch"),
+        Weight("embeddings.cls_token", "embed.prefix.cls", DropOnes()),
+        Weight("embeddings.position_embeddings", "embed.position.table", DropOnes()),
+        *affine("embeddings.patch_embeddings.projection", "embed.patch"),
         *VIT_BLOCKS,
     ),
     ignored=(
@@ -88,7 +99,7 @@ FAMILY = Family(
         _vit("Ti", 16, 224, "WinKawaks/vit-tiny-patch16-224", "vit-ti16-224"),
         _vit("S", 16, 224, "WinKawaks/vit-small-patch16-224", "vit-s16-224"),
         _vit("B", 16, 224, "google/vit-base-patch16-224", "vit-b16-224"),
-        _vit("B", 16, 224, "google/vit-base-patch16-224-in21k", "vit-b16-224-in21k"),
+        _vit("B", 16, 224, "google/vit-base-patch16-224-in21k", "vit-b16-224-in21k", label=SEEN),
         _vit("B", 16, 384, "google/vit-base-patch16-384", "vit-b16-384"),
         _vit("B", 32, 224, "google/vit-base-patch32-224-in21k", "vit-b32-224"),
         _vit("B", 32, 384, "google/vit-base-patch32-384", "vit-b32-384"),

@@ -1,0 +1,249 @@
+"""The front door of encoding: a model's name and pictures in, tokens out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vistoken import pixels, registry
+from vistoken.encoding.frontend import seed_parameters
+from vistoken.encoding.model import VisionEncoder
+from vistoken.encoding.output import ImageTokens, to_numpy
+from vistoken.encoding.packing import pack
+from vistoken.encoding.weights import load_weights
+from vistoken.errors import InputError, ModelError, UsageError, VistokenError, did_you_mean
+from vistoken.geometry import Size, offsets
+from vistoken.sources import picture_name
+from vistoken.spec import EncoderSpec, ModelSpec, PixelSpec
+from vistoken.views import View
+from vistoken.weight_names import Seeded
+
+if TYPE_CHECKING:
+    from vistoken.sources import Picture
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+# Tokens that go through the encoder at once. Larger packs gain nothing on a CPU and cost memory.
+MAX_TOKENS = 8192
+
+
+class Encoder:
+    """A vision encoder with its weights, and the way pictures are brought to it.
+
+    >>> encoder = Encoder.from_pretrained("vistoken/front-end")
+    >>> [result] = encoder.encode(["examples/images/chelsea.png"])
+    >>> result.patches.shape, result.grids
+    (torch.Size([504, 768]), (Grid(rows=18, cols=28, frames=1),))
+    """
+
+    def __init__(self, spec: ModelSpec, module: VisionEncoder) -> None:
+        self.spec, self.module = spec, module.eval().requires_grad_(False)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str,
+        revision: str | None = None,
+        device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+        attention: str = "sdpa",
+        **settings: Any,
+    ) -> Encoder:
+        """Load a model by hub id, alias or folder.
+
+        Args:
+            model: its files come from the folder, the hub's cache, or the hub.
+            revision: of the hub repository.
+            device: where it runs; the CPU where none is given.
+            dtype: "float32" (also where none is given) or "bfloat16".
+            attention: "sdpa", torch's fused attention over segments, or "reference", slow and obvious.
+            settings: values of the model's own preprocessor under their own names.
+
+        Raises `ModelError` for an unknown model, `ConfigError` and `WeightsError` for files that are wrong.
+        """
+        found = registry.find(model, settings=settings, revision=revision, series=False)
+        spec = _encoder_spec(found.spec)
+        with torch.device("meta"):
+            module = VisionEncoder(spec, attention).to(_dtype(dtype))
+        if isinstance(found.family.weights, Seeded):
+            module = module.to_empty(device="cpu")
+            seed_parameters(module, found.family.weights.seed)
+        else:
+            if found.folder is None:
+                found = registry.find(model, settings=settings, revision=revision, files=True)
+            assert found.family.weights is not None and found.folder is not None
+            load_weights(module, found.folder, found.family.weights)
+        return cls(found.spec, module.to(device or "cpu"))
+
+    # ------------------------------------------------------------ pictures
+
+    def encode(self, images: Iterable[Picture | np.ndarray], *, input: str | Size | None = None) -> list[ImageTokens]:
+        """The tokens of pictures of any size, in input order.
+
+        Args:
+            images: paths, open files, PIL images, or uint8 arrays of shape (height, width, 3).
+            input: a size (`"WIDTHxHEIGHT"`) that every picture is resized to, skipping the model's view rule.
+
+        Raises `InputError` that names the picture and its position.
+        """
+        return list(self.stream(images, input=input))
+
+    def stream(
+        self,
+        images: Iterable[Picture | np.ndarray],
+        *,
+        input: str | Size | None = None,
+        max_tokens: int = MAX_TOKENS,
+        max_image_pixels: int = pixels.MAX_PIXELS,
+    ) -> Iterator[ImageTokens]:
+        """The same one by one; pictures go through the encoder in packs of up to `max_tokens` tokens."""
+        if isinstance(images, str | bytes):
+            raise UsageError("images is a string: give a list of pictures, for example ['photo.jpg']")
+        input = Size.parse(input) if isinstance(input, str) else input
+        pending: list[tuple[str, tuple[View, ...], list[Tensor]]] = []
+        waiting = 0
+        for index, image in enumerate(images):
+            try:
+                prepared = self._prepare(image, input, max_image_pixels)
+            except VistokenError as error:
+                raise type(error)(f"picture {index}: {error}") from None
+            size = sum(_encoder_spec(self.spec).tokens(view.grid) for view in prepared[1])
+            if pending and waiting + size > max_tokens:
+                yield from self._run(pending)
+                pending, waiting = [], 0
+            pending.append(prepared)
+            waiting += size
+        if pending:
+            yield from self._run(pending)
+
+    def embed(
+        self,
+        images: Iterable[Picture | np.ndarray],
+        normalize_embeddings: bool = False,
+        show_progress_bar: bool | None = None,
+    ) -> np.ndarray:
+        """Pooled vectors of pictures: (pictures, pooled dim), float32.
+
+        Args:
+            images: as in `encode`.
+            normalize_embeddings: scale each vector to length 1.
+            show_progress_bar: by default on a terminal alone.
+
+        Raises `UsageError` for a family without a pooled vector.
+        """
+        width = _encoder_spec(self.spec).pooled_dim
+        if width is None:
+            raise UsageError(f"{self.spec.name} has no pooled vector: use encode, and pool its patches as you choose")
+        vectors = [result.pooled for result in _progress(self.stream(images), show_progress_bar)]
+        if not vectors:
+            return np.zeros((0, width), dtype=np.float32)
+        pooled = torch.stack([vector for vector in vectors if vector is not None]).float()
+        return to_numpy(torch.nn.functional.normalize(pooled, dim=-1) if normalize_embeddings else pooled)
+
+    def encode_pixels(self, images: Sequence[Tensor]) -> list[ImageTokens]:
+        """The tokens of (3, H, W) tensors that are already resized and normalised: the door for other pipelines."""
+        patch = self.module.spec.patch
+        pending = []
+        for index, image in enumerate(images):
+            if image.ndim != 3 or 0 in image.shape:
+                raise InputError(f"image {index} has shape {tuple(image.shape)}: it must be (3, height, width)")
+            size = Size(height=image.shape[1], width=image.shape[2])
+            pending.append((f"image {index}", (View.of(size, (), patch),), [image]))
+        return list(self._run(pending)) if pending else []
+
+    # ------------------------------------------------------------ how
+
+    def _prepare(
+        self, image: Picture | np.ndarray, input: Size | None, max_pixels: int
+    ) -> tuple[str, tuple[View, ...], list[Tensor]]:
+        """A picture's name, its views, and the pixels of each, normalised."""
+        picture = pixels.load(_as_picture(image), max_pixels)
+        views = self.spec.views(pixels.size_of(picture), input)
+        seen = [normalise(np.asarray(pixels.carry_out(picture, view)), _pixels(self.spec)) for view in views]
+        return picture_name(image), views, seen
+
+    @torch.inference_mode()
+    def _run(self, pending: Sequence[tuple[str, tuple[View, ...], list[Tensor]]]) -> Iterator[ImageTokens]:
+        """One pack through the encoder, taken apart again."""
+        spec, weight = self.module.spec, self.module.embed.patch.weight
+        images = [image.to(weight) for _, _, seen in pending for image in seen]
+        packed = pack(images, spec.patch, spec.prefix_tokens, spec.channels)
+        encoded = self.module(packed)
+        segments = iter(encoded.tokens.split(packed.lengths))
+        pooled = iter(encoded.pooled) if encoded.pooled is not None else None
+        results = []
+        for name, views, _ in pending:
+            tokens = [next(segments) for _ in views]
+            vectors = None if pooled is None else torch.stack([next(pooled) for _ in views])
+            results.append(self._result(name, views, tokens, vectors))
+        return iter(results)
+
+    def _result(
+        self, name: str, views: tuple[View, ...], tokens: list[Tensor], pooled: Tensor | None
+    ) -> ImageTokens:
+        spec = self.module.spec
+        starts = offsets(token.count for token in spec.prefix)
+        prefix = {
+            token.key: torch.cat([part[start : start + token.count] for part in tokens])
+            for token, start in zip(spec.prefix, starts, strict=False)
+        }
+        patches = torch.cat([part[spec.prefix_tokens :] for part in tokens])
+        if pooled is not None and len(views) == 1:
+            pooled = pooled[0]
+        return ImageTokens(patches, prefix, pooled, views, name, self.module.attention)
+
+
+def normalise(image: np.ndarray, pixels: PixelSpec) -> Tensor:
+    """(H, W, 3) bytes -> (3, H, W) float32: (value * scale - mean) / std.
+
+    The order and the widths of the reference: scaled in float64, then float32 (transformers 5.23.0,
+    `image_transforms.rescale` and `normalize`).
+    """
+    scaled = (image.astype(np.float64) * pixels.scale).astype(np.float32)
+    mean, std = np.array(pixels.mean, dtype=np.float32), np.array(pixels.std, dtype=np.float32)
+    return torch.from_numpy(np.ascontiguousarray(((scaled - mean) / std).transpose(2, 0, 1)))
+
+
+def _as_picture(image: Picture | np.ndarray) -> Picture:
+    if not isinstance(image, np.ndarray):
+        return image
+    from PIL import Image
+
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise InputError(
+            f"an array of shape {image.shape} and type {image.dtype}: it must be (height, width, 3) and uint8"
+        )
+    return Image.fromarray(image)
+
+
+def _encoder_spec(spec: ModelSpec) -> EncoderSpec:
+    if spec.encoder is None:
+        raise ModelError(f"{spec.name} can be counted but not encoded: its encoder is not described yet")
+    return spec.encoder
+
+
+def _pixels(spec: ModelSpec) -> PixelSpec:
+    spec.known_rule()
+    assert spec.pixels is not None  # a rule and its pixel values are read together
+    return spec.pixels
+
+
+def _dtype(dtype: str | torch.dtype | None) -> torch.dtype:
+    if dtype is None:
+        return torch.float32
+    if dtype in DTYPES.values():
+        assert isinstance(dtype, torch.dtype)
+        return dtype
+    name = str(dtype).removeprefix("torch.")
+    if name not in DTYPES:
+        raise UsageError(f"dtype {name!r} is not supported: choose {' or '.join(DTYPES)}.{did_you_mean(name, DTYPES)}")
+    return DTYPES[name]
+
+
+def _progress(results: Iterator[ImageTokens], show: bool | None) -> Iterator[ImageTokens]:
+    from tqdm import tqdm
+
+    return tqdm(results, unit=" pictures", disable=None if show is None else not show)  # None: off without a terminal

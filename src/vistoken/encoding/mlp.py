@@ -1,0 +1,55 @@
+"""The MLPs of a block, plain or gated, and their activations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import assert_never
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vistoken.spec import Activation, GatedMlp, Mlp, PlainMlp
+
+ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
+    "gelu": F.gelu,
+    "gelu_tanh": partial(F.gelu, approximate="tanh"),
+    "quick_gelu": lambda x: x * torch.sigmoid(1.702 * x),  # openai/CLIP, model.py, QuickGELU
+    "silu": F.silu,
+}
+
+
+class Plain(nn.Module):
+    """up, activation, down."""
+
+    def __init__(self, spec: PlainMlp, dim: int) -> None:
+        super().__init__()
+        self.up, self.down = nn.Linear(dim, spec.hidden), nn.Linear(spec.hidden, dim)
+        self.activation = ACTIVATIONS[spec.activation]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.down(self.activation(self.up(x)))
+
+
+class Gated(nn.Module):
+    """activation(gate) * up, then down; gate and up are one matrix, the gate's rows first."""
+
+    def __init__(self, spec: GatedMlp, dim: int) -> None:
+        super().__init__()
+        self.gate_up, self.down = nn.Linear(dim, 2 * spec.hidden), nn.Linear(spec.hidden, dim)
+        self.activation = ACTIVATIONS[spec.activation]
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate, up = self.gate_up(x).chunk(2, dim=-1)
+        return self.down(self.activation(gate) * up)
+
+
+def build_mlp(mlp: Mlp, dim: int) -> nn.Module:
+    match mlp:
+        case PlainMlp():
+            return Plain(mlp, dim)
+        case GatedMlp():
+            return Gated(mlp, dim)
+        case _:
+            assert_never(mlp)

@@ -1,0 +1,106 @@
+"""One vector an image: by class token, mean over patches, projection or attention.
+
+Shapes: T tokens of all images, B images, D dim.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vistoken.encoding.attention import Engine
+from vistoken.encoding.mlp import build_mlp
+from vistoken.geometry import offsets
+from vistoken.spec import AttentionPool, ClassPool, EncoderSpec, MeanPool, NoPool, PlainMlp, ProjectedClass
+
+
+class NoPooling(nn.Module):
+    """The family has no pooled vector."""
+
+    def forward(self, tokens: Tensor, segments: tuple[int, ...]) -> None:
+        return None
+
+
+class TokenPooling(nn.Module):
+    """The token at place `index` of each image: (T, D) -> (B, D)."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__()
+        self.index = index
+
+    def forward(self, tokens: Tensor, segments: tuple[int, ...]) -> Tensor:
+        return tokens[[start + self.index for start in segments[:-1]]]
+
+
+class MeanPooling(nn.Module):
+    """The mean over the patches of each image; prefix tokens stay out."""
+
+    def __init__(self, prefix_tokens: int) -> None:
+        super().__init__()
+        self.prefix_tokens = prefix_tokens
+
+    def forward(self, tokens: Tensor, segments: tuple[int, ...]) -> Tensor:
+        bounds = zip(segments[:-1], segments[1:], strict=True)
+        return torch.stack([tokens[start + self.prefix_tokens : end].mean(0) for start, end in bounds])
+
+
+class ProjectedPooling(nn.Module):
+    """The class token through a projection without bias (CLIP's image embedding)."""
+
+    def __init__(self, dim: int, out: int, index: int) -> None:
+        super().__init__()
+        self.index = index
+        self.projection = nn.Linear(dim, out, bias=False)
+
+    def forward(self, tokens: Tensor, segments: tuple[int, ...]) -> Tensor:
+        return self.projection(tokens[[start + self.index for start in segments[:-1]]])
+
+
+class AttentionPooling(nn.Module):
+    """A learned probe attends to all tokens of each image; then y + MLP(norm(y)).
+
+    Source: big_vision `models/vit.py`, `MAPHead`; transformers 5.23.0, `SiglipMultiheadAttentionPoolingHead`.
+    """
+
+    def __init__(self, spec: EncoderSpec, pool: AttentionPool, attend: Engine) -> None:
+        super().__init__()
+        self.heads, self.attend = pool.heads, attend
+        self.probe = nn.Parameter(torch.empty(1, spec.dim))
+        self.qkv = nn.Linear(spec.dim, 3 * spec.dim)
+        self.out = nn.Linear(spec.dim, spec.dim)
+        self.norm = nn.LayerNorm(spec.dim, spec.norm.eps)
+        self.mlp = build_mlp(PlainMlp(pool.hidden, spec.mlp.activation), spec.dim)
+
+    def forward(self, tokens: Tensor, segments: tuple[int, ...]) -> Tensor:
+        images, dim = len(segments) - 1, tokens.shape[1]
+        weight, bias = self.qkv.weight, self.qkv.bias
+        q = F.linear(self.probe, weight[:dim], bias[:dim]).expand(images, -1)
+        k, v = F.linear(tokens, weight[dim:], bias[dim:]).chunk(2, dim=-1)
+        q, k, v = (x.unflatten(1, (self.heads, -1)) for x in (q, k, v))
+        y = self.out(self.attend(q, k, v, offsets([1] * images), segments).flatten(1))
+        return y + self.mlp(self.norm(y))
+
+
+def build_pool(spec: EncoderSpec, attend: Engine) -> nn.Module:
+    match spec.pool:
+        case NoPool():
+            return NoPooling()
+        case ClassPool():
+            return TokenPooling(_class_index(spec))
+        case MeanPool():
+            return MeanPooling(spec.prefix_tokens)
+        case ProjectedClass(width):
+            return ProjectedPooling(spec.dim, width, _class_index(spec))
+        case AttentionPool():
+            return AttentionPooling(spec, spec.pool, attend)
+        case _:
+            assert_never(spec.pool)
+
+
+def _class_index(spec: EncoderSpec) -> int:
+    """The class token's place among the prefix tokens."""
+    keys = [token.key for token in spec.prefix for _ in range(token.count)]
+    return keys.index("cls")

@@ -1,0 +1,150 @@
+"""Positions: vectors that are added to tokens, or angles by which queries and keys are turned.
+
+Shapes: n patches of one grid, P prefix tokens, D dim, d head width.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vistoken.errors import InputError, UsageError
+from vistoken.geometry import Grid
+from vistoken.spec import Factorised, LearnedTable, NoPosition, Position, Rotary, Sinusoidal, TableResize
+
+
+def sinusoidal_2d(grid_h: int, grid_w: int, dim: int, base: float = 10_000.0) -> Tensor:
+    """Computed positions of a grid: (grid_h * grid_w, dim), raster order, float32.
+
+    The first half of `dim` describes the row, the second the column; each is all sines, then all cosines, at dim / 4
+    frequencies from 1 down towards 1 / base. Sine and cosine of one angle have norm 1, so every row of the table has
+    norm sqrt(dim / 2). Source: arXiv 1706.03762, section 3.5, in two dimensions as in MAE (arXiv 2111.06377).
+
+    >>> sinusoidal_2d(2, 3, 8).shape
+    torch.Size([6, 8])
+
+    Raises `UsageError` if `dim` is not a multiple of 4, or a side is not positive.
+    """
+    if dim < 4 or dim % 4:
+        raise UsageError(f"dim is {dim}: sinusoidal positions in two dimensions need a multiple of 4")
+    if grid_h < 1 or grid_w < 1:
+        raise UsageError(f"a grid of {grid_h} x {grid_w} holds no patch")
+    # float64 until the end: the sine of a large angle loses digits in float32.
+    frequencies = base ** (-torch.arange(dim // 4, dtype=torch.float64) / (dim // 4))
+    rows = torch.arange(grid_h, dtype=torch.float64)[:, None] * frequencies
+    cols = torch.arange(grid_w, dtype=torch.float64)[:, None] * frequencies
+    rows, cols = torch.cat([rows.sin(), rows.cos()], 1), torch.cat([cols.sin(), cols.cos()], 1)
+    table = torch.cat([rows[:, None].expand(-1, grid_w, -1), cols[None].expand(grid_h, -1, -1)], 2)
+    return table.flatten(0, 1).float()
+
+
+def axial_angles(grid: Grid, head_dim: int, base: float) -> Tensor:
+    """Rotary angles of a grid: (n, d/2); the first half grows with the row, the second with the column.
+
+    Source: transformers 5.23.0, `models/qwen2_vl/modeling_qwen2_vl.py`, `VisionRotaryEmbedding`.
+    """
+    frequencies = base ** (-torch.arange(0, head_dim // 2, 2, dtype=torch.float64) / (head_dim // 2))
+    rows = torch.arange(grid.rows, dtype=torch.float64)[:, None, None].expand(-1, grid.cols, 1)
+    cols = torch.arange(grid.cols, dtype=torch.float64)[None, :, None].expand(grid.rows, -1, 1)
+    return torch.cat([rows * frequencies, cols * frequencies], 2).flatten(0, 1).float()
+
+
+def resize_table(table: Tensor, rows: int, cols: int, grid: Grid, resize: TableResize) -> Tensor:
+    """A (rows*cols, D) table brought to `grid`: (n, D). In float32, since half precision shifts bicubic weights."""
+    if (grid.rows, grid.cols) == (rows, cols):
+        return table
+    image = table.float().reshape(1, rows, cols, -1).permute(0, 3, 1, 2)
+    image = F.interpolate(
+        image, size=(grid.rows, grid.cols), mode=resize.mode, align_corners=False, antialias=resize.antialias
+    )
+    return image.permute(0, 2, 3, 1).flatten(0, 2).to(table.dtype)
+
+
+class Positions(nn.Module):
+    """What the position scheme adds to prefix and patch tokens of a grid; nothing, unless a subclass says so."""
+
+    def prefix_vectors(self) -> Tensor | None:
+        """(p, D) vectors for the first p prefix tokens, or None."""
+        return None
+
+    def vectors(self, grid: Grid) -> Tensor | None:
+        """(n, D) vectors for the patches of `grid`, or None."""
+        return None
+
+    def angles(self, grid: Grid) -> Tensor | None:
+        """(n, d/2) rotary angles for the patches of `grid`, or None."""
+        return None
+
+
+class LearnedPositions(Positions):
+    """A table with one row a cell, resized to other grids; in front of it the rows of prefix tokens."""
+
+    def __init__(self, spec: LearnedTable, dim: int) -> None:
+        super().__init__()
+        self.spec = spec
+        self.table = nn.Parameter(torch.empty(spec.prefix_rows + spec.rows * spec.cols, dim))
+
+    def prefix_vectors(self) -> Tensor | None:
+        return self.table[: self.spec.prefix_rows]
+
+    def vectors(self, grid: Grid) -> Tensor:
+        spec = self.spec
+        return resize_table(self.table[spec.prefix_rows :], spec.rows, spec.cols, grid, spec.resize)
+
+
+class SinusoidalPositions(Positions):
+    """Computed for any grid; no parameters."""
+
+    def __init__(self, spec: Sinusoidal, dim: int) -> None:
+        super().__init__()
+        self.spec, self.dim = spec, dim
+
+    def vectors(self, grid: Grid) -> Tensor:
+        return sinusoidal_2d(grid.rows, grid.cols, self.dim, self.spec.base)
+
+
+class FactorisedPositions(Positions):
+    """A learned vector a row plus a learned vector a column."""
+
+    def __init__(self, spec: Factorised, dim: int) -> None:
+        super().__init__()
+        self.rows = nn.Parameter(torch.empty(spec.rows, dim))
+        self.cols = nn.Parameter(torch.empty(spec.cols, dim))
+
+    def vectors(self, grid: Grid) -> Tensor:
+        if grid.rows > len(self.rows) or grid.cols > len(self.cols):
+            raise InputError(
+                f"a grid of {grid} patches does not fit position tables of {len(self.rows)} rows and "
+                f"{len(self.cols)} columns: make the picture smaller"
+            )
+        return (self.rows[: grid.rows, None] + self.cols[None, : grid.cols]).flatten(0, 1)
+
+
+class RotaryPositions(Positions):
+    """Angles by coordinates; no parameters."""
+
+    def __init__(self, spec: Rotary, head_dim: int) -> None:
+        super().__init__()
+        self.spec, self.head_dim = spec, head_dim
+
+    def angles(self, grid: Grid) -> Tensor:
+        return axial_angles(grid, self.head_dim, self.spec.base)
+
+
+def build_positions(position: Position, dim: int, head_dim: int) -> Positions:
+    match position:
+        case NoPosition():
+            return Positions()
+        case LearnedTable():
+            return LearnedPositions(position, dim)
+        case Sinusoidal():
+            return SinusoidalPositions(position, dim)
+        case Factorised():
+            return FactorisedPositions(position, dim)
+        case Rotary():
+            return RotaryPositions(position, head_dim)
+        case _:
+            assert_never(position)

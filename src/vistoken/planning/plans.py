@@ -1,0 +1,206 @@
+"""Plans: parameters, multiply-adds, FLOPs and weight memory of a model at a size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from vistoken import registry
+from vistoken.errors import ModelError, UsageError, did_you_mean
+from vistoken.geometry import Patch, Size
+from vistoken.planning.operations import Operation, operations
+from vistoken.spec import ClassPool, ClassToken, EncoderSpec, LayerNorm, LearnedTable, ModelSpec, PlainMlp, TableResize
+from vistoken.views import Native, View
+
+DTYPES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
+
+CONVENTIONS = {
+    "params": "what Encoder builds: pooling head, projection and a stored mask token included",
+    "macs": "multiply-adds of every contraction; biases, norms, softmax and activations are left out",
+    "flops": "two for each multiply-add",
+    "memory": "the weights alone; activations, allocator and context come on top",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Named rows that sum to `total`, and the convention that they follow."""
+
+    rows: tuple[tuple[str, int], ...]
+    convention: str
+
+    @property
+    def total(self) -> int:
+        return sum(value for _, value in self.rows)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"total": self.total, "rows": dict(self.rows), "convention": self.convention}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a model costs at a size. `operations` are for one picture; the tallies are for `batch` of them."""
+
+    model: str
+    encoder: EncoderSpec
+    size: Size
+    views: tuple[View, ...]
+    batch: int
+    dtype: str
+    operations: tuple[Operation, ...]
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that the blocks work on, for one picture."""
+        return sum(self.encoder.tokens(view.grid) for view in self.views)
+
+    @property
+    def params(self) -> Tally:
+        return self._tally("params", ((step.part, step.params) for step in self.operations))
+
+    @property
+    def macs(self) -> Tally:
+        return self._tally(
+            "macs", ((_cost_name(step), self.batch * step.macs) for step in self.operations if step.macs)
+        )
+
+    @property
+    def flops(self) -> Tally:
+        return Tally(tuple((name, 2 * value) for name, value in self.macs.rows), CONVENTIONS["flops"])
+
+    @property
+    def memory(self) -> Tally:
+        """Bytes of the weights by part."""
+        width = DTYPES[self.dtype]
+        return Tally(tuple((name, width * value) for name, value in self.params.rows), CONVENTIONS["memory"])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; keys are the attributes' names."""
+        return {
+            "model": self.model,
+            "width": self.size.width,
+            "height": self.size.height,
+            "batch": self.batch,
+            "dtype": self.dtype,
+            "tokens": self.tokens,
+            **{name: getattr(self, name).as_dict() for name in CONVENTIONS},
+        }
+
+    @staticmethod
+    def _tally(name: str, rows: Iterable[tuple[str, int]]) -> Tally:
+        merged: dict[str, int] = {}
+        for part, value in rows:
+            merged[part] = merged.get(part, 0) + value
+        return Tally(tuple(merged.items()), CONVENTIONS[name])
+
+
+def _cost_name(step: Operation) -> str:
+    """Blocks are where the cost is, so their rows stay apart: projections, attention, MLP."""
+    return f"blocks, {step.name}" if step.part == "blocks" else step.part
+
+
+def plan(
+    model: str | EncoderSpec,
+    *,
+    width: int | None = None,
+    height: int | None = None,
+    input: str | Size | None = None,
+    batch: int = 1,
+    dtype: str = "float32",
+    head: int = 0,
+    revision: str | None = None,
+    **settings: Any,
+) -> Plan:
+    """What `model` costs for pictures of a size.
+
+    Args:
+        model: a built-in name, a hub id, a folder with `config.json`, or an `EncoderSpec` of your own.
+        width: of the picture in pixels, before the model's own resizing; the model's own size where none is given.
+        height: likewise.
+        input: a size (`"WIDTHxHEIGHT"`) that is fed to the encoder directly.
+        batch: how many pictures.
+        dtype: of the weights: float32, bfloat16, float16 or float64.
+        head: the number of classes of a linear classifier to add.
+        revision: of the hub repository.
+        settings: values of the model's own preprocessor under their own names.
+
+    >>> result = plan("vit-b16-224", head=1000)
+    >>> result.params.total, result.macs.total
+    (86567656, 17563828224)
+
+    Raises `UsageError`, `ModelError` or `InputError` with what would work.
+    """
+    size = _size(width, height)
+    input = Size.parse(input) if isinstance(input, str) else input
+    if isinstance(model, EncoderSpec):
+        spec, name = model, "bare geometry"
+        views = Native(size or _table_size(model), "bicubic", model.patch).views(input or size or _table_size(model))
+    else:
+        described = registry.describe(model, settings=settings, revision=revision, series=False)
+        spec, name, views = *_encoder(described), _views(described, size, input)
+    return plan_views(name, spec, views, batch=batch, dtype=dtype, head=head)
+
+
+def plan_views(
+    name: str, encoder: EncoderSpec, views: tuple[View, ...], *, batch: int = 1, dtype: str = "float32", head: int = 0
+) -> Plan:
+    """The plan for views that are already decided."""
+    if dtype not in DTYPES:
+        raise UsageError(f"dtype {dtype!r} is unknown: known are {', '.join(DTYPES)}.{did_you_mean(dtype, DTYPES)}")
+    for what, value, low in (("batch", batch, 1), ("head", head, 0)):
+        if type(value) is not int or value < low:
+            raise UsageError(f"{what} is {value!r}: it must be a whole number of at least {low}")
+    steps = operations(encoder, [view.grid for view in views], head)
+    return Plan(name, encoder, views[0].source, views, batch, dtype, steps)
+
+
+def bare_encoder(*, patch: Patch, dim: int, depth: int, heads: int, table: Size, mlp: int | None = None) -> EncoderSpec:
+    """A plain ViT from bare geometry: class token, learned table for pictures of size `table`, MLP of 4 x dim.
+
+    >>> spec = bare_encoder(patch=Patch.square(16), dim=768, depth=12, heads=12, table=Size(224, 224))
+    >>> plan(spec).params.total
+    85798656
+    """
+    grid = patch.grid(table)
+    return EncoderSpec(
+        patch=patch,
+        dim=dim,
+        depth=depth,
+        heads=heads,
+        norm=LayerNorm(1e-6),
+        mlp=PlainMlp(4 * dim if mlp is None else mlp, "gelu"),
+        prefix=(ClassToken(),),
+        position=LearnedTable(grid.rows, grid.cols, prefix_rows=1, resize=TableResize("bicubic", antialias=False)),
+        pool=ClassPool(),
+    )
+
+
+def _size(width: int | None, height: int | None) -> Size | None:
+    if (width is None) != (height is None):
+        raise UsageError("give both width and height, or neither for the model's own size")
+    return None if width is None or height is None else Size(height=height, width=width)
+
+
+def _encoder(spec: ModelSpec) -> tuple[EncoderSpec, str]:
+    if spec.encoder is None:
+        raise ModelError(f"{spec.name} can be counted but not planned: its encoder is not described yet")
+    return spec.encoder, spec.name
+
+
+def _views(spec: ModelSpec, size: Size | None, input: Size | None) -> tuple[View, ...]:
+    """The views of `size`, or of the model's own size, for which nothing needs to be resized."""
+    own = input or spec.own_size
+    if size is None and own is None:
+        raise UsageError(f"{spec.name} has no size of its own: give width and height")
+    if size is None:
+        assert own is not None
+        return spec.views(own, own)
+    return spec.views(size, input)
+
+
+def _table_size(spec: EncoderSpec) -> Size:
+    """The size that the position table was made for."""
+    if not isinstance(spec.position, LearnedTable):
+        raise UsageError("bare geometry without a learned table has no size of its own: give width and height")
+    return Size(height=spec.position.rows * spec.patch.height, width=spec.position.cols * spec.patch.width)
