@@ -12,8 +12,8 @@ from itertools import accumulate
 
 from vistoken.errors import UsageError
 
-# A side above this is no picture: the largest formats (JPEG, WebP, PNG in practice) end at 65,535 or 2^31 - 1.
-MAX_SIDE = 1_000_000
+# A side above this is a mistake: JPEG ends at 65,535 pixels, and the longest scans in TIFF are well under 10 million.
+MAX_SIDE = 100_000_000
 _SIZE = re.compile(r"(\d+)x(\d+)", re.ASCII)
 
 
@@ -26,7 +26,7 @@ class Size:
     >>> str(Size.parse("1280x720"))
     '1280x720'
 
-    Raises `UsageError` if a side is not an integer from 1 to 1,000,000.
+    Raises `UsageError` if a side is not an integer from 1 to 100,000,000.
     """
 
     height: int
@@ -66,6 +66,10 @@ class Patch:
     height: int
     width: int
     frames: int = 1
+
+    def __post_init__(self) -> None:
+        if any(type(side) is not int or side < 1 for side in (self.height, self.width, self.frames)):
+            raise UsageError(f"a patch of {self.width!r} x {self.height!r} pixels: sides are whole numbers of at least 1")
 
     @classmethod
     def square(cls, side: int, frames: int = 1) -> Patch:

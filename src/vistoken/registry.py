@@ -41,12 +41,13 @@ def find(
     settings: Mapping[str, Any] | None = None,
     revision: str | None = None,
     files: bool = False,
+    cached: bool = False,
     series: bool = True,
 ) -> Found:
     """The model that `name` means: a folder, a built-in name or alias, or a hub id; in this order.
 
     `settings` override values of the preprocessor, under the model's own names. `files` demands the model's files,
-    from the hub's cache or the hub. `series` allows an alias that several sizes share.
+    from the hub's cache or the hub; `cached` from the cache alone. `series` allows an alias that several sizes share.
 
     Raises `ModelError` for an unknown name (with close ones), `ConfigError` for wrong files, `UsageError` for an
     unknown setting, `MissingExtra` where a hub id needs huggingface_hub.
@@ -68,7 +69,7 @@ def find(
     hub_id = known[1].name if known else name
     if not _HUB_ID.fullmatch(hub_id) or os.path.isabs(folder) or name.startswith("."):
         raise _unknown(name, known)
-    return _from_hub(hub_id, known, settings, revision, weights=files)
+    return _from_hub(hub_id, known, settings, revision, weights=files, cached=cached)
 
 
 def describe(name: str, *, settings: Mapping[str, Any] | None = None, revision: str | None = None,
@@ -190,6 +191,7 @@ def _from_hub(
     settings: Mapping[str, Any],
     revision: str | None,
     weights: bool,
+    cached: bool,
 ) -> Found:
     try:
         from huggingface_hub import snapshot_download
@@ -197,11 +199,10 @@ def _from_hub(
     except ImportError:
         raise MissingExtra("huggingface_hub", "encode", f"{hub_id} is not built in, and fetching it") from None
     patterns = ["config.json", "preprocessor_config.json", "processor_config.json"]
+    patterns += ["model*.safetensors", "model.safetensors.index.json"] * weights
     try:
         folder = snapshot_download(
-            hub_id,
-            revision=revision,
-            allow_patterns=patterns + ["model*.safetensors", "model.safetensors.index.json"] * weights,
+            hub_id, revision=revision, allow_patterns=patterns, local_files_only=cached
         )
     except (OSError, HfHubHTTPError, ValueError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -228,18 +229,13 @@ def _describe(name: str, family: Family, config: Config, preprocessor: Config | 
 
 
 def _differences(files: ModelSpec, built_in: ModelSpec) -> tuple[str, ...]:
-    """Values in which the files of a built-in model differ from what is built in. The files win; this reports it."""
-    ours = {origin.field: origin.value for origin in built_in.origins}
+    """In what the files of a built-in model differ from what is built in. The files win; this reports it."""
+    pairs = [("view rule", files.rule, built_in.rule), ("pixels", files.pixels, built_in.pixels)]
+    if files.encoder and built_in.encoder:
+        fields = files.encoder.__dataclass_fields__
+        pairs += [(f"encoder {name}", getattr(files.encoder, name), getattr(built_in.encoder, name)) for name in fields]
     return tuple(
-        f"{origin.field} is {origin.value!r} in the files of {files.name}, and {ours[origin.field]!r} built in"
-        for origin in files.origins
-        if origin.field in ours and not _same(ours[origin.field], origin.value)
-    )
-
-
-def _same(one: object, other: object) -> bool:
-    return (
-        list(one) == list(other) if isinstance(one, tuple | list) and isinstance(other, tuple | list) else one == other
+        f"{what}: {theirs} in the files of {files.name}, {ours} built in" for what, theirs, ours in pairs if theirs != ours
     )
 
 

@@ -9,8 +9,9 @@ import os
 import re
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import IO, TYPE_CHECKING
 
 from vistoken.errors import InputError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     Picture = str | os.PathLike[str] | IO[bytes] | Image.Image
 
 # The content decides the parser, not the name, and only these parsers may run: EPS, for one, starts Ghostscript.
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "MPO", "AVIF")
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "AVIF")
 # Files of a folder that are taken for pictures; a file that is named itself may have any name.
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".ppm", ".pgm", ".webp", ".tif", ".tiff", ".mpo", ".avif")
 _ORIENTATION = 0x0112
@@ -48,16 +49,16 @@ class Source:
         return self.given or image_size(self.name)
 
 
-def expand(word: str) -> Iterator[Source]:
+def expand(word: str, note: Callable[[str], None] = lambda text: None) -> Iterator[Source]:
     """The sources that `word` means: a size `WIDTHxHEIGHT`, a picture, a folder (recursive, sorted) or a glob.
 
-    Raises `UsageError` for a malformed size, `InputError` where nothing is found.
+    `note` is told how many other files of a folder were left aside. Raises `UsageError` for a malformed size, `InputError` where nothing is found.
 
     >>> [str(source.size) for source in expand("1280x720")]
     ['1280x720']
     """
     if os.path.isdir(word):
-        yield from _folder(word)
+        yield from _folder(word, note)
     elif os.path.lexists(word):
         yield Source(word)
     elif _LOOKS_LIKE_SIZE.fullmatch(word.strip()):
@@ -68,14 +69,18 @@ def expand(word: str) -> Iterator[Source]:
         raise InputError(f"{word}: no such file or folder, and no size either (WIDTHxHEIGHT, for example 1280x720)")
 
 
-def _folder(folder: str) -> Iterator[Source]:
-    found = False
+def _folder(folder: str, note: Callable[[str], None]) -> Iterator[Source]:
+    found, others = False, 0
     for parent, folders, files in os.walk(folder):  # links to folders are not followed: no loops
         folders.sort()
         for name in sorted(files):
             if name.lower().endswith(SUFFIXES):
                 found = True
                 yield Source(os.path.join(parent, name))
+            else:
+                others += 1
+    if others:
+        note(f"{folder}: {others} file{'s' * (others > 1)} left aside, whose ending is not that of a picture")
     if not found:
         raise InputError(f"{folder}: no pictures in this folder (looked for {', '.join(SUFFIXES)})")
 
@@ -112,7 +117,7 @@ def _oriented_size(image: Image.Image) -> Size:
 
 def open_image(picture: Picture) -> Image.Image:
     """Open a picture without decoding it, with the parsers of `FORMATS` alone. Raises `InputError`."""
-    from PIL import Image, TiffImagePlugin, WebPImagePlugin  # noqa: F401  # registers both without all of Pillow's
+    from PIL import Image, UnidentifiedImageError
 
     name = picture_name(picture)
     if isinstance(picture, Image.Image):
@@ -123,18 +128,33 @@ def open_image(picture: Picture) -> Image.Image:
         with warnings.catch_warnings():
             # The warning at 89 million pixels concerns decoding, where `pixels` has a limit of its own.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(picture, formats=FORMATS)
+            return Image.open(picture, formats=_formats())
     except Image.DecompressionBombError:
         raise InputError(
             f"{name}: more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels, which Pillow refuses to open; "
             "count it by its size, WIDTHxHEIGHT"
         ) from None
-    except Image.UnidentifiedImageError:
-        raise InputError(f"{name}: not a picture in a format that is read ({', '.join(FORMATS)})") from None
+    except UnidentifiedImageError:
+        raise InputError(f"{name}: not a picture in a format that is read ({', '.join(_formats())})") from None
     except InputError:
         raise
     except BROKEN as error:
         raise InputError(f"{name}: cannot be opened: {_reason(error)}") from None
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """Those of `FORMATS` that this Pillow reads; their plugins are imported, and no others."""
+    from importlib import import_module
+
+    from PIL import Image
+
+    for name in ("Jpeg", "Png", "Gif", "Bmp", "Ppm", "WebP", "Tiff", "Avif"):
+        try:
+            import_module(f"PIL.{name}ImagePlugin")
+        except ImportError:  # AVIF came with Pillow 11.3
+            continue
+    return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def _check_file(path: str | os.PathLike[str], name: str) -> None:

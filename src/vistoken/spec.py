@@ -45,6 +45,10 @@ class Registers:
     key = "reg"
     label = "register tokens"
 
+    def __post_init__(self) -> None:
+        if type(self.count) is not int or self.count < 1:
+            raise UsageError(f"there are {self.count!r} register tokens: give a whole number of at least 1, or none")
+
 
 PrefixToken = ClassToken | DistillationToken | Registers
 
@@ -213,6 +217,8 @@ class EncoderSpec:
             raise UsageError(f"depth is {self.depth!r}: it must be a whole number of at least 0")
         if self.dim % self.heads:
             raise UsageError(f"{self.heads} heads do not divide dim {self.dim}: choose heads from its divisors")
+        if isinstance(self.position, LearnedTable | Factorised) and min(self.position.rows, self.position.cols) < 1:
+            raise UsageError(f"a position table for {self.position.rows} x {self.position.cols} patches holds nothing")
         if isinstance(self.position, Sinusoidal) and self.dim % 4:
             raise UsageError(f"dim {self.dim} is not a multiple of 4, which sinusoidal positions need")
         if isinstance(self.position, Rotary) and self.head_dim % 4:

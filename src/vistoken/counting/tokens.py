@@ -133,7 +133,7 @@ def count(
     >>> count("qwen2.5-vl-7b", width=1280, height=720).tokens
     1196
     >>> count("qwen2.5-vl-7b", width=1280, height=720, max_pixels=501760).tokens
-    600
+    594
     >>> count("openai/clip-vit-large-patch14-336", image="examples/images/rocket.jpg").rows
     (('patches', 576), ('class token', 1))
 

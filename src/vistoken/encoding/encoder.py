@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +31,15 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 MAX_TOKENS = 8192
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Prepared:
+    """A picture ready for the encoder: its views, and of each the normalised (3, H, W) pixels."""
+
+    name: str
+    views: tuple[View, ...]
+    pixels: tuple[Tensor, ...]
+
+
 class Encoder:
     """A vision encoder with its weights, and the way pictures are brought to it.
 
@@ -50,6 +60,7 @@ class Encoder:
         device: str | torch.device | None = None,
         dtype: str | torch.dtype | None = None,
         attention: str = "sdpa",
+        cached: bool = False,
         **settings: Any,
     ) -> Encoder:
         """Load a model by hub id, alias or folder.
@@ -60,11 +71,12 @@ class Encoder:
             device: where it runs; the CPU where none is given.
             dtype: "float32" (also where none is given) or "bfloat16".
             attention: "sdpa", torch's fused attention over segments, or "reference", slow and obvious.
+            cached: take weights from folders and the hub's cache alone, never from the network.
             settings: values of the model's own preprocessor under their own names.
 
         Raises `ModelError` for an unknown model, `ConfigError` and `WeightsError` for files that are wrong.
         """
-        found = registry.find(model, settings=settings, revision=revision, series=False)
+        found = registry.find(model, settings=settings, revision=revision, series=False, cached=cached)
         spec = _encoder_spec(found.spec)
         with torch.device("meta"):
             module = VisionEncoder(spec, attention).to(_dtype(dtype))
@@ -73,7 +85,7 @@ class Encoder:
             seed_parameters(module, found.family.weights.seed)
         else:
             if found.folder is None:
-                found = registry.find(model, settings=settings, revision=revision, files=True)
+                found = registry.find(model, settings=settings, revision=revision, files=True, cached=cached)
             assert found.family.weights is not None and found.folder is not None
             load_weights(module, found.folder, found.family.weights)
         return cls(found.spec, module.to(device or "cpu"))
@@ -103,21 +115,15 @@ class Encoder:
         if isinstance(images, str | bytes):
             raise UsageError("images is a string: give a list of pictures, for example ['photo.jpg']")
         input = Size.parse(input) if isinstance(input, str) else input
-        pending: list[tuple[str, tuple[View, ...], list[Tensor]]] = []
-        waiting = 0
-        for index, image in enumerate(images):
-            try:
-                prepared = self._prepare(image, input, max_image_pixels)
-            except VistokenError as error:
-                raise type(error)(f"picture {index}: {error}") from None
-            size = sum(_encoder_spec(self.spec).tokens(view.grid) for view in prepared[1])
-            if pending and waiting + size > max_tokens:
-                yield from self._run(pending)
-                pending, waiting = [], 0
-            pending.append(prepared)
-            waiting += size
-        if pending:
-            yield from self._run(pending)
+
+        def prepared() -> Iterator[Prepared]:
+            for index, image in enumerate(images):
+                try:
+                    yield self.prepare(image, input=input, max_image_pixels=max_image_pixels)
+                except VistokenError as error:
+                    raise type(error)(f"picture {index}: {error}") from None
+
+        return self.run(prepared(), max_tokens)
 
     def embed(
         self,
@@ -137,53 +143,68 @@ class Encoder:
         width = _encoder_spec(self.spec).pooled_dim
         if width is None:
             raise UsageError(f"{self.spec.name} has no pooled vector: use encode, and pool its patches as you choose")
-        vectors = [result.pooled for result in _progress(self.stream(images), show_progress_bar)]
+        vectors = [result.pooled for result in with_progress(self.stream(images), show_progress_bar)]
         if not vectors:
             return np.zeros((0, width), dtype=np.float32)
         pooled = torch.stack([vector for vector in vectors if vector is not None]).float()
         return to_numpy(torch.nn.functional.normalize(pooled, dim=-1) if normalize_embeddings else pooled)
 
-    def encode_pixels(self, images: Sequence[Tensor]) -> list[ImageTokens]:
+    def encode_pixels(self, images: Sequence[Tensor], *, max_tokens: int = MAX_TOKENS) -> list[ImageTokens]:
         """The tokens of (3, H, W) tensors that are already resized and normalised: the door for other pipelines."""
         patch = self.module.spec.patch
-        pending = []
+        prepared = []
         for index, image in enumerate(images):
             if image.ndim != 3 or 0 in image.shape:
                 raise InputError(f"image {index} has shape {tuple(image.shape)}: it must be (3, height, width)")
-            size = Size(height=image.shape[1], width=image.shape[2])
-            pending.append((f"image {index}", (View.of(size, (), patch),), [image]))
-        return list(self._run(pending)) if pending else []
+            view = View.of(Size(height=image.shape[1], width=image.shape[2]), (), patch)
+            prepared.append(Prepared(f"image {index}", (view,), (image,)))
+        return list(self.run(prepared, max_tokens))
 
-    # ------------------------------------------------------------ how
+    # ------------------------------------------------------------ the two halves
 
-    def _prepare(
-        self, image: Picture | np.ndarray, input: Size | None, max_pixels: int
-    ) -> tuple[str, tuple[View, ...], list[Tensor]]:
-        """A picture's name, its views, and the pixels of each, normalised."""
-        picture = pixels.load(_as_picture(image), max_pixels)
+    def prepare(
+        self,
+        image: Picture | np.ndarray,
+        *,
+        input: Size | None = None,
+        max_image_pixels: int = pixels.MAX_PIXELS,
+    ) -> Prepared:
+        """Decode a picture and carry out the steps of its views. Raises `InputError` that names it."""
+        picture = pixels.load(_as_picture(image), max_image_pixels)
         views = self.spec.views(pixels.size_of(picture), input)
         seen = [normalise(np.asarray(pixels.carry_out(picture, view)), _pixels(self.spec)) for view in views]
-        return picture_name(image), views, seen
+        return Prepared(picture_name(image), views, tuple(seen))
+
+    def run(self, prepared: Iterable[Prepared], max_tokens: int = MAX_TOKENS) -> Iterator[ImageTokens]:
+        """Prepared pictures through the encoder, in packs of up to `max_tokens` tokens, in order."""
+        waiting, pending = 0, list[Prepared]()
+        for picture in prepared:
+            tokens = sum(self.module.spec.tokens(view.grid) for view in picture.views)
+            if pending and waiting + tokens > max_tokens:
+                yield from self._encode(pending)
+                waiting, pending = 0, []
+            pending.append(picture)
+            waiting += tokens
+        if pending:
+            yield from self._encode(pending)
 
     @torch.inference_mode()
-    def _run(self, pending: Sequence[tuple[str, tuple[View, ...], list[Tensor]]]) -> Iterator[ImageTokens]:
+    def _encode(self, pictures: Sequence[Prepared]) -> list[ImageTokens]:
         """One pack through the encoder, taken apart again."""
         spec, weight = self.module.spec, self.module.embed.patch.weight
-        images = [image.to(weight) for _, _, seen in pending for image in seen]
+        images = [image.to(weight) for picture in pictures for image in picture.pixels]
         packed = pack(images, spec.patch, spec.prefix_tokens, spec.channels)
         encoded = self.module(packed)
         segments = iter(encoded.tokens.split(packed.lengths))
-        pooled = iter(encoded.pooled) if encoded.pooled is not None else None
+        pooled = iter(encoded.pooled if encoded.pooled is not None else ())
         results = []
-        for name, views, _ in pending:
-            tokens = [next(segments) for _ in views]
-            vectors = None if pooled is None else torch.stack([next(pooled) for _ in views])
-            results.append(self._result(name, views, tokens, vectors))
-        return iter(results)
+        for picture in pictures:
+            tokens = [next(segments) for _ in picture.views]
+            vectors = [next(pooled) for _ in picture.views] if encoded.pooled is not None else []
+            results.append(self._result(picture, tokens, vectors))
+        return results
 
-    def _result(
-        self, name: str, views: tuple[View, ...], tokens: list[Tensor], pooled: Tensor | None
-    ) -> ImageTokens:
+    def _result(self, picture: Prepared, tokens: list[Tensor], pooled: list[Tensor]) -> ImageTokens:
         spec = self.module.spec
         starts = offsets(token.count for token in spec.prefix)
         prefix = {
@@ -191,9 +212,8 @@ class Encoder:
             for token, start in zip(spec.prefix, starts, strict=False)
         }
         patches = torch.cat([part[spec.prefix_tokens :] for part in tokens])
-        if pooled is not None and len(views) == 1:
-            pooled = pooled[0]
-        return ImageTokens(patches, prefix, pooled, views, name, self.module.attention)
+        vector = None if not pooled else pooled[0] if len(pooled) == 1 else torch.stack(pooled)
+        return ImageTokens(patches, prefix, vector, picture.views, picture.name, self.module.attention)
 
 
 def normalise(image: np.ndarray, pixels: PixelSpec) -> Tensor:
@@ -243,7 +263,8 @@ def _dtype(dtype: str | torch.dtype | None) -> torch.dtype:
     return DTYPES[name]
 
 
-def _progress(results: Iterator[ImageTokens], show: bool | None) -> Iterator[ImageTokens]:
+def with_progress(results: Iterator[ImageTokens], show: bool | None) -> Iterator[ImageTokens]:
+    """The same results, with a progress bar on stderr; by default on a terminal alone."""
     from tqdm import tqdm
 
     return tqdm(results, unit=" pictures", disable=None if show is None else not show)  # None: off without a terminal

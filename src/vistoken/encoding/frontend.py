@@ -197,7 +197,7 @@ def _front_end_spec(
     schemes = positions(patch.grid(size))
     if position not in schemes:
         raise UsageError(f"position is {position!r}: it must be one of {', '.join(schemes)}")
-    prefix: tuple[PrefixToken, ...] = (ClassToken(),) * class_token + (Registers(registers),) * (registers > 0)
+    prefix: tuple[PrefixToken, ...] = (ClassToken(),) * class_token + ((Registers(registers),) if registers else ())
     heads = heads if position == "rotary" else 1
     return EncoderSpec(
         patch=patch, dim=dim, depth=0, heads=heads, norm=LayerNorm(1e-6), mlp=PlainMlp(4 * dim, "gelu"),

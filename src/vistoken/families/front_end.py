@@ -46,17 +46,19 @@ def read(config: Config, preprocessor: Config | None) -> Reading:
     table = patch.grid(image)
     if not table.patches:
         raise config.error("image_size", str(image), f"it must hold at least one {patch} patch")
+    position = config.choice("position", positions(table))
     prefix: tuple[PrefixToken, ...] = (ClassToken(), Registers(registers)) if registers else (ClassToken(),)
     encoder = EncoderSpec(
         patch=patch,
         dim=dim,
         depth=0,
-        heads=config.integer("num_attention_heads", high=1024),
+        # Only rotary angles depend on the head width.
+        heads=config.integer("num_attention_heads", high=1024) if isinstance(position, Rotary) else 1,
         channels=config.integer("num_channels", low=3, high=3),
         norm=LayerNorm(1e-6),
         mlp=PlainMlp(4 * dim, "gelu"),
         prefix=prefix,
-        position=config.choice("position", positions(table)),
+        position=position,
         final_norm="none",
     )
     if preprocessor is None:

@@ -161,8 +161,12 @@ def bare_encoder(*, patch: Patch, dim: int, depth: int, heads: int, table: Size,
     >>> spec = bare_encoder(patch=Patch.square(16), dim=768, depth=12, heads=12, table=Size(224, 224))
     >>> plan(spec).params.total
     85798656
+
+    Raises `UsageError` for geometry that cannot be.
     """
     grid = patch.grid(table)
+    if not grid.patches:
+        raise UsageError(f"{table} holds no {patch} patch: give a larger size or a smaller patch")
     return EncoderSpec(
         patch=patch,
         dim=dim,

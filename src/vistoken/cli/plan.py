@@ -1,0 +1,184 @@
+"""`vistoken plan`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from vistoken.cli.shared import (
+    Failures,
+    common_options,
+    echo_json,
+    model_option,
+    parse_input,
+    parse_settings,
+    print_table,
+)
+from vistoken.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from vistoken.geometry import Size
+    from vistoken.planning import Plan, Tally
+
+
+@click.command(
+    "plan",
+    epilog="""\b
+Examples:
+  vistoken plan -m vit-b16-224 --head 1000
+  vistoken plan -m vit-b16-224 -m clip-l14-336 -m dinov2-g14 -m siglip-so400m14-384
+  vistoken plan 1280x720 -m siglip2-b16-naflex --set max_num_patches=1024 --batch 8 --dtype bfloat16
+  vistoken plan 224x224 --patch 16 --dim 768 --depth 12 --heads 12""",
+)
+@click.argument("sources", nargs=-1, metavar="[SOURCE...]")
+@model_option(required=False)
+@common_options
+@click.option("--batch", default=1, show_default=True, help="How many pictures at once.")
+@click.option("--dtype", default="float32", show_default=True, help="Of the weights.")
+@click.option("--head", default=0, metavar="CLASSES", help="Add a linear classifier.")
+@click.option("--patch", metavar="N|WxH", help="Bare geometry: a patch's side, or width x height.")
+@click.option("--dim", type=int, help="Bare geometry: width of the tokens.")
+@click.option("--depth", type=int, help="Bare geometry: number of blocks.")
+@click.option("--heads", type=int, help="Bare geometry: attention heads.")
+@click.option("--mlp", type=int, help="Bare geometry: hidden size of the MLP.  [default: 4 x dim]")
+def command(
+    sources: tuple[str, ...],
+    models: tuple[str, ...],
+    input_size: str | None,
+    settings: tuple[str, ...],
+    revision: str | None,
+    as_json: bool,
+    batch: int,
+    dtype: str,
+    head: int,
+    patch: str | None,
+    dim: int | None,
+    depth: int | None,
+    heads: int | None,
+    mlp: int | None,
+) -> int:
+    """Parameters, multiply-adds, FLOPs and weight memory, by part; several models side by side.
+
+    A SOURCE is a size (WIDTHxHEIGHT), a picture, a folder or a glob; without one, the model's own size. Instead of a
+    model, bare geometry: a plain ViT with class token from --patch, --dim, --depth and --heads.
+    """
+    from vistoken.planning import plan
+
+    geometry = {"patch": patch, "dim": dim, "depth": depth, "heads": heads}
+    _check_what(models, geometry, mlp)
+    failures, fed, given = Failures(), parse_input(input_size), parse_settings(settings)
+
+    def one(model: str | None, size: Size | None) -> Plan:
+        sides = {} if size is None else {"width": size.width, "height": size.height}
+        common = {"input": fed, "batch": batch, "dtype": dtype, "head": head, **sides}
+        if model is None:
+            return plan(_bare(geometry, mlp, fed or size), **common)  # type: ignore[arg-type]
+        return plan(model, revision=revision, **common, **given)  # type: ignore[arg-type]
+
+    plans: list[Plan] = []
+    for size in _sizes(sources, failures):
+        for model in models or (None,):
+            try:
+                plans.append(one(model, size))
+            except InputError as error:
+                failures.add(error)
+    if as_json:
+        for result in plans:
+            echo_json(result.as_dict())
+    elif len(plans) == 1:
+        _print_one(plans[0])
+    elif plans:
+        _print_side_by_side(plans)
+    return failures.exit_code
+
+
+def _check_what(models: Sequence[str], geometry: dict[str, object], mlp: int | None) -> None:
+    missing = [f"--{name}" for name, value in geometry.items() if value is None]
+    if models and (len(missing) < len(geometry) or mlp is not None):
+        raise UsageError("give -m MODEL or bare geometry (--patch, --dim, --depth, --heads, --mlp), not both")
+    if not models and missing:
+        what = "give -m MODEL, or bare geometry: --patch, --dim, --depth and --heads"
+        raise UsageError(what if len(missing) == len(geometry) else f"bare geometry lacks {' and '.join(missing)}")
+
+
+def _sizes(sources: Sequence[str], failures: Failures) -> list[Size | None]:
+    """The sizes of all sources, each once; None, the model's own size, where there is no source."""
+    if not sources:
+        return [None]
+    sizes: dict[Size | None, None] = {}
+    for source in failures.expand(sources):
+        try:
+            sizes[source.size] = None
+        except InputError as error:
+            failures.add(error)
+    return list(sizes)
+
+
+def _bare(geometry: dict[str, object], mlp: int | None, size: Size | None) -> object:
+    from vistoken.geometry import Patch, Size
+    from vistoken.planning import bare_encoder
+
+    if size is None:
+        raise UsageError("bare geometry needs a size, for example: vistoken plan 224x224 --patch 16 ...")
+    text = str(geometry["patch"])
+    sides = Size.parse(text if "x" in text.lower() else f"{text}x{text}")
+    cell = Patch(height=sides.height, width=sides.width)
+    return bare_encoder(patch=cell, table=size, mlp=mlp, **{k: v for k, v in geometry.items() if k != "patch"})  # type: ignore[arg-type]
+
+
+# ---------------------------------------------------------------- printing
+
+
+def scaled(value: int) -> str:
+    """A count in millions or billions (G), exact below 100,000."""
+    if value < 100_000:
+        return f"{value:,}"
+    return f"{value / 1e9:,.3f} G" if value >= 1e8 else f"{value / 1e6:,.2f} M"
+
+
+def millions(value: int) -> str:
+    return f"{value:,}" if value < 100_000 else f"{value / 1e6:,.2f} M"
+
+
+def mebibytes(value: int) -> str:
+    return f"{value / 2**20:,.1f} MiB"
+
+
+def _title(plan: Plan) -> str:
+    return f"{plan.model} at {plan.size}"
+
+
+def _print_one(plan: Plan) -> None:
+    """Each part in full digits, with its share."""
+    click.echo(f"{_title(plan)}: {plan.tokens:,} tokens a picture, batch {plan.batch}, weights {plan.dtype}\n")
+    for name, tally in (("parameters", plan.params), ("multiply-adds", plan.macs)):
+        rows = [[part, f"{value:,}", f"{value / tally.total:.1%}"] for part, value in tally.rows if value]
+        print_table([name, "", "share"], [*rows, ["total", f"{tally.total:,}", ""]], total=True)
+        click.echo(f"({tally.convention})\n")
+    click.echo(f"compute  {scaled(plan.macs.total)}MACs = {scaled(plan.flops.total)}FLOPs")
+    click.echo(f"weights  {mebibytes(plan.memory.total)} ({plan.memory.convention})")
+
+
+def _print_side_by_side(plans: Sequence[Plan]) -> None:
+    click.echo(f"batch {plans[0].batch}, weights {plans[0].dtype}\n")
+    header = ["", *(plan.model for plan in plans)]
+    rows = [["size", *(str(plan.size) for plan in plans)], ["tokens a picture", *(f"{plan.tokens:,}" for plan in plans)]]
+    rows += _part_rows(plans, "parameters", lambda plan: plan.params, millions)
+    rows += _part_rows(plans, "multiply-adds", lambda plan: plan.macs, scaled)
+    rows.append(["FLOPs", *(scaled(plan.flops.total) for plan in plans)])
+    rows.append(["weight memory", *(mebibytes(plan.memory.total) for plan in plans)])
+    print_table(header, rows)
+    click.echo(f"\nparameters: {plans[0].params.convention}\nmultiply-adds: {plans[0].macs.convention}")
+
+
+def _part_rows(
+    plans: Sequence[Plan], name: str, tally: Callable[[Plan], Tally], shown: Callable[[int], str]
+) -> list[list[str]]:
+    """A total, and below it every part that any of the plans has."""
+    tables = [dict(tally(plan).rows) for plan in plans]
+    parts = dict.fromkeys(part for table in tables for part, value in table.items() if value)
+    rows = [[name, *(shown(tally(plan).total) for plan in plans)]]
+    rows += [[f"  {part}", *(shown(table[part]) if table.get(part) else "-" for table in tables)] for part in parts]
+    return rows

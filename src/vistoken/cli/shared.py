@@ -1,0 +1,124 @@
+"""Options and printing that the verbs share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from vistoken.errors import InputError, UsageError
+from vistoken.geometry import Size
+
+if TYPE_CHECKING:
+    from vistoken.sources import Source
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def note(text: str) -> None:
+    """A hint: on stderr, so that data on stdout stays clean."""
+    click.echo(f"note: {text}", err=True)
+
+
+def model_option(required: bool = True, multiple: bool = True) -> Callable[[F], F]:
+    help = "A built-in name or alias, a hub id, or a folder with config.json." + " Repeatable." * multiple
+    return click.option("-m", "--model", "models", required=required, multiple=multiple, metavar="MODEL", help=help)
+
+
+def common_options(command: F) -> F:
+    """--input, --set, --revision and --json, which every verb but `models` has."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout."),
+        click.option("--revision", metavar="REV", help="Branch, tag or commit of a hub repository."),
+        click.option(
+            "--set", "settings", multiple=True, metavar="NAME=VALUE",
+            help="Set a value of the model's own preprocessor, for example max_pixels=1003520. Repeatable.",
+        ),
+        click.option(
+            "--input", "input_size", metavar="WxH",
+            help="Feed the encoder this size directly, skipping the model's view rule.",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
+    """NAME=VALUE words; a value is JSON where it can be, else text."""
+    parsed: dict[str, Any] = {}
+    for word in settings:
+        name, equals, value = word.partition("=")
+        if not name or not equals:
+            raise UsageError(f"--set {word!r}: write NAME=VALUE, for example --set max_pixels=1003520")
+        if name in parsed:
+            raise UsageError(f"--set {name} is given twice")
+        parsed[name] = _json_or_text(value)
+    return parsed
+
+
+def _json_or_text(value: str) -> Any:
+    import json
+
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+
+
+def parse_input(text: str | None) -> Size | None:
+    return None if text is None else Size.parse(text)
+
+
+class Failures:
+    """Inputs that could not be used: each is named on stderr at once, and the exit code tells that there were some."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self, error: InputError) -> None:
+        self.count += 1
+        click.echo(f"failed: {error}", err=True)
+
+    def expand(self, words: Iterable[str]) -> Iterator[Source]:
+        """All sources of the words; what cannot be found is a failure, and the others go on."""
+        from vistoken import sources
+
+        for word in words:
+            try:
+                yield from sources.expand(word, note)
+            except InputError as error:
+                self.add(error)
+
+    @property
+    def exit_code(self) -> int:
+        return InputError.exit_code if self.count else 0
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, total: bool = False) -> None:
+    """Columns as wide as they need; the first `left` ones to the left, numbers to the right. `total` rules off the last."""
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+
+    def line(cells: Sequence[str]) -> str:
+        parts = [c.ljust(w) if i < left else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths, strict=True))]
+        return "  ".join(parts).rstrip()
+
+    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
+    click.echo(line(header))
+    click.echo(rule)
+    for number, row in enumerate(rows):
+        if total and number == len(rows) - 1:
+            click.echo(rule)
+        click.echo(line(row))
+
+
+def echo_json(value: dict[str, Any]) -> None:
+    """One object on one line."""
+    import json
+
+    click.echo(json.dumps(value, ensure_ascii=False))
+
+
+def dash(value: int | None) -> str:
+    """A number with thousands separated, or a dash where there is none."""
+    return "-" if value is None else f"{value:,}"

@@ -1,0 +1,33 @@
+"""Fixtures that need no torch; what does lives in tests/twins.py."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# Nothing in the tests may reach a network.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+settings.register_profile("vistoken", deadline=None, derandomize=True)  # a failure comes back
+settings.load_profile("vistoken")
+
+ROOT = Path(__file__).parent.parent
+IMAGES = ROOT / "examples" / "images"
+PHOTOGRAPHS = sorted(path for path in IMAGES.iterdir() if path.suffix in (".png", ".jpg"))
+
+
+@pytest.fixture
+def run(capfd, monkeypatch):
+    """Run the command in this process: returns (exit code, stdout, stderr)."""
+    from vistoken.cli import run as run_command
+
+    def runner(*arguments):
+        monkeypatch.chdir(ROOT)
+        capfd.readouterr()
+        code = run_command([str(argument) for argument in arguments])
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return runner

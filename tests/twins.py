@@ -1,0 +1,172 @@
+"""Tiny twins: small models of transformers with redrawn parameters, saved in the published format, and read back here.
+
+All parameters are redrawn (standard deviation 0.3, norms around 1), so that zero biases and unit scales hide nothing.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+import torch
+import transformers as hf
+
+SMALL = {"hidden_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 80}
+DINO = {"hidden_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4, "image_size": 70, "patch_size": 14}
+VIEW = {"image_size": 32, "patch_size": 8}
+HALF = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A saved model of the reference: its family, folder, module and the PIL processor that goes with it."""
+
+    name: str
+    folder: str
+    module: torch.nn.Module
+    processor: object
+    own: int
+    patch: int
+
+    def forward(self, pixels):
+        """Tokens (B, T, D) and the pooled output of the reference for (B, 3, H, W) pixels of any size."""
+        return _forward(self.module, pixels, self.patch)
+
+
+def redraw(module, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in sorted(module.named_parameters()):
+            centre = 1.0 if "norm" in name and name.endswith("weight") else 0.0
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.3 + centre)
+
+
+def _vision(config_class, model_class, **values):
+    return model_class(config_class(**values))
+
+
+def _build():
+    """Family -> (module, processor, own size, patch)."""
+    contrastive = {"vocab_size": 40, **SMALL}
+    vit = hf.ViTImageProcessorPil(size={"height": 32, "width": 32})
+    siglip = hf.SiglipImageProcessorPil(size={"height": 32, "width": 32})
+    clip = hf.CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    bit = hf.BitImageProcessorPil(size={"shortest_edge": 80}, crop_size={"height": 70, "width": 70})
+    deit = hf.DeiTImageProcessorPil(size={"height": 40, "width": 40}, crop_size={"height": 32, "width": 32})
+    naflex = hf.Siglip2ImageProcessorPil(patch_size=8, max_num_patches=36)
+    return {
+        "vit": (hf.ViTModel(hf.ViTConfig(**VIEW, **SMALL)), vit, 32, 8),
+        "vit-classifier": (hf.ViTForImageClassification(hf.ViTConfig(**VIEW, **SMALL)), vit, 32, 8),
+        "vit-no-bias": (
+            hf.ViTModel(hf.ViTConfig(**VIEW, **SMALL, qkv_bias=False), add_pooling_layer=False), vit, 32, 8,
+        ),
+        "deit": (hf.DeiTModel(hf.DeiTConfig(**VIEW, **SMALL)), deit, 32, 8),
+        "deit-teacher": (hf.DeiTForImageClassificationWithTeacher(hf.DeiTConfig(**VIEW, **SMALL)), deit, 32, 8),
+        "clip-tower": (hf.CLIPVisionModel(hf.CLIPVisionConfig(**VIEW, **SMALL)), clip, 32, 8),
+        "clip-projected": (
+            hf.CLIPVisionModelWithProjection(hf.CLIPVisionConfig(**VIEW, **SMALL, projection_dim=24)), clip, 32, 8,
+        ),
+        "clip-gelu": (
+            hf.CLIPModel(hf.CLIPConfig(vision_config={**VIEW, **SMALL, "hidden_act": "gelu"}, text_config=contrastive, projection_dim=20)),
+            clip, 32, 8,
+        ),
+        "siglip": (
+            hf.SiglipModel(hf.SiglipConfig(vision_config={**VIEW, **SMALL}, text_config=contrastive)), siglip, 32, 8,
+        ),
+        "siglip-remainder": (
+            hf.SiglipVisionModel(hf.SiglipVisionConfig(image_size=30, patch_size=8, **SMALL)),
+            hf.SiglipImageProcessorPil(size={"height": 30, "width": 30}), 30, 8,
+        ),
+        "siglip-no-head": (
+            hf.SiglipVisionModel(hf.SiglipVisionConfig(**VIEW, **SMALL, vision_use_head=False)), siglip, 32, 8,
+        ),
+        "naflex": (
+            hf.Siglip2Model(hf.Siglip2Config(vision_config={"patch_size": 8, "num_patches": 16, **SMALL}, text_config=contrastive)),
+            naflex, 48, 8,
+        ),
+        "dinov2": (hf.Dinov2Model(hf.Dinov2Config(**DINO)), bit, 70, 14),
+        "dinov2-gated": (hf.Dinov2Model(hf.Dinov2Config(**DINO, use_swiglu_ffn=True)), bit, 70, 14),
+        "dinov2-registers": (
+            hf.Dinov2WithRegistersModel(hf.Dinov2WithRegistersConfig(**DINO, num_register_tokens=3)), bit, 70, 14,
+        ),
+        "dinov2-classifier": (
+            hf.Dinov2WithRegistersForImageClassification(hf.Dinov2WithRegistersConfig(**DINO)), bit, 70, 14,
+        ),
+    }  # fmt: skip
+
+
+NAMES = (
+    "vit", "vit-classifier", "vit-no-bias", "deit", "deit-teacher", "clip-tower", "clip-projected", "clip-gelu",
+    "siglip", "siglip-remainder", "siglip-no-head", "naflex", "dinov2", "dinov2-gated", "dinov2-registers",
+    "dinov2-classifier",
+)  # fmt: skip
+
+
+@cache
+def _all():
+    built = _build()
+    assert tuple(built) == NAMES
+    return built
+
+
+@cache
+def twin(name) -> Twin:
+    module, processor, own, patch = _all()[name]
+    redraw(module, seed=NAMES.index(name))
+    folder = Path(mkdtemp(prefix=f"twin-{name}-"))
+    module.eval().save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return Twin(name, str(folder), module, processor, own, patch)
+
+
+def config_of(folder):
+    return json.loads((Path(folder) / "config.json").read_text())
+
+
+def _tower(module):
+    """The vision tower inside a classifier or a contrastive model."""
+    for name in ("vision_model", "vit", "deit", "dinov2_with_registers"):
+        if hasattr(module, name):
+            return getattr(module, name)
+    return module
+
+
+@torch.no_grad()
+def _forward(module, pixels, patch):
+    tower = _tower(module)
+    if isinstance(tower, hf.Siglip2VisionModel):
+        out = _naflex(tower, pixels, patch)
+    elif "Dinov2" in type(tower).__name__:
+        out = tower(pixels)
+    else:
+        out = tower(pixels, interpolate_pos_encoding=True)
+    tokens, pooled = out.last_hidden_state, out.pooler_output
+    if isinstance(tower, hf.ViTModel | hf.DeiTModel):
+        pooled = tokens[:, 0]  # the tanh pooler is left out on purpose
+    if hasattr(module, "visual_projection"):
+        pooled = module.visual_projection(pooled)
+    return tokens, pooled
+
+
+def _naflex(tower, pixels, patch):
+    """Patches as the reference's own processor cuts them: (row, column, channel) inside a patch."""
+    batch, _, height, width = pixels.shape
+    rows, cols = height // patch, width // patch
+    cells = pixels[:, :, : rows * patch, : cols * patch].reshape(batch, 3, rows, patch, cols, patch)
+    cells = cells.permute(0, 2, 4, 3, 5, 1).reshape(batch, rows * cols, -1)
+    mask = torch.ones(batch, rows * cols, dtype=torch.int32)
+    return tower(cells, mask, torch.tensor([[rows, cols]] * batch))
+
+
+def tokens_of(result):
+    """Prefix and patches of one of our results, as the reference orders them."""
+    return torch.cat([*result.prefix.values(), result.patches])
+
+
+def close(got, wanted, tolerance=1e-4):
+    """DESIGN's tolerance: |difference| <= 1e-4 x max(1, largest |reference|)."""
+    assert got.shape == wanted.shape, (got.shape, wanted.shape)
+    worst = (got - wanted).abs().max().item()
+    limit = tolerance * max(1.0, wanted.abs().max().item())
+    assert worst <= limit, f"differs by {worst:.3g}, allowed {limit:.3g}"
