@@ -73,7 +73,9 @@ def test_impossible_tables_are_refused(arguments):
 @pytest.mark.parametrize("position", POSITIONS)
 @pytest.mark.parametrize("registers", [0, 4])
 def test_every_scheme_and_prefix(position, registers):
-    front_end = VisionFrontEnd(Patch(32, 16), dim=48, position=position, registers=registers, image_size=Size(224, 224), heads=4)
+    front_end = VisionFrontEnd(
+        Patch(32, 16), dim=48, position=position, registers=registers, image_size=Size(224, 224), heads=4
+    )
     tokens = front_end(picture(96, 64, batch=2))
     assert tokens.shape == (2, 1 + registers + 3 * 4, 48)
     angles = front_end.angles(96, 64)

@@ -78,7 +78,12 @@ def test_a_box_goes_back_through_every_step():
     steps = (Resize(Size(100, 200), "bicubic"), Pad(10, 20, Size(150, 250)), Crop(15, 32, Size(8, 8)))
     view = View.of(source, steps, Patch.square(4))
     first = next(view.boxes())
-    assert (first.top, first.left, first.bottom, first.right) == ((15 - 10) * 2, (32 - 20) * 2, (19 - 10) * 2, (36 - 20) * 2)
+    assert (first.top, first.left, first.bottom, first.right) == (
+        (15 - 10) * 2,
+        (32 - 20) * 2,
+        (19 - 10) * 2,
+        (36 - 20) * 2,
+    )
 
 
 def test_native_size_refuses_less_than_a_patch():
@@ -91,7 +96,10 @@ def test_a_picture_too_thin_to_scale_is_refused():
         ShortSideCrop(224, Size(224, 224), "bicubic", P16).views(Size(1, 1_000_000))
 
 
-@pytest.mark.parametrize("text", ["1280*720", "0x10", "10x0", "-5x7", "12.5x7", "x", "1280x", "nanx5", "1e3x2", "10x10x10", "999999999x5", "٣x٤"])
+@pytest.mark.parametrize(
+    "text",
+    ["1280*720", "0x10", "10x0", "-5x7", "12.5x7", "x", "1280x", "nanx5", "1e3x2", "10x10x10", "999999999x5", "٣x٤"],
+)
 def test_malformed_sizes_are_refused(text):
     with pytest.raises(UsageError):
         Size.parse(text)

@@ -6,24 +6,44 @@ import pytest
 
 pytest.importorskip("transformers")
 
-import numpy as np  # noqa: E402
-from transformers import Qwen2VLImageProcessorPil, image_transforms  # noqa: E402
-from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize  # noqa: E402
-from transformers.models.siglip2.image_processing_pil_siglip2 import get_image_size_for_max_num_patches  # noqa: E402
+import numpy as np
+from transformers import Qwen2VLImageProcessorPil, image_transforms
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
+from transformers.models.siglip2.image_processing_pil_siglip2 import get_image_size_for_max_num_patches
 
-from vistoken.counting import count  # noqa: E402
-from vistoken.errors import InputError  # noqa: E402
-from vistoken.geometry import Patch, Size  # noqa: E402
-from vistoken.pixels import carry_out  # noqa: E402
-from vistoken.views import FillTokens, PixelBudget, ShortSideCrop, View  # noqa: E402
-from vistoken.views.fixed import centre_crop, scale_short_side  # noqa: E402
+from vistoken.counting import count
+from vistoken.errors import InputError
+from vistoken.geometry import Patch, Size
+from vistoken.pixels import carry_out
+from vistoken.views import FillTokens, PixelBudget, ShortSideCrop, View
+from vistoken.views.fixed import centre_crop, scale_short_side
 
 
 def odd_sizes(count=300, seed=0, most=6000):
     """1x1, thin, prime, multiples of patches and their neighbours, halves that tie, and random ones."""
     rng = random.Random(seed)
-    fixed = [(1, 1), (1, 100), (100, 1), (30, 3000), (3000, 30), (7, 13), (997, 1009), (70, 98), (42, 98), (6, 1200),
-             (1200, 6), (5, 300), (28, 28), (27, 29), (13, 14), (14, 13), (4096, 4096), (720, 1280), (1, 200), (200, 1)]
+    fixed = [
+        (1, 1),
+        (1, 100),
+        (100, 1),
+        (30, 3000),
+        (3000, 30),
+        (7, 13),
+        (997, 1009),
+        (70, 98),
+        (42, 98),
+        (6, 1200),
+        (1200, 6),
+        (5, 300),
+        (28, 28),
+        (27, 29),
+        (13, 14),
+        (14, 13),
+        (4096, 4096),
+        (720, 1280),
+        (1, 200),
+        (200, 1),
+    ]
     fixed += [(a + d, b + e) for a, b in ((224, 224), (448, 672), (3584, 3584)) for d in (-1, 0, 1) for e in (-1, 0, 1)]
     fixed += [(14 * n, 14 * m) for n, m in ((1, 3), (3, 5), (5, 7), (7, 9))]  # n.5 tokens of 28: ties of rounding
     while len(fixed) < count:
@@ -103,8 +123,12 @@ def test_the_comparison_would_notice_a_wrong_rounding(monkeypatch):
 
     monkeypatch.setattr(budget, "round", lambda x: math.floor(x + 0.5), raising=False)
     rule = PixelBudget(28, 3136, 12_845_056, "bicubic", Patch.square(14))
-    differing = [s for s in odd_sizes() if max(s.height, s.width) <= 200 * min(s.height, s.width)
-                 and (rule.fit(s).height, rule.fit(s).width) != smart_resize(s.height, s.width, 28, 3136, 12_845_056)]
+    differing = [
+        s
+        for s in odd_sizes()
+        if max(s.height, s.width) <= 200 * min(s.height, s.width)
+        and (rule.fit(s).height, rule.fit(s).width) != smart_resize(s.height, s.width, 28, 3136, 12_845_056)
+    ]
     assert differing
 
 

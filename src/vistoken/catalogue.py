@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vistoken import registry
+from vistoken.family import Family, Published
 from vistoken.spec import Level
 
 
@@ -35,7 +36,7 @@ def models() -> tuple[Model, ...]:
     return tuple(_model(family, published) for family in registry.families() for published in family.published)
 
 
-def _model(family: registry.Family, published: registry.Published) -> Model:
+def _model(family: Family, published: Published) -> Model:
     spec = registry.describe(published.name)
     rule = spec.known_rule()
     verbs = ("count", "plan", "encode", "look") if spec.encoder else ("count", "look")

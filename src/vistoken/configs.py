@@ -177,7 +177,8 @@ class Config:
         return ConfigError(f"{where} {self.path}{name} is {shown}: {rule}")
 
     def _number(self, name: str, value: object, low: float, high: float) -> float:
-        if type(value) not in (int, float) or not low <= value <= high or not math.isfinite(value):  # type: ignore[operator]
+        fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if not fits or not low <= float(value) <= high:  # type: ignore[arg-type]
             raise self.error(name, value, f"it must be a number from {low:g} to {high:g}")
         return float(value)  # type: ignore[arg-type]
 

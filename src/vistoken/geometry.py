@@ -69,7 +69,9 @@ class Patch:
 
     def __post_init__(self) -> None:
         if any(type(side) is not int or side < 1 for side in (self.height, self.width, self.frames)):
-            raise UsageError(f"a patch of {self.width!r} x {self.height!r} pixels: sides are whole numbers of at least 1")
+            raise UsageError(
+                f"a patch of {self.width!r} x {self.height!r} pixels: sides are whole numbers of at least 1"
+            )
 
     @classmethod
     def square(cls, side: int, frames: int = 1) -> Patch:

@@ -195,25 +195,28 @@ def _from_hub(
 ) -> Found:
     try:
         from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
     except ImportError:
         raise MissingExtra("huggingface_hub", "encode", f"{hub_id} is not built in, and fetching it") from None
     patterns = ["config.json", "preprocessor_config.json", "processor_config.json"]
     patterns += ["model*.safetensors", "model.safetensors.index.json"] * weights
     try:
-        folder = snapshot_download(
-            hub_id, revision=revision, allow_patterns=patterns, local_files_only=cached
-        )
+        folder = snapshot_download(hub_id, revision=revision, allow_patterns=patterns, local_files_only=cached)
+    except LocalEntryNotFoundError:
+        raise _unfetched(hub_id, known, "they are not in the hub's cache, and the hub was not reached") from None
     except (OSError, HfHubHTTPError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        hint = "" if known else did_you_mean(hub_id, _all_names())
-        raise ModelError(
-            f"{hub_id} could not be fetched from the hub or its cache: {reason}\n"
-            f"Give a folder that holds its files, or one of `vistoken models`.{hint}"
-        ) from None
+        raise _unfetched(hub_id, known, (str(error).strip() or type(error).__name__).splitlines()[0]) from None
     found = _from_folder(hub_id, folder, settings)
     notes = _differences(found.spec, _built_in(*known, settings)) if known else ()
     return replace(found, spec=replace(found.spec, notes=notes))
+
+
+def _unfetched(hub_id: str, known: tuple[Family, Published] | None, reason: str) -> ModelError:
+    hint = "" if known else did_you_mean(hub_id, _all_names())
+    return ModelError(
+        f"the files of {hub_id} could not be had: {reason}\n"
+        f"Give a folder that holds them, or one of `vistoken models`.{hint}"
+    )
 
 
 def _describe(name: str, family: Family, config: Config, preprocessor: Config | None, settings: Label) -> ModelSpec:
@@ -235,7 +238,9 @@ def _differences(files: ModelSpec, built_in: ModelSpec) -> tuple[str, ...]:
         fields = files.encoder.__dataclass_fields__
         pairs += [(f"encoder {name}", getattr(files.encoder, name), getattr(built_in.encoder, name)) for name in fields]
     return tuple(
-        f"{what}: {theirs} in the files of {files.name}, {ours} built in" for what, theirs, ours in pairs if theirs != ours
+        f"{what}: {theirs} in the files of {files.name}, {ours} built in"
+        for what, theirs, ours in pairs
+        if theirs != ours
     )
 
 

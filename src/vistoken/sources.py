@@ -52,7 +52,8 @@ class Source:
 def expand(word: str, note: Callable[[str], None] = lambda text: None) -> Iterator[Source]:
     """The sources that `word` means: a size `WIDTHxHEIGHT`, a picture, a folder (recursive, sorted) or a glob.
 
-    `note` is told how many other files of a folder were left aside. Raises `UsageError` for a malformed size, `InputError` where nothing is found.
+    `note` is told how many other files of a folder were left aside.
+    Raises `UsageError` for a malformed size, `InputError` where nothing is found.
 
     >>> [str(source.size) for source in expand("1280x720")]
     ['1280x720']
@@ -126,7 +127,8 @@ def open_image(picture: Picture) -> Image.Image:
         if isinstance(picture, str | os.PathLike):
             _check_file(picture, name)
         with warnings.catch_warnings():
-            # The warning at 89 million pixels concerns decoding, where `pixels` has a limit of its own.
+            # Pillow warns of corrupt metadata, and at 89 million pixels, where `pixels` has a limit of its own.
+            warnings.simplefilter("ignore", UserWarning)
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             return Image.open(picture, formats=_formats())
     except Image.DecompressionBombError:
@@ -190,9 +192,11 @@ def orientation(image: Image.Image) -> int:
     if image.format == "TIFF":
         return 1
     try:
-        value = Image.Image.getexif(image).get(_ORIENTATION)
-        if value is None and image.format == "PNG":
-            value = _late_png_orientation(image)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # "Corrupt EXIF data": upright, as said above
+            value = Image.Image.getexif(image).get(_ORIENTATION)
+            if value is None and image.format == "PNG":
+                value = _late_png_orientation(image)
     except BROKEN:
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1

@@ -60,9 +60,13 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 def run(arguments: list[str] | None = None) -> int:
     """The exit code of one run; every message has been printed."""
     try:
-        code = cli.main(arguments, prog_name="vistoken", standalone_mode=False)
+        # Not `cli.main`, which has exit codes of its own for a closed pipe and for interruption.
+        with cli.make_context("vistoken", list(sys.argv[1:] if arguments is None else arguments)) as context:
+            code = cli.invoke(context)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as leaving:  # --help, --version
+        return leaving.exit_code
     except VistokenError as error:
         click.echo(f"error: {error}", err=True)
         return error.exit_code

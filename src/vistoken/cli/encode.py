@@ -40,8 +40,12 @@ Examples:
 @click.option("--device", help="Where to run, for example cuda.  [default: cpu]")
 @click.option("--dtype", default="float32", show_default=True, help="float32 or bfloat16.")
 @click.option("--attention", default="sdpa", show_default=True, help="The engine: sdpa or reference.")
-@click.option("--max-tokens", type=click.IntRange(min=1), default=8192, show_default=True, help="Tokens encoded at once.")
-@click.option("--max-image-pixels", type=click.IntRange(min=1), help="Largest picture to decode.  [default: 67,108,864]")
+@click.option(
+    "--max-tokens", type=click.IntRange(min=1), default=8192, show_default=True, help="Tokens encoded at once."
+)
+@click.option(
+    "--max-image-pixels", type=click.IntRange(min=1), help="Largest picture to decode.  [default: 67,108,864]"
+)
 def command(
     sources: tuple[str, ...],
     models: str,
@@ -107,5 +111,6 @@ def _report(results: Sequence[ImageTokens], output: str, as_json: bool) -> None:
                      prefix or "-", pooled])  # fmt: skip
     print_table(["source", "size", "grid", "patches", "prefix", "pooled"], rows)
     size = os.path.getsize(output) / 2**20
-    click.echo(f"\n{output}: {len(results)} picture{'s' * (len(results) > 1)}, {size:,.1f} MiB, attention {results[0].attention}")
+    pictures = f"{len(results)} picture{'s' * (len(results) > 1)}"
+    click.echo(f"\n{output}: {pictures}, {size:,.1f} MiB, attention {results[0].attention}")
     click.echo('tensors are named "INDEX/NAME", with NAME one of ' + ", ".join(results[0].arrays()))

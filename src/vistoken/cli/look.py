@@ -96,15 +96,24 @@ def _features(
     from vistoken.looking import Features
 
     [tokens] = encoder.encode([picture], input=fed)
-    prefix = {name: vectors.norm(dim=-1).tolist() for name, vectors in tokens.prefix.items()}
     positions = encoder.module.embed.position.vectors(tokens.grids[0])
     first = tokens.patches[: tokens.grids[0].patches]
     return Features(
         tokens=first.float().numpy(),
         positions=None if positions is None else positions.detach().float().numpy(),
-        prefix={f"{name} {index}" if len(norms) > 1 else name: norm for name, norms in prefix.items() for index, norm in enumerate(norms)},
+        prefix=_norms(tokens.prefix),
         source=f"weights of {encoder.spec.name}",
     ), ""
+
+
+def _norms(prefix: dict[str, Any]) -> dict[str, float]:
+    """The norm of every prefix token; several of one name are numbered."""
+    norms = {name: vectors.float().norm(dim=-1).tolist() for name, vectors in prefix.items()}
+    return {
+        name if len(values) == 1 else f"{name} {index}": value
+        for name, values in norms.items()
+        for index, value in enumerate(values)
+    }
 
 
 def _check_output(path: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -94,7 +94,7 @@ def command(
     return failures.exit_code
 
 
-def _check_what(models: Sequence[str], geometry: dict[str, object], mlp: int | None) -> None:
+def _check_what(models: Sequence[str], geometry: Mapping[str, object], mlp: int | None) -> None:
     missing = [f"--{name}" for name, value in geometry.items() if value is None]
     if models and (len(missing) < len(geometry) or mlp is not None):
         raise UsageError("give -m MODEL or bare geometry (--patch, --dim, --depth, --heads, --mlp), not both")
@@ -116,7 +116,7 @@ def _sizes(sources: Sequence[str], failures: Failures) -> list[Size | None]:
     return list(sizes)
 
 
-def _bare(geometry: dict[str, object], mlp: int | None, size: Size | None) -> object:
+def _bare(geometry: Mapping[str, object], mlp: int | None, size: Size | None) -> object:
     from vistoken.geometry import Patch, Size
     from vistoken.planning import bare_encoder
 
@@ -164,7 +164,10 @@ def _print_one(plan: Plan) -> None:
 def _print_side_by_side(plans: Sequence[Plan]) -> None:
     click.echo(f"batch {plans[0].batch}, weights {plans[0].dtype}\n")
     header = ["", *(plan.model for plan in plans)]
-    rows = [["size", *(str(plan.size) for plan in plans)], ["tokens a picture", *(f"{plan.tokens:,}" for plan in plans)]]
+    rows = [
+        ["size", *(str(plan.size) for plan in plans)],
+        ["tokens a picture", *(f"{plan.tokens:,}" for plan in plans)],
+    ]
     rows += _part_rows(plans, "parameters", lambda plan: plan.params, millions)
     rows += _part_rows(plans, "multiply-adds", lambda plan: plan.macs, scaled)
     rows.append(["FLOPs", *(scaled(plan.flops.total) for plan in plans)])

@@ -96,7 +96,7 @@ class Failures:
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, total: bool = False) -> None:
-    """Columns as wide as they need; the first `left` ones to the left, numbers to the right. `total` rules off the last."""
+    """Columns as wide as they need, the first `left` ones flush left; `total` rules off the last row."""
     widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
 
     def line(cells: Sequence[str]) -> str:

@@ -34,18 +34,21 @@ def sdpa(q: Tensor, k: Tensor, v: Tensor, q_offsets: tuple[int, ...], k_offsets:
     for index in range(len(q_offsets) - 1):
         groups[q_offsets[index + 1] - q_offsets[index], k_offsets[index + 1] - k_offsets[index]].append(index)
     if len(groups) == 1:
-        return _batch(q, k, v, len(q_offsets) - 1).flatten(0, 1)
+        return _batch(len(q_offsets) - 1, q, k, v).flatten(0, 1)
     out = torch.empty_like(q)
     for members in groups.values():
-        parts = [torch.cat([x[o[i] : o[i + 1]] for i in members]) for x, o in ((q, q_offsets), (k, k_offsets), (v, k_offsets))]
-        for index, segment in zip(members, _batch(*parts, len(members)), strict=True):
+        gathered = (
+            torch.cat([x[o[i] : o[i + 1]] for i in members])
+            for x, o in ((q, q_offsets), (k, k_offsets), (v, k_offsets))
+        )
+        for index, segment in zip(members, _batch(len(members), *gathered), strict=True):
             out[q_offsets[index] : q_offsets[index + 1]] = segment
     return out
 
 
-def _batch(q: Tensor, k: Tensor, v: Tensor, batch: int) -> Tensor:
+def _batch(batch: int, *qkv: Tensor) -> Tensor:
     """Segments of equal lengths: (batch * t, H, d) -> (batch, t, H, d)."""
-    q, k, v = (x.unflatten(0, (batch, -1)).transpose(1, 2) for x in (q, k, v))
+    q, k, v = (x.unflatten(0, (batch, -1)).transpose(1, 2) for x in qkv)
     return F.scaled_dot_product_attention(q, k, v).transpose(1, 2)
 
 

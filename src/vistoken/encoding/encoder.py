@@ -21,7 +21,7 @@ from vistoken.geometry import Size, offsets
 from vistoken.sources import picture_name
 from vistoken.spec import EncoderSpec, ModelSpec, PixelSpec
 from vistoken.views import View
-from vistoken.weight_names import Seeded
+from vistoken.weight_names import Seeded, WeightNames
 
 if TYPE_CHECKING:
     from vistoken.sources import Picture
@@ -77,7 +77,7 @@ class Encoder:
         Raises `ModelError` for an unknown model, `ConfigError` and `WeightsError` for files that are wrong.
         """
         found = registry.find(model, settings=settings, revision=revision, series=False, cached=cached)
-        spec = _encoder_spec(found.spec)
+        spec, place = _encoder_spec(found.spec), _device(device)
         with torch.device("meta"):
             module = VisionEncoder(spec, attention).to(_dtype(dtype))
         if isinstance(found.family.weights, Seeded):
@@ -86,9 +86,10 @@ class Encoder:
         else:
             if found.folder is None:
                 found = registry.find(model, settings=settings, revision=revision, files=True, cached=cached)
-            assert found.family.weights is not None and found.folder is not None
+            assert isinstance(found.family.weights, WeightNames)  # a family with an encoder names its weights
+            assert found.folder is not None
             load_weights(module, found.folder, found.family.weights)
-        return cls(found.spec, module.to(device or "cpu"))
+        return cls(found.spec, module.to(place))
 
     # ------------------------------------------------------------ pictures
 
@@ -249,6 +250,15 @@ def _pixels(spec: ModelSpec) -> PixelSpec:
     spec.known_rule()
     assert spec.pixels is not None  # a rule and its pixel values are read together
     return spec.pixels
+
+
+def _device(device: str | torch.device | None) -> torch.device:
+    """The device, if it is there: an empty tensor is put on it."""
+    try:
+        return torch.empty(0, device=device or "cpu").device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch has no error class of its own for this
+        reason = str(error).splitlines()[0][:120]
+        raise UsageError(f"device {str(device)!r} cannot be used here: {reason}") from None
 
 
 def _dtype(dtype: str | torch.dtype | None) -> torch.dtype:

@@ -172,7 +172,7 @@ class VisionFrontEnd(nn.Module):
         return self.embed.angles([self.grid(height, width)])
 
     def reconstruct(self, tokens: Tensor, height: int, width: int) -> Tensor:
-        """Pixels from tokens: (B, P + N, D) -> (B, 3, rows*h, cols*w). The basis is orthonormal: transposed, it inverts.
+        """Pixels from tokens: (B, P + N, D) -> (B, 3, rows*h, cols*w); the transpose inverts the basis.
 
         With fewer than 3*h*w dimensions the high frequencies are gone, and the result is the nearest picture without.
         Raises `UsageError` unless the projection is "dct".
@@ -213,7 +213,8 @@ def seed_parameters(module: nn.Module, seed: int) -> None:
             if name.endswith("bias"):
                 parameter.zero_()
             else:
-                fan_in = parameter[0].numel() if name.endswith("weight") else 2500  # 0.02 for tokens and tables, as in ViT
+                # Tokens and tables have a standard deviation of 0.02 = 1 / sqrt(2500), as in ViT.
+                fan_in = parameter[0].numel() if name.endswith("weight") else 2500
                 parameter.copy_(torch.randn(parameter.shape, generator=generator) / math.sqrt(fan_in))
 
 
@@ -226,9 +227,7 @@ def dct_basis(patch: Patch, dim: int, channels: int = 3) -> Tensor:
     if dim > count:
         raise UsageError(f"dim is {dim}: a {patch} patch of {channels} channels has {count} directions, no more")
     rows, cols = _dct_1d(patch.height), _dct_1d(patch.width)
-    order = sorted(
-        ((u / patch.height + v / patch.width, u, v) for u in range(patch.height) for v in range(patch.width))
-    )
+    order = sorted((u / patch.height + v / patch.width, u, v) for u in range(patch.height) for v in range(patch.width))
     basis = torch.zeros(dim, channels, patch.height, patch.width)
     for index in range(dim):
         (_, u, v), channel = order[index // channels], index % channels

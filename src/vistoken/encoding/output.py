@@ -89,7 +89,9 @@ def write_tokens(path: str, results: Sequence[ImageTokens], model: str) -> None:
     of an npz. The file appears whole or not at all. Raises `OutputError`.
     """
     check_output(path)
-    tensors = {f"{index}/{name}": tensor for index, result in enumerate(results) for name, tensor in result.arrays().items()}
+    tensors = {
+        f"{index}/{name}": tensor for index, result in enumerate(results) for name, tensor in result.arrays().items()
+    }
     metadata = {
         "vistoken": __version__,
         "model": model,

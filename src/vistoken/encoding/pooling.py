@@ -5,6 +5,7 @@ Shapes: T tokens of all images, B images, D dim.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import assert_never
 
 import torch
@@ -43,8 +44,7 @@ class MeanPooling(nn.Module):
         self.prefix_tokens = prefix_tokens
 
     def forward(self, tokens: Tensor, segments: tuple[int, ...]) -> Tensor:
-        bounds = zip(segments[:-1], segments[1:], strict=True)
-        return torch.stack([tokens[start + self.prefix_tokens : end].mean(0) for start, end in bounds])
+        return torch.stack([tokens[start + self.prefix_tokens : end].mean(0) for start, end in pairwise(segments)])
 
 
 class ProjectedPooling(nn.Module):

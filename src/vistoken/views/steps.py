@@ -89,8 +89,8 @@ class View:
 
     def _to_source(self, y: float, x: float) -> tuple[float, float]:
         """Undo the steps for one point, the last step first."""
-        before = (self.source, *(step.size for step in self.steps[:-1]))
-        for step, size in reversed(list(zip(self.steps, before, strict=True))):
+        before = (self.source, *(step.size for step in self.steps))  # the last is after all steps
+        for step, size in reversed(list(zip(self.steps, before, strict=False))):
             match step:
                 case Resize():
                     y, x = y * size.height / step.size.height, x * size.width / step.size.width
