@@ -20,6 +20,7 @@ from vistoken.cli.shared import (
 
 @click.command(
     "count",
+    short_help="How many visual tokens, and why.",
     epilog="""\b
 Examples:
   vistoken count 1280x720 -m qwen2.5-vl-7b

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "encode",
+    short_help="Make the tokens, and write them to a file.",
     epilog="""\b
 Examples:
   vistoken encode photo.jpg -m vistoken/front-end -o tokens.safetensors

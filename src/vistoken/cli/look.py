@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "look",
+    short_help="Draw what a model sees.",
     epilog="""\b
 Examples:
   vistoken look photo.jpg -m clip-l14-336 -o look.png

@@ -9,6 +9,7 @@ from vistoken.cli.shared import echo_json, note, parse_settings, print_table
 
 @click.command(
     "models",
+    short_help="What is built in, or what a name or folder means.",
     epilog="""\b
 Examples:
   vistoken models

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "plan",
+    short_help="What a model costs: parameters, FLOPs, weight memory.",
     epilog="""\b
 Examples:
   vistoken plan -m vit-b16-224 --head 1000
