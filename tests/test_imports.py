@@ -10,6 +10,7 @@ import pytest
 import vistoken
 
 PACKAGE = Path(vistoken.__file__).parent
+ROOT = Path(__file__).parent.parent
 
 # The import table of ARCHITECTURE.md: a module imports only from rows below its own, or from its own package.
 ROWS = {
@@ -82,7 +83,7 @@ def test_the_walk_would_notice(tmp_path, monkeypatch):
 
 
 def test_architecture_shows_this_table():
-    text = (Path(__file__).parent.parent / "ARCHITECTURE.md").read_text()
+    text = (ROOT / "ARCHITECTURE.md").read_text()
     for name, row in ROWS.items():
         if not name.startswith("_"):
             line = next(line for line in text.splitlines() if line.startswith(f"| {row} |"))
@@ -93,7 +94,7 @@ def loaded(code):
     """Which of the heavy libraries, and of our modules, a fresh interpreter has after running `code`."""
     script = f"{code}\nimport sys; print(' '.join(sys.modules))"
     out = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=PACKAGE.parent.parent
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
     )
     return set(out.stdout.splitlines()[-1].split())
 
