@@ -97,6 +97,14 @@ def test_the_class_token_does_not_leak_across_the_batch():
     torch.testing.assert_close(together[1:], front_end(two))
 
 
+def test_gradients_reach_every_parameter():
+    front_end = VisionFrontEnd(dim=16, position="learned", registers=2, image_size=64)
+    front_end(picture(64, 64, batch=2)).pow(2).sum().backward()
+    for name, parameter in front_end.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
 def test_the_seed_decides_every_parameter():
     same, other = VisionFrontEnd(dim=64, seed=1), VisionFrontEnd(dim=64, seed=2)
     again = VisionFrontEnd(dim=64, seed=1)

@@ -17,7 +17,7 @@ ROWS = {
     "_version": 0, "errors": 0,
     "geometry": 1,
     "configs": 2, "sequence": 2, "views": 2,
-    "spec": 3, "weight_names": 3,
+    "model_spec": 3, "spec": 3, "weight_names": 3,
     "family": 4, "preprocessing": 5,
     "families": 6,
     "pixels": 8, "registry": 7, "sources": 7,
@@ -93,9 +93,7 @@ def test_architecture_shows_this_table():
 def loaded(code):
     """Which of the heavy libraries, and of our modules, a fresh interpreter has after running `code`."""
     script = f"{code}\nimport sys; print(' '.join(sys.modules))"
-    out = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
-    )
+    out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
     return set(out.stdout.splitlines()[-1].split())
 
 

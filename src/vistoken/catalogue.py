@@ -7,7 +7,7 @@ from typing import Any
 
 from vistoken import registry
 from vistoken.family import Family, Published
-from vistoken.spec import Level
+from vistoken.model_spec import Level
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vistoken.configs import Config
 from vistoken.geometry import Grid, Patch, Size
-from vistoken.sequence import Prompt
-from vistoken.spec import Activation, EncoderSpec, Label, PixelSpec
-from vistoken.views import ViewRule
-from vistoken.weight_names import Seeded, WeightNames
+from vistoken.model_spec import Label, PixelSpec
+
+if TYPE_CHECKING:
+    from vistoken.sequence import Prompt
+    from vistoken.spec import Activation, EncoderSpec
+    from vistoken.views import ViewRule
+    from vistoken.weight_names import Seeded, WeightNames
 
 # The library and version that rules and values were read in and compared with.
 REFERENCE = "transformers 5.23.0"

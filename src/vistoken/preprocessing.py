@@ -7,14 +7,16 @@ processor that a folder names decides, not the model: DINOv2 ships a `BitImagePr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vistoken.configs import Config
 from vistoken.errors import ConfigError
 from vistoken.family import REFERENCE
 from vistoken.geometry import Patch, Size
-from vistoken.spec import PixelSpec
-from vistoken.views import Filter, Native, ShortSide, ShortSideCrop, Stretch, StretchCrop, ViewRule
+from vistoken.model_spec import PixelSpec
+
+if TYPE_CHECKING:
+    from vistoken.views import Filter, ViewRule
 
 # Pillow's numbers of its resampling filters.
 FILTERS: Mapping[int, Filter] = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
@@ -77,6 +79,9 @@ def standard(
 
 
 def _rule(config: Config, short_side: bool, patch: Patch, own: Size) -> ViewRule:
+    # Here, since families with rules of their own use only the values above.
+    from vistoken.views.fixed import Native, ShortSide, ShortSideCrop, Stretch, StretchCrop
+
     filter = config.choice("resample", FILTERS)
     if not config.flag("do_resize"):
         if config.flag("do_center_crop"):

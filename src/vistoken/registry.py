@@ -18,7 +18,7 @@ from typing import Any
 from vistoken.configs import Config, read_json
 from vistoken.errors import ConfigError, MissingExtra, ModelError, UsageError, did_you_mean
 from vistoken.family import Family, Published, Reading
-from vistoken.spec import Label, ModelSpec, Origin, Trust
+from vistoken.model_spec import Label, ModelSpec, Origin, Trust
 
 ENTRY_POINTS = "vistoken.families"
 _FOLDER = os.path.join(os.path.dirname(__file__), "families")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from vistoken import registry, sources
 from vistoken.errors import UsageError
 from vistoken.geometry import Size
+from vistoken.model_spec import ModelSpec, Trust
 from vistoken.sequence import Sequence
-from vistoken.spec import ModelSpec, Trust
 from vistoken.views import View
 
 if TYPE_CHECKING:

@@ -18,8 +18,9 @@ from vistoken.encoding.packing import pack
 from vistoken.encoding.weights import load_weights
 from vistoken.errors import InputError, ModelError, UsageError, VistokenError, did_you_mean
 from vistoken.geometry import Size, offsets
+from vistoken.model_spec import ModelSpec, PixelSpec
 from vistoken.sources import picture_name
-from vistoken.spec import EncoderSpec, ModelSpec, PixelSpec
+from vistoken.spec import EncoderSpec
 from vistoken.views import View
 from vistoken.weight_names import Seeded, WeightNames
 

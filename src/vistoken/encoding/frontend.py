@@ -79,14 +79,19 @@ class Embedding(nn.Module):
         if len(set(grids)) > 1:
             parts = patches.split([grid.patches for grid in grids])
             return torch.cat([self.assemble(part, [grid]) for part, grid in zip(parts, grids, strict=True)])
-        patches = patches.unflatten(0, (len(grids), -1))
-        vectors = self.position.vectors(grids[0])
-        if vectors is not None:
-            patches = patches + vectors.to(patches)
-        prefix = self.prefix_tokens()
+        return self.batch(patches.unflatten(0, (len(grids), -1)), grids[0]).flatten(0, 1)
+
+    def batch(self, patches: Tensor, grid: Grid) -> Tensor:
+        """Patch vectors (B, N, D) of images with one grid -> (B, P + N, D)."""
+        vectors, prefix = self.position.vectors(grid), self.prefix_tokens()
         if prefix is None:
-            return patches.flatten(0, 1)
-        return torch.cat([prefix.expand(len(grids), -1, -1), patches], dim=1).flatten(0, 1)
+            return patches if vectors is None else patches + vectors.to(patches)
+        tokens = torch.cat([prefix.expand(len(patches), -1, -1), patches], dim=1)
+        if vectors is not None:
+            tokens[:, len(prefix) :] += vectors.to(
+                tokens
+            )  # in place: the tensor is new, and copies cost more than sums
+        return tokens
 
     def prefix_tokens(self) -> Tensor | None:
         """(P, D) prefix tokens with their positions, or None where there are none."""
@@ -157,8 +162,7 @@ class VisionFrontEnd(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         grid = self.grid(pixels.shape[-2], pixels.shape[-1])
-        tokens = self.embed.assemble(self.embed.patch(pixels).flatten(0, 1), [grid] * len(pixels))
-        return tokens.unflatten(0, (len(pixels), -1))
+        return self.embed.batch(self.embed.patch(pixels), grid)
 
     def grid(self, height: int, width: int) -> Grid:
         """The grid of a picture. Raises `UsageError` if it holds no whole patch."""

@@ -22,12 +22,12 @@ from vistoken.family import (
     heads_of,
     table_of,
 )
+from vistoken.model_spec import Label
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, HALF, SETTINGS, standard
 from vistoken.spec import (
     ClassPool,
     ClassToken,
     EncoderSpec,
-    Label,
     LayerNorm,
     LearnedTable,
     PlainMlp,

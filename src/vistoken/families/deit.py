@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from vistoken.configs import Config
 from vistoken.family import ACTIVATIONS, RECALLED, REFERENCE, Example, Family, Published, Reading, heads_of, table_of
+from vistoken.model_spec import Label
 from vistoken.preprocessing import IMAGENET_MEAN, IMAGENET_STD, SETTINGS, standard
 from vistoken.spec import (
     ClassPool,
     ClassToken,
     DistillationToken,
     EncoderSpec,
-    Label,
     LayerNorm,
     LearnedTable,
     PlainMlp,

@@ -23,13 +23,13 @@ from vistoken.family import (
     heads_of,
     table_of,
 )
+from vistoken.model_spec import Label
 from vistoken.preprocessing import IMAGENET_MEAN, IMAGENET_STD, SETTINGS, standard
 from vistoken.spec import (
     ClassPool,
     ClassToken,
     EncoderSpec,
     GatedMlp,
-    Label,
     LayerNorm,
     LearnedTable,
     Mlp,

@@ -9,12 +9,12 @@ from __future__ import annotations
 from vistoken.configs import Config
 from vistoken.family import Example, Family, Published, Reading
 from vistoken.geometry import Grid
+from vistoken.model_spec import Label
 from vistoken.preprocessing import FILTERS, HALF, pixel_values
 from vistoken.spec import (
     ClassToken,
     EncoderSpec,
     Factorised,
-    Label,
     LayerNorm,
     LearnedTable,
     NoPosition,

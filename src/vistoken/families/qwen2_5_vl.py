@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from vistoken.configs import Config
 from vistoken.family import RECALLED, REFERENCE, SEEN, Example, Family, Published, Reading
+from vistoken.model_spec import Label
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, FILTERS, pixel_values
 from vistoken.sequence import Prompt, SpaceToDepth
-from vistoken.spec import Label
 from vistoken.views import PixelBudget
 
 # Class attributes of Qwen2VLImageProcessor. Its own max is 1,003,520; checkpoints say 12,845,056 and always say it.

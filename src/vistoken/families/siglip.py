@@ -23,8 +23,9 @@ from vistoken.family import (
     heads_of,
     table_of,
 )
+from vistoken.model_spec import Label
 from vistoken.preprocessing import HALF, SETTINGS, standard
-from vistoken.spec import AttentionPool, EncoderSpec, Label, LayerNorm, LearnedTable, NoPool, PlainMlp, TableResize
+from vistoken.spec import AttentionPool, EncoderSpec, LayerNorm, LearnedTable, NoPool, PlainMlp, TableResize
 from vistoken.weight_names import CLIP_BLOCKS, CONTRASTIVE_PARTS, SIGLIP_HEAD, Weight, WeightNames, affine
 
 DEFAULTS = {

@@ -12,18 +12,9 @@ from math import isqrt
 from vistoken.configs import Config
 from vistoken.family import ACTIVATIONS, RECALLED, REFERENCE, SEEN, Example, Family, Published, Reading, heads_of
 from vistoken.geometry import Patch
+from vistoken.model_spec import Label, PixelSpec
 from vistoken.preprocessing import FILTERS, HALF, pixel_values
-from vistoken.spec import (
-    AttentionPool,
-    EncoderSpec,
-    Label,
-    LayerNorm,
-    LearnedTable,
-    NoPool,
-    PixelSpec,
-    PlainMlp,
-    TableResize,
-)
+from vistoken.spec import AttentionPool, EncoderSpec, LayerNorm, LearnedTable, NoPool, PlainMlp, TableResize
 from vistoken.views import FillTokens
 from vistoken.weight_names import CLIP_BLOCKS, CONTRASTIVE_PARTS, SIGLIP_HEAD, ChannelsLast, Weight, WeightNames
 

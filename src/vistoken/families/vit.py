@@ -19,8 +19,9 @@ from vistoken.family import (
     heads_of,
     table_of,
 )
+from vistoken.model_spec import Label
 from vistoken.preprocessing import IMAGENET_MEAN, IMAGENET_STD, SETTINGS, standard
-from vistoken.spec import ClassPool, ClassToken, EncoderSpec, Label, LayerNorm, LearnedTable, PlainMlp, TableResize
+from vistoken.spec import ClassPool, ClassToken, EncoderSpec, LayerNorm, LearnedTable, PlainMlp, TableResize
 from vistoken.weight_names import VIT_BLOCKS, DropOnes, Ignore, Weight, WeightNames, affine
 
 DEFAULTS = {

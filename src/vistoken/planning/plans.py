@@ -9,8 +9,9 @@ from typing import Any
 from vistoken import registry
 from vistoken.errors import ModelError, UsageError, did_you_mean
 from vistoken.geometry import Patch, Size
+from vistoken.model_spec import ModelSpec
 from vistoken.planning.operations import Operation, operations
-from vistoken.spec import ClassPool, ClassToken, EncoderSpec, LayerNorm, LearnedTable, ModelSpec, PlainMlp, TableResize
+from vistoken.spec import ClassPool, ClassToken, EncoderSpec, LayerNorm, LearnedTable, PlainMlp, TableResize
 from vistoken.views import Native, View
 
 DTYPES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
