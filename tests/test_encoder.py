@@ -200,8 +200,37 @@ def test_embed_returns_pooled_vectors():
 
 
 def test_embed_without_a_pooled_vector_says_so():
-    with pytest.raises(UsageError, match="no pooled vector"):
+    with pytest.raises(UsageError, match="no pooled vector of its own"):
         encoder_of("siglip-no-head").embed(PHOTOGRAPHS)
+
+
+@pytest.mark.parametrize("name", ["vit", "clip-projected", "siglip", "dinov2-registers", "siglip-no-head"])
+def test_pooling_by_choice(name):
+    """The mean over the patches and the class token, after the last norm, prefix tokens left out."""
+    images = pixels((80, 56), (twin(name).own,) * 2, (43, 101))
+    own, mean = encoder_of(name), encoder_of(name, pool="mean")
+    for one, other in zip(own.encode_pixels(images), mean.encode_pixels(images), strict=True):
+        assert torch.equal(one.patches, other.patches)
+        normed = own.module.norm(one.patches) if own.module.spec.final_norm == "pooled" else one.patches
+        close(other.pooled, normed.mean(0), 1e-5)
+    assert mean.embed(PHOTOGRAPHS[:1]).shape == (1, 48)
+    if own.module.spec.prefix:
+        [result] = encoder_of(name, pool="cls").encode_pixels(images[:1])
+        cls = result.prefix["cls"]
+        close(result.pooled, (own.module.norm(cls) if name == "clip-projected" else cls)[0], 1e-5)
+    else:
+        with pytest.raises(UsageError, match="needs a class token"):
+            encoder_of(name, pool="cls")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_gpu_gives_the_same(name):
+    images = pixels((twin(name).own,) * 2, *SIZES)
+    there = encoder_of(name, device="cuda").encode_pixels(images)
+    for one, other in zip(there, encoder_of(name).encode_pixels(images), strict=True):
+        close(tokens_of(one).cpu(), tokens_of(other))
 
 
 def test_stream_is_lazy():
@@ -243,7 +272,9 @@ def test_wrong_arrays_are_refused():
             encoder_of("vit").encode([array])
 
 
-@pytest.mark.parametrize("options", [{"attention": "flash"}, {"dtype": "float16"}, {"dtype": "int8"}])
+@pytest.mark.parametrize(
+    "options", [{"attention": "flash"}, {"dtype": "float16"}, {"dtype": "int8"}, {"pool": "max"}, {"device": "cuba"}]
+)
 def test_unknown_options_are_refused(options):
     with pytest.raises(UsageError):
         encoder_of("vit", **options)

@@ -111,6 +111,15 @@ def test_misshapen_and_senseless_tensors(folder, name, value, message):
         load(folder)
 
 
+def test_the_command_says_so_in_one_line(folder, run, tmp_path):
+    from conftest import PHOTOGRAPHS
+
+    change(folder, lambda tensors: tensors.pop("layernorm.weight"))
+    code, out, err = run("encode", PHOTOGRAPHS[0], "-m", folder, "-o", tmp_path / "t.npz")
+    assert (code, out) == (5, "")
+    assert err == f"error: the weights in {folder} do not fit its config.json: 1 missing: layernorm.weight\n"
+
+
 def test_a_tensor_that_stands_twice_is_refused(folder):
     change(folder, lambda t: t.update({"vit.layernorm.bias": t["layernorm.bias"].clone()}))
     with pytest.raises(WeightsError, match="the same as"):

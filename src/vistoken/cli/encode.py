@@ -41,6 +41,7 @@ Examples:
 @click.option("--device", help="Where to run, for example cuda.  [default: cpu]")
 @click.option("--dtype", default="float32", show_default=True, help="float32 or bfloat16.")
 @click.option("--attention", default="sdpa", show_default=True, help="The engine: sdpa or reference.")
+@click.option("--pool", default="own", show_default=True, help="The pooled vector: own, cls or mean.")
 @click.option(
     "--max-tokens", type=click.IntRange(min=1), default=8192, show_default=True, help="Tokens encoded at once."
 )
@@ -58,6 +59,7 @@ def command(
     device: str | None,
     dtype: str,
     attention: str,
+    pool: str,
     max_tokens: int,
     max_image_pixels: int | None,
 ) -> int:
@@ -73,7 +75,7 @@ def command(
     except ModuleNotFoundError as error:
         raise MissingExtra(str(error.name), "encode", "vistoken encode") from None
     check_output(output)
-    encoder = Encoder.from_pretrained(models, revision, device, dtype, attention, **given)
+    encoder = Encoder.from_pretrained(models, revision, device, dtype, attention, pool, **given)
     for text in encoder.spec.notes:
         note(text)
     largest = {} if max_image_pixels is None else {"max_image_pixels": max_image_pixels}

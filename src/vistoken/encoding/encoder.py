@@ -61,6 +61,7 @@ class Encoder:
         device: str | torch.device | None = None,
         dtype: str | torch.dtype | None = None,
         attention: str = "sdpa",
+        pool: str = "own",
         cached: bool = False,
         **settings: Any,
     ) -> Encoder:
@@ -72,6 +73,7 @@ class Encoder:
             device: where it runs; the CPU where none is given.
             dtype: "float32" (also where none is given) or "bfloat16".
             attention: "sdpa", torch's fused attention over segments, or "reference", slow and obvious.
+            pool: the family's "own" pooled vector, or the class token ("cls") or the "mean" over the patches instead.
             cached: take weights from folders and the hub's cache alone, never from the network.
             settings: values of the model's own preprocessor under their own names.
 
@@ -80,7 +82,7 @@ class Encoder:
         found = registry.find(model, settings=settings, revision=revision, series=False, cached=cached)
         spec, place = _encoder_spec(found.spec), _device(device)
         with torch.device("meta"):
-            module = VisionEncoder(spec, attention).to(_dtype(dtype))
+            module = VisionEncoder(spec, attention, pool).to(_dtype(dtype))
         if isinstance(found.family.weights, Seeded):
             module = module.to_empty(device="cpu")
             seed_parameters(module, found.family.weights.seed)
@@ -142,13 +144,12 @@ class Encoder:
 
         Raises `UsageError` for a family without a pooled vector.
         """
-        width = _encoder_spec(self.spec).pooled_dim
+        width = self.module.pooled_dim
         if width is None:
-            raise UsageError(f"{self.spec.name} has no pooled vector: use encode, and pool its patches as you choose")
-        vectors = [result.pooled for result in with_progress(self.stream(images), show_progress_bar)]
-        if not vectors:
-            return np.zeros((0, width), dtype=np.float32)
-        pooled = torch.stack([vector for vector in vectors if vector is not None]).float()
+            raise UsageError(f"{self.spec.name} has no pooled vector of its own: load it with pool='mean', for example")
+        results = with_progress(self.stream(images), show_progress_bar)
+        vectors = [result.pooled for result in results if result.pooled is not None]
+        pooled = torch.stack(vectors).float() if vectors else torch.zeros(0, width)
         return to_numpy(torch.nn.functional.normalize(pooled, dim=-1) if normalize_embeddings else pooled)
 
     def encode_pixels(self, images: Sequence[Tensor], *, max_tokens: int = MAX_TOKENS) -> list[ImageTokens]:

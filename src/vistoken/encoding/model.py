@@ -14,7 +14,7 @@ from vistoken.encoding.attention import Engine, engine, turn
 from vistoken.encoding.frontend import Embedding
 from vistoken.encoding.mlp import build_mlp
 from vistoken.encoding.packing import Packed
-from vistoken.encoding.pooling import build_pool
+from vistoken.encoding.pooling import build_pool, choose_pooling
 from vistoken.spec import EncoderSpec
 
 
@@ -32,9 +32,16 @@ class Encoded:
 
 
 class VisionEncoder(nn.Module):
-    """Embed, positions, blocks, norm, pool."""
+    """Embed, positions, blocks, norm, pool.
 
-    def __init__(self, spec: EncoderSpec, attention: str = "sdpa") -> None:
+    Args:
+        spec: the description that everything is built from.
+        attention: the engine, "sdpa" or "reference".
+        pool: the family's "own" pooled vector, or by choice the class token ("cls") or the "mean" over the patches,
+            both after the last norm.
+    """
+
+    def __init__(self, spec: EncoderSpec, attention: str = "sdpa", pool: str = "own") -> None:
         super().__init__()
         self.spec, self.attention = spec, attention
         self.embed = Embedding(spec)
@@ -42,8 +49,15 @@ class VisionEncoder(nn.Module):
         self.blocks = nn.ModuleList(Block(spec, engine(attention)) for _ in range(spec.depth))
         self.norm = nn.LayerNorm(spec.dim, spec.norm.eps) if spec.final_norm != "none" else nn.Identity()
         self.pool = build_pool(spec, engine(attention))
+        # In a tuple, since it may be the module above, which must not be registered twice.
+        self.pooling = (choose_pooling(spec, self.pool, pool),)
         if spec.mask_token:  # stored in the files, used in pre-training alone
             self.mask_token = nn.Parameter(torch.empty(1, spec.dim))
+
+    @property
+    def pooled_dim(self) -> int | None:
+        """Width of the pooled vector, or None where there is none."""
+        return self.spec.pooled_dim if self.pooling[0] is self.pool else self.spec.dim
 
     def forward(self, packed: Packed) -> Encoded:
         x, offsets = self.pre_norm(self.embed(packed)), packed.offsets
@@ -51,7 +65,7 @@ class VisionEncoder(nn.Module):
         for block in self.blocks:
             x = block(x, offsets, angles)
         normed = self.norm(x)
-        pooled = self.pool(normed, offsets)
+        pooled = self.pooling[0](normed, offsets)
         return Encoded(normed if self.spec.final_norm == "all" else x, pooled)
 
 

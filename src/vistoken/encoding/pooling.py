@@ -14,8 +14,11 @@ from torch.nn import functional as F
 
 from vistoken.encoding.attention import Engine
 from vistoken.encoding.mlp import build_mlp
+from vistoken.errors import UsageError, did_you_mean
 from vistoken.geometry import offsets
-from vistoken.spec import AttentionPool, ClassPool, EncoderSpec, MeanPool, NoPool, PlainMlp, ProjectedClass
+from vistoken.spec import AttentionPool, ClassPool, ClassToken, EncoderSpec, MeanPool, NoPool, PlainMlp, ProjectedClass
+
+POOLS = ("own", "cls", "mean")
 
 
 class NoPooling(nn.Module):
@@ -98,6 +101,23 @@ def build_pool(spec: EncoderSpec, attend: Engine) -> nn.Module:
             return AttentionPooling(spec, spec.pool, attend)
         case _:
             assert_never(spec.pool)
+
+
+def choose_pooling(spec: EncoderSpec, own: nn.Module, choice: str) -> nn.Module:
+    """The family's own pooling ("own"), or one without parameters by choice: "cls" or "mean" over the patches.
+
+    Attention pooling has weights, so it is there only as a family's own. Raises `UsageError` for another word, or for
+    "cls" without a class token.
+    """
+    if choice == "own":
+        return own
+    if choice == "mean":
+        return MeanPooling(spec.prefix_tokens)
+    if choice != "cls":
+        raise UsageError(f"pool {choice!r} is unknown: choose {', '.join(POOLS)}.{did_you_mean(choice, POOLS)}")
+    if ClassToken() not in spec.prefix:
+        raise UsageError("pool 'cls' needs a class token, which this encoder does not have: choose own or mean")
+    return TokenPooling(_class_index(spec))
 
 
 def _class_index(spec: EncoderSpec) -> int:
