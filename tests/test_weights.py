@@ -11,6 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+import huggingface_hub  # noqa: E402
 from safetensors import safe_open  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 from twins import NAMES, close, tokens_of, twin  # noqa: E402
@@ -199,8 +200,16 @@ def test_the_hub_cache_layout_loads(tmp_path, monkeypatch):
         name: (source / name).read_bytes() for name in ("config.json", "preprocessor_config.json", "model.safetensors")
     }
     cache_of(tmp_path, monkeypatch, "someone/vit", files)
+    asked, real = [], huggingface_hub.snapshot_download
+
+    def download(*arguments, **options):
+        asked.append("model.safetensors" in options["allow_patterns"])
+        return real(*arguments, **options)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
     encoder = Encoder.from_pretrained("someone/vit")
     assert encoder.spec.name == "someone/vit"
+    assert asked == [False, True]  # the description first, then the weights
     image = torch.randn(3, 32, 32)
     assert torch.equal(encoder.encode_pixels([image])[0].patches, load(source).encode_pixels([image])[0].patches)
 

@@ -57,6 +57,8 @@ def find(
         raise UsageError(f"{name!r} is not a model: give a name, a hub id or a folder; `vistoken models` lists names")
     folder = os.path.expanduser(name)
     if os.path.isdir(folder):
+        if revision is not None:
+            raise UsageError(f"{name} is a folder, which has no revisions: leave out revision {revision!r}")
         return _from_folder(name, folder, settings)
     known = published(name)
     if known and revision is None and not files:
@@ -199,7 +201,7 @@ def _from_hub(
     except ImportError:
         raise MissingExtra("huggingface_hub", "encode", f"{hub_id} is not built in, and fetching it") from None
     patterns = ["config.json", "preprocessor_config.json", "processor_config.json"]
-    patterns += ["model*.safetensors", "model.safetensors.index.json"] * weights
+    patterns += ["model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json"] * weights
     try:
         folder = snapshot_download(hub_id, revision=revision, allow_patterns=patterns, local_files_only=cached)
     except LocalEntryNotFoundError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +17,9 @@ from vistoken.cli.shared import (
     parse_settings,
     print_table,
 )
+
+if TYPE_CHECKING:
+    from vistoken.counting import TokenCount
 
 
 @click.command(
@@ -47,7 +51,7 @@ def command(
     only the header is read; its orientation is applied.
     """
     from vistoken import registry
-    from vistoken.counting import TokenCount, count_views
+    from vistoken.counting import count_views
     from vistoken.errors import InputError
 
     given, fed, failures = parse_settings(settings), parse_input(input_size), Failures()
@@ -57,7 +61,7 @@ def command(
         try:
             results = [count_views(spec, source.size, fed) for spec in specs]
         except InputError as error:
-            failures.add(error if source.name in str(error) else InputError(f"{source.name}: {error}"))
+            failures.add(error, source.name)
             continue
         rows.append((source.name, results))
         for result in results:
@@ -70,7 +74,7 @@ def command(
     return failures.exit_code
 
 
-def _print_one_model(rows: Sequence[tuple[str, list]]) -> None:  # type: ignore[type-arg]
+def _print_one_model(rows: Sequence[tuple[str, list[TokenCount]]]) -> None:
     """One model: how each picture came to its number."""
     header = ["source", "size", "resized to", "grid", "patches", "prefix", "image tokens", "tokens"]
     cells = []
@@ -87,7 +91,7 @@ def _print_one_model(rows: Sequence[tuple[str, list]]) -> None:  # type: ignore[
     print_table(header, cells, left=1, total=len(rows) > 1)
 
 
-def _print_models(rows: Sequence[tuple[str, list]]) -> None:  # type: ignore[type-arg]
+def _print_models(rows: Sequence[tuple[str, list[TokenCount]]]) -> None:
     """Several models side by side: tokens."""
     header = ["tokens", "size", *(result.model for result in rows[0][1])]
     cells = [[name, str(results[0].size), *(dash(result.tokens) for result in results)] for name, results in rows]

@@ -88,7 +88,7 @@ def command(
                     raise InputError(f"{source.name}: encoding needs a picture, not a size")
                 yield encoder.prepare(source.name, input=fed, **largest)
             except InputError as error:
-                failures.add(error if source.name in str(error) else InputError(f"{source.name}: {error}"))
+                failures.add(error, source.name)
 
     results = list(with_progress(encoder.run(prepared(), max_tokens), None))
     if results:

@@ -76,9 +76,10 @@ class Failures:
     def __init__(self) -> None:
         self.count = 0
 
-    def add(self, error: InputError) -> None:
+    def add(self, error: InputError, name: str = "") -> None:
+        """`name` is put in front where the message does not hold it."""
         self.count += 1
-        click.echo(f"failed: {error}", err=True)
+        click.echo(f"failed: {error if name in str(error) else f'{name}: {error}'}", err=True)
 
     def expand(self, words: Iterable[str]) -> Iterator[Source]:
         """All sources of the words; what cannot be found is a failure, and the others go on."""

@@ -87,8 +87,8 @@ class Encoder:
             module = module.to_empty(device="cpu")
             seed_parameters(module, found.family.weights.seed)
         else:
-            if found.folder is None:
-                found = registry.find(model, settings=settings, revision=revision, files=True, cached=cached)
+            # Now with weights: the description above was worth knowing before anything large is fetched.
+            found = registry.find(model, settings=settings, revision=revision, files=True, cached=cached)
             assert isinstance(found.family.weights, WeightNames)  # a family with an encoder names its weights
             assert found.folder is not None
             load_weights(module, found.folder, found.family.weights)
@@ -173,10 +173,14 @@ class Encoder:
         max_image_pixels: int = pixels.MAX_PIXELS,
     ) -> Prepared:
         """Decode a picture and carry out the steps of its views. Raises `InputError` that names it."""
+        name, values = picture_name(image), _pixels(self.spec)
         picture = pixels.load(_as_picture(image), max_image_pixels)
-        views = self.spec.views(pixels.size_of(picture), input)
-        seen = [normalise(np.asarray(pixels.carry_out(picture, view)), _pixels(self.spec)) for view in views]
-        return Prepared(picture_name(image), views, tuple(seen))
+        try:
+            views = self.spec.views(pixels.size_of(picture), input)
+            seen = tuple(normalise(np.asarray(pixels.carry_out(picture, view)), values) for view in views)
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from None
+        return Prepared(name, views, seen)
 
     def run(self, prepared: Iterable[Prepared], max_tokens: int = MAX_TOKENS) -> Iterator[ImageTokens]:
         """Prepared pictures through the encoder, in packs of up to `max_tokens` tokens, in order."""
