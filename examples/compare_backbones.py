@@ -2,7 +2,8 @@
 
 Published figures, and what they count:
 - ViT-B/16: 86.57 M parameters and 17.58 GMACs with a 1000-class head (timm 1.0.31, results tables).
-- CLIP ViT-L/14@336: 191.11 GMACs, image tower with projection (timm); parameters from the library's own class.
+- CLIP ViT-L/14@336: 191.11 GMACs, image tower with projection (timm). Its parameters were published for the whole CLIP
+  only; 304,293,888 is what transformers 5.23.0's CLIPVisionModelWithProjection has.
 - DINOv2 ViT-g/14: 1.1 B parameters (arXiv 2304.07193); 1784.20 GMACs at its own table size, 518 (timm).
 - SigLIP SO400M/14@384: 428.23 M parameters and 335.40 GMACs with its pooling head (timm).
 timm's GMACs add 5 for each element that a layer norm puts out, which is why they are about 0.1 % higher.
@@ -62,7 +63,7 @@ def table() -> str:
         "published",
         "diff",
         "MACs",
-        "compared at",
+        "ours there",
         "published",
         "diff",
         "weights",
@@ -78,4 +79,9 @@ def table() -> str:
 
 if __name__ == "__main__":
     print(table())
-    print("\nMACs are multiply-adds; FLOPs are twice as many. Weights in float32.")
+    print(
+        """
+MACs are multiply-adds; FLOPs are twice as many. Weights in float32. ViT-B/16 with its 1000-class head (86.57 M; without
+85.80 M). timm's published MACs add 5 for each layer-norm element. The DINOv2 paper rounds to 1.1 B; its MACs are
+published at 518 only. For CLIP's tower alone the parameters beside ours are those of transformers' own class."""
+    )

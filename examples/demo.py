@@ -40,6 +40,7 @@ def main() -> None:
     chapter("plan: what do four well-known backbones cost, and what did others publish?")
     print("\n$ python examples/compare_backbones.py", flush=True)
     subprocess.run([sys.executable, str(HERE / "compare_backbones.py")], check=True)
+    vistoken("plan", "-m", "vit-b16-224", "--head", "1000")
 
     chapter("encode: make the tokens, at each photograph's own size, packed without padding")
     vistoken("encode", IMAGES, "-m", "vistoken/front-end", "-o", "demo/tokens.safetensors")
@@ -48,6 +49,7 @@ def main() -> None:
 
     chapter("look: what does a model see?")
     vistoken("look", "--numbers")
+    print()
     drawings = {
         "clip.png": ("rocket.jpg", "clip-l14-336"),
         "siglip.png": ("chelsea.png", "siglip-so400m14-384"),
@@ -66,12 +68,17 @@ def main() -> None:
 In {time.monotonic() - began:.0f} seconds, without a network and without weights. In the folder {OUT}:
   tokens.safetensors   patch tokens, class token and grid of each photograph
   clip.png             a centre crop: what CLIP never sees
-  siglip.png           a stretch, and 6 pixels that no patch reads
+  siglip.png           a stretch, and 6 rows and 6 columns that no patch reads
   naflex.png           any aspect ratio under a budget of 256 patches
   qwen.png             patches merged 2 x 2 into tokens of the LLM
   front-end.png        a picture at its own size, its positions and the norms of its tokens
 
-Next: vistoken models · vistoken count YOUR_PHOTO.jpg -m qwen2.5-vl-7b --explain · vistoken --help"""
+CLIP, SigLIP and NaFlex are drawn without positions and norms, since those need published weights.
+Next:
+  source .venv/bin/activate
+  vistoken count YOUR_PHOTO.jpg -m qwen2.5-vl-7b --explain
+  vistoken models
+  vistoken --help"""
     )
 
 

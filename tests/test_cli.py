@@ -174,7 +174,7 @@ def test_look_draws(run, tmp_path):
         code, out, err = run("look", str(ROCKET), "-m", model, "-o", str(path))
         assert (code, err) == (0, "")
         assert Image.open(path).format == "PNG"
-        assert ("left out: positions and norms need" in out) == (model == CLIP or (model == FRONT and not TORCH))
+        assert ("left out: positions and norms" in out) == (model == CLIP or (model == FRONT and not TORCH))
 
 
 def test_look_in_numbers(run):
@@ -195,7 +195,9 @@ def test_models_lists_and_shows(run, folder):
     assert "default of ViTConfig in transformers" in out
     shown = json.loads(run("models", "clip-b32", "--json")[1])
     assert shown["encoder"]["dim"] == 768
-    assert shown["rule"]["kind"] == "short side + centre crop"
+    assert shown["rule"]["type"] == "ShortSideCrop"
+    assert shown["encoder"]["prefix"] == [{"type": "ClassToken"}]
+    assert shown["pixels"]["std"][0] == 0.26862954
 
 
 # ---------------------------------------------------------------- wrong use
@@ -216,7 +218,7 @@ BAD = [
     (2, ["count", "-m", CLIP], "Missing argument"),
     (2, ["count", "5x5", "-m", CLIP, "--input", "5"], "'5' is not a size"),
     (2, ["count", "5x5", "-m", CLIP, "--input", "5x5"], "input 5x5 is smaller than one 14x14 patch"),
-    (3, ["count", "5x5", "-m", QWEN, "--input", "42x42"], "cannot be merged in blocks of 2 x 2"),
+    (2, ["count", "5x5", "-m", QWEN, "--input", "42x42"], "sides must be multiples of 28, for example 28x28"),
     (2, ["plan", "224x224", "--patch", "16", "--dim", "768", "--depth", "12", "--heads", "5"], "5 heads do not divide dim 768"),
     (2, ["plan", "224x224", "--patch", "0", "--dim", "768", "--depth", "12", "--heads", "12"], "height is 0"),
     (2, ["plan", "224x224", "--patch", "16", "--dim", "0", "--depth", "12", "--heads", "12"], "dim is 0"),
@@ -242,6 +244,18 @@ BAD = [
     (2, ["look", str(ROCKET), "-m", CLIP, "-o", "{tmp}/t.jpg"], "must end in .png"),
     (4, ["look", str(ROCKET), "-m", CLIP, "-o", "{tmp}/no/t.png"], "there is no folder"),
     (2, ["look", "--numbers", str(ROCKET)], "leave out IMAGE"),
+    (2, ["look", "--numbers", "--json"], "leave out IMAGE and all other options"),
+    (2, ["look", "640x480", "-m", CLIP, "-o", "{tmp}/t.png"], "look needs one picture"),
+    (2, ["look", "{tmp}/dot.png", "-m", CLIP, "-o", "{tmp}/dot.png"], "is the picture itself"),
+    (2, ["models", "--set", "size=5"], "need a NAME or FOLDER"),
+    (2, ["plan", "9x9", "--patch", "a", "--dim", "8", "--depth", "1", "--heads", "1"], "--patch a: write the side"),
+    (2, ["plan", "64x64", "--patch", "8", "--dim", "8", "--depth", "1", "--heads", "1", "--set", "a=b"], "a has no meaning"),
+    (2, ["plan", "64x64", "--patch", "8", "--dim", "8", "--depth", "9" * 400, "--heads", "1"], "from 0 to 10,000"),
+    (2, ["plan", "-m", CLIP, "--batch", "9" * 400], "from 1 to 1,000,000,000"),
+    (2, ["count", "5x5", "-m", CLIP, "--set", "image_mean=1" + "0" * 400], "setting image_mean is 1000"),
+    (2, ["count", "5x5", "-m", CLIP, "--set", "size=null"], "setting size is null"),
+    (2, ["encode", str(ROCKET), "-m", FRONT, "-o", "{tmp}/t.npz", "--device", "meta"], "holds no values"),
+    (3, ["encode", str(ROCKET), "-m", FRONT, "-o", "{tmp}/t.npz", "--input", "90000x90000"], "would be scaled to"),
     (2, ["cuont", "5x5"], "No such command"),
     (2, ["count", "5x5", "-m", CLIP, "--jsn"], "No such option"),
 ]  # fmt: skip
@@ -325,6 +339,64 @@ def test_a_reader_that_goes_away_is_quiet():
     err = process.stderr.read().decode()
     assert process.wait(20) == 4
     assert "Traceback" not in err
+
+
+def test_a_closed_output_is_exit_4():
+    for redirect, code in ((">&-", 4), ("2>/dev/full", 0)):
+        command = f"{sys.executable} -m vistoken count 640x480 -m clip-b32 {redirect}"
+        assert subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True).returncode == code
+    command = f"{sys.executable} -m vistoken count nowhere.jpg -m clip-b32 2>/dev/full"
+    assert subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True).returncode == 3
+
+
+def test_names_of_any_bytes(tmp_path):
+    """Not UTF-8, newlines, escapes: shown written out, valid JSON, and no matter for the exit code."""
+    for name in (b"bad\xff.jpg", b"line\nbreak.jpg", b"esc\x1b[31m.jpg", "日本.jpg".encode()):
+        os.link(ROCKET, os.path.join(os.fsencode(tmp_path), name))
+    for encoding in ("utf-8", "latin-1", "ascii"):
+        environment = {**os.environ, "PYTHONIOENCODING": encoding}
+        for options in ([], ["--json"]):
+            command = [sys.executable, "-m", "vistoken", "count", str(tmp_path), "-m", "clip-b32", *options]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, env=environment)
+            assert (done.returncode, done.stderr) == (0, b"")
+            assert b"\x1b" not in done.stdout
+            if options:
+                sources = {json.loads(line)["source"] for line in done.stdout.decode("ascii").splitlines()}
+                assert os.path.join(str(tmp_path), "bad\udcff.jpg") in sources
+
+
+def test_one_refusing_model_does_not_cost_the_others(run, tmp_path):
+    code, out, err = run("count", "20000x2", "640x480", "-m", "clip-b32", "-m", QWEN)
+    assert code == 3
+    assert err.startswith("failed: Qwen/Qwen2.5-VL-7B-Instruct: 20000x2 is longer than 200 times")
+    assert out.splitlines()[2].split() == ["20000x2", "20000x2", "50", "-"]
+
+
+def test_a_loop_of_links_ends(run, tmp_path):
+    os.link(ROCKET, tmp_path / "a.jpg")
+    for name in "bcd":
+        (tmp_path / name).symlink_to(".")
+    code, out, _ = run("count", f"{tmp_path}/**/*.jpg", "-m", "clip-b32", "--json")
+    assert code == 0
+    assert len(out.splitlines()) <= 4
+
+
+def test_a_drawing_replaces_the_old_one_whole(run, tmp_path, monkeypatch):
+    from PIL import Image
+
+    path = tmp_path / "look.png"
+    path.write_bytes(b"the old one")
+
+    def fail(self, file, **_):
+        with open(file, "wb") as half:
+            half.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    code, _, err = run("look", str(ROCKET), "-m", QWEN, "-o", str(path))
+    assert (code, err) == (4, f"error: {path} cannot be written: No space left on device\n")
+    assert path.read_bytes() == b"the old one"
+    assert os.listdir(tmp_path) == ["look.png"]
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")

@@ -89,6 +89,36 @@ def test_photographs_end_to_end(name):
         close(tokens_of(result), t.forward(image[None])[0][0])
 
 
+@pytest.mark.parametrize("grid", [(1, 1), (1, 5), (5, 1), (36, 1), (2, 1), (1, 36)])
+@pytest.mark.parametrize("name", ["naflex", "dinov2-registers", "siglip", "dinov2"])
+def test_grids_of_one_row_or_column(name, grid):
+    """One column is where torch's antialiased kernels depend on strides, see `resize_table`."""
+    t = twin(name)
+    [image] = pixels((grid[0] * t.patch, grid[1] * t.patch))
+    tokens, pooled = t.forward(image[None])
+    [result] = encoder_of(name).encode_pixels([image])
+    close(tokens_of(result), tokens[0])
+    close(result.pooled, pooled[0])
+
+
+@pytest.mark.parametrize("layers", [0, 1])
+@pytest.mark.parametrize("act", ["gelu", "gelu_new", "quick_gelu", "silu"])
+def test_other_activations_and_depths(tmp_path, layers, act):
+    import transformers as hf
+    from twins import HALF, redraw
+
+    config = hf.ViTConfig(hidden_size=24, num_attention_heads=1, intermediate_size=40, num_hidden_layers=layers,
+                          hidden_act=act, image_size=[32, 32], patch_size=8, layer_norm_eps=1e-3)  # fmt: skip
+    module = hf.ViTModel(config, add_pooling_layer=False).eval()
+    redraw(module)
+    module.save_pretrained(tmp_path)
+    (tmp_path / "preprocessor_config.json").write_text(__import__("json").dumps(HALF))
+    [image] = pixels((40, 24))
+    [result] = Encoder.from_pretrained(str(tmp_path)).encode_pixels([image])
+    with torch.no_grad():
+        close(tokens_of(result), module(image[None], interpolate_pos_encoding=True).last_hidden_state[0])
+
+
 # ---------------------------------------------------------------- laws
 
 
@@ -259,6 +289,8 @@ def test_a_bad_picture_is_named_with_its_position(tmp_path):
         ([torch.zeros(4, 8, 8)], r"image 0 has shape \(4, 8, 8\)"),
         ([torch.zeros(3, 32, 32), torch.zeros(3, 4, 32)], "image 1 is 32x4, smaller than one 8x8 patch"),
         ([torch.zeros(3, 32)], "image 0 has shape"),
+        ([torch.zeros(3, 32, 32, dtype=torch.uint8)], "image 0 is torch.uint8: it must be a float tensor"),
+        ([np.zeros((3, 32, 32), np.float32)], "image 0 is ndarray"),
     ],
 )
 def test_wrong_tensors_are_refused(images, message):
@@ -280,6 +312,13 @@ def test_unknown_options_are_refused(options):
         encoder_of("vit", **options)
 
 
-def test_a_string_is_not_a_list_of_pictures():
+@pytest.mark.parametrize("images", ["photo.jpg", PHOTOGRAPHS[0], Image.new("RGB", (8, 8)), b"bytes", 5])
+def test_one_picture_is_not_a_list_of_pictures(images):
     with pytest.raises(UsageError, match="list of pictures"):
-        encoder_of("vit").encode("photo.jpg")
+        encoder_of("vit").encode(images)
+
+
+@pytest.mark.parametrize("image", [None, 5, torch.zeros(3, 32, 32), ["photo.jpg"]])
+def test_what_is_no_picture_is_refused(image):
+    with pytest.raises((UsageError, InputError), match="picture 0: "):
+        encoder_of("vit").encode([image])

@@ -1,6 +1,7 @@
 """The front end: two ways to project, positions, prefix tokens, reconstruction."""
 
 import math
+import re
 import subprocess
 import sys
 
@@ -64,7 +65,9 @@ def test_positions_tell_cells_apart():
     assert distances.min() > 1e-2
 
 
-@pytest.mark.parametrize("arguments", [(2, 2, 6), (2, 2, 0), (0, 2, 8), (2, -1, 8)])
+@pytest.mark.parametrize(
+    "arguments", [(2, 2, 6), (2, 2, 0), (0, 2, 8), (2, -1, 8), (2.0, 2, 8), ("2", 2, 8), (2, 2, 8, 0), (2, 2, 8, -5)]
+)
 def test_impossible_tables_are_refused(arguments):
     with pytest.raises(UsageError):
         sinusoidal_2d(*arguments)
@@ -183,7 +186,8 @@ def test_the_module_runs_and_prints():
 @pytest.mark.parametrize(
     "options",
     [{"patch": 0}, {"patch": 300, "position": "learned"}, {"dim": 6}, {"dim": 0}, {"position": "spiral"}, {"projection": "fft"}, {"method": "fft"},
-     {"position": "rotary", "heads": 5}, {"position": "rotary", "dim": 24, "heads": 12}, {"registers": -1}],
+     {"position": "rotary", "heads": 5}, {"position": "rotary", "dim": 24, "heads": 12}, {"registers": -1},
+     {"patch": (16, 16)}, {"patch": 16.0}, {"image_size": (224, 224)}, {"position": []}],
 )  # fmt: skip
 def test_impossible_front_ends_are_refused(options):
     with pytest.raises(UsageError):
@@ -195,9 +199,36 @@ def test_a_grid_beyond_factorised_tables_is_refused():
         VisionFrontEnd(dim=8, position="factorised")(picture(240, 224))
 
 
-def test_a_picture_without_a_patch_is_refused():
-    with pytest.raises(UsageError, match="hold no 16x16 patch"):
-        VisionFrontEnd()(picture(8, 64))
+@pytest.mark.parametrize(
+    ("pixels", "message"),
+    [
+        (picture(8, 64), "hold no 16x16 patch"),
+        (picture(64, 64)[0], "must be (images, 3, height, width)"),
+        (picture(64, 64)[:0], "must be (images, 3, height, width)"),
+        (picture(64, 64)[:, :1], "must be (images, 3, height, width)"),
+        (picture(64, 64).byte(), "torch.uint8: they must be a float tensor"),
+        (np.zeros((1, 3, 64, 64)), "ndarray: they must be a float tensor"),
+    ],
+)
+def test_wrong_pixels_are_refused(pixels, message):
+    for module in (
+        VisionFrontEnd(dim=8),
+        VisionFrontEnd(dim=8, position="none", class_token=False),
+        PatchEmbed(16, 8, method="linear"),
+    ):
+        with pytest.raises(UsageError, match=re.escape(message)):
+            module(pixels)
+
+
+def test_reconstruct_wants_the_tokens_of_that_size():
+    front_end = VisionFrontEnd(projection="dct")
+    with pytest.raises(UsageError, match=r"tokens have shape \(1, 17, 768\): 224x224 gives \(images, 197, 768\)"):
+        front_end.reconstruct(front_end(picture(64, 64)), 224, 224)
+
+
+def test_a_patch_embedding_of_its_own_is_seeded():
+    assert torch.equal(PatchEmbed(16, 8).weight, PatchEmbed(16, 8).weight)
+    assert PatchEmbed(16, 8)(picture(32, 32)).isfinite().all()
 
 
 def test_rotary_scores_equal_the_library():

@@ -302,7 +302,7 @@ def test_even_the_thinnest_picture_is_drawn() -> None:
 def test_lines_of_the_sequence() -> None:
     qwen = count("qwen2.5-vl-7b", width=1280, height=720)
     assert prompt_line(qwen) == "In the prompt: 26 x 46 = 1,196 image tokens after merging 2 x 2"
-    assert encoder_line(qwen) == "In the encoder: 4,784 patches"
+    assert encoder_line(qwen) == "In the encoder: 4,784 patches, drawn row by row"
     clip = count("clip-l14-336", width=1280, height=720)
     assert encoder_line(clip) == "In the encoder: 1 class token + 576 patches = 577 tokens"
 

@@ -208,6 +208,31 @@ def test_a_pipe_does_not_block(tmp_path):
         sources.image_size(tmp_path / "pipe.jpg")
 
 
+@pytest.mark.parametrize("suffix", [".avif", ".tif", ".jpg", ".webp", ".gif"])
+def test_flipped_bytes_are_an_input_error_or_a_picture(tmp_path, suffix):
+    """Every header byte of a small picture set to other values: never anything but `InputError`."""
+    path = tmp_path / f"a{suffix}"
+    try:
+        rocket().resize((16, 12)).save(path)
+    except (OSError, KeyError, ValueError):
+        pytest.skip(f"this Pillow does not write {suffix}")
+    data = path.read_bytes()
+    for place in range(min(len(data), 300)):
+        for value in (0, 2, 7, 255):
+            path.write_bytes(data[:place] + bytes([value]) + data[place + 1 :])
+            try:
+                pixels.load(path, max_pixels=10**6)
+            except InputError as error:
+                assert path.name in str(error)
+
+
+def test_a_header_beyond_all_sizes(tmp_path):
+    path = tmp_path / "big.bmp"
+    path.write_bytes(b"BM" + struct.pack("<IHHIIiiHHIIiiII", 54, 0, 0, 54, 40, 150_000_000, 1, 1, 24, 0, 0, 0, 0, 0, 0))
+    with pytest.raises(InputError, match=r"big\.bmp: its header says 150000000x1"):
+        sources.image_size(path)
+
+
 def test_files_in_memory():
     data = io.BytesIO(PHOTOGRAPHS[-1].read_bytes())
     assert str(sources.image_size(data)) == "640x427"

@@ -172,13 +172,16 @@ DEEP = '{"a":' * 100_000 + "1" + "}" * 100_000
         ({"model_type": "vit", "hidden_act": "__import__('os').system('true')"}, "hidden_act is"),
         ({"model_type": "vit", "patch_size": 0}, "patch_size is 0"),
         ({"model_type": "vit", "patch_size": [16]}, r"patch_size is \[16\]"),
-        ({"model_type": "vit", "patch_size": 500}, "it must hold at least one 500x500 patch"),
+        ({"model_type": "vit", "patch_size": 500}, "it must hold from one to 1,048,576 patches of 500x500"),
         ({"model_type": "vit", "image_size": "big"}, "image_size is 'big'"),
         ({"model_type": "vit", "qkv_bias": "yes"}, "qkv_bias is 'yes': it must be true or false"),
         ({"model_type": "vit", "num_channels": 4}, "num_channels is 4"),
+        ({"model_type": "vit", "layer_norm_eps": 10**400}, "layer_norm_eps is 1000"),
+        ({"model_type": "vit", "hidden_size": None}, "hidden_size is null"),
+        ({"model_type": "vit", "image_size": 100_000_000, "patch_size": 1}, "it must hold from one to"),
         ({"model_type": "vit", "layer_norm_eps": "1e-6"}, "layer_norm_eps is '1e-6'"),
         ({"model_type": "clip", "vision_config": [1]}, "vision_config is"),
-        ({"model_type": "clip", "vision_config": {"hidden_size": None, "num_attention_heads": 7}}, "vision_config.num_attention_heads is 7"),
+        ({"model_type": "clip", "vision_config": {"num_attention_heads": 7}}, r"vision_config\.num_attention_heads is 7"),
         ({"model_type": "siglip2", "vision_config": {"num_patches": 250}}, "num_patches is 250: the position table must be a square"),
         ({"model_type": "dinov2", "mlp_ratio": -1}, "mlp_ratio is -1"),
         ({"model_type": "vistoken_front_end", "position": "spiral"}, "position is 'spiral'"),
@@ -205,6 +208,9 @@ def test_broken_configs_name_file_and_field(tmp_path, config, message):
         ({"resample": 9}, "resample is 9"),
         ({"resample": "bicubic"}, "resample is 'bicubic'"),
         ({"do_resize": 1}, "do_resize is 1"),
+        ({"do_pad": True, "pad_size": 300}, "do_pad is True: padding"),
+        ({"size": None}, "size is null"),
+        ({"rescale_factor": 10**400}, "rescale_factor is 1000"),
         ({"image_processor_type": "FancyProcessor"}, "'FancyProcessor', which this family does not read"),
         ({"image_processor_type": ["x"]}, "image_processor_type is"),
         ("{", "not valid JSON"),
@@ -275,10 +281,44 @@ def test_settings_are_the_models_own():
         UsageError, match=r"no setting 'max_pixel': it has min_pixels, max_pixels.*Did you mean max_pixels"
     ):
         vt.count("qwen2.5-vl", width=1280, height=720, max_pixel=501_760)
-    with pytest.raises(ConfigError, match="setting max_pixels is 'many'"):
+    with pytest.raises(UsageError, match="setting max_pixels is 'many'"):
         vt.count("qwen2.5-vl", width=1280, height=720, max_pixels="many")
-    with pytest.raises(ConfigError, match="must not be more than max_pixels"):
+    with pytest.raises(UsageError, match="setting max_pixels is null"):
+        vt.count("qwen2.5-vl", width=1280, height=720, max_pixels=None)
+    with pytest.raises(UsageError, match="setting max_pixels is 10: it must not be less than min_pixels"):
         vt.count("qwen2.5-vl", width=1280, height=720, max_pixels=10)
+
+
+def test_settings_show_in_the_trust():
+    evidence = vt.count("qwen2.5-vl", width=5, height=5, max_pixels=501_760).trust.settings.evidence
+    assert evidence.endswith("; max_pixels set by the caller")
+
+
+def test_input_needs_no_preprocessor(tmp_path):
+    folder = folder_of(tmp_path, {"model_type": "vit"})
+    assert vt.count(folder, width=640, height=480, input="320x160").patches == 200
+    assert vt.plan(folder, input="320x160").tokens == 201
+    with pytest.raises(UsageError, match=r"no preprocessor_config\.json, so there is no size to set"):
+        vt.count(folder, width=640, height=480, size=5)
+
+
+def test_numpys_integers_and_paths_are_welcome(tmp_path):
+    numpy = pytest.importorskip("numpy")
+    folder = Path(folder_of(tmp_path, {"model_type": "vit"}, {}))
+    assert vt.count(folder, width=numpy.int64(640), height=numpy.uint16(480)).tokens == 197
+
+
+@pytest.mark.parametrize("input", [(224, 224), 224, 5.0])
+def test_a_size_is_no_pair(input):
+    for verb in (vt.count, vt.plan):
+        with pytest.raises(UsageError, match="write 'WIDTHxHEIGHT'"):
+            verb("vit-b16-224", width=5, height=5, input=input)
+
+
+@pytest.mark.parametrize("image", [5, ["photo.jpg"], object()])
+def test_what_is_no_picture_is_refused(image):
+    with pytest.raises(UsageError, match="give a path, an open file or a PIL image"):
+        vt.count("vit-b16-224", image=image)
 
 
 def test_settings_do_not_stick():
@@ -374,6 +414,20 @@ def test_a_name_claimed_twice_is_refused(tmp_path):
     done = command(tmp_path, "models")
     assert done.returncode == 5
     assert re.search(r"acme_family and vistoken\.families\.vit both define 'vit-b16-224'", done.stderr)
+
+
+def test_a_family_that_cannot_be_imported_is_named(tmp_path):
+    outside_package(tmp_path, "raise RuntimeError('boom')")
+    done = command(tmp_path, "models")
+    assert done.returncode == 5
+    assert "acme_family, which another package registers, cannot be imported: RuntimeError('boom')" in done.stderr
+    assert command(tmp_path, "count", "9x9", "-m", "clip-b32").returncode == 0
+
+
+def test_computed_names_are_found(tmp_path):
+    """A name that no file holds as text is still found, since all families are looked at before it is called unknown."""
+    outside_package(tmp_path, OUTSIDE.replace('"acme-nano"', "f\"acme-{'pico'}\""))
+    assert command(tmp_path, "count", "9x9", "-m", "ACME-pico").returncode == 0
 
 
 def test_a_module_that_is_no_family_is_refused(tmp_path):

@@ -135,3 +135,63 @@ def test_the_comparison_would_notice_a_wrong_rounding(monkeypatch):
 def test_short_side_crop_is_used_by_clip():
     view = ShortSideCrop(224, Size(224, 224), "bicubic", Patch.square(16)).views(Size(height=427, width=640))[0]
     assert [str(step) for step in view.steps] == ["resize to 335x224 (bicubic)", "crop to 224x224 at left 55, top 0"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {}, {"size": 97}, {"size": [40, 60]}, {"size": {"height": 30, "width": 50}}, {"size": {"shortest_edge": 41}},
+        {"do_center_crop": True, "crop_size": 33}, {"do_center_crop": None}, {"do_normalize": False}, {"do_normalize": None},
+        {"do_rescale": False}, {"do_rescale": None}, {"rescale_factor": 0.01}, {"image_mean": 0.3, "image_std": 0.7},
+        {"resample": 0}, {"resample": 1}, {"resample": 4}, {"resample": 5}, {"default_to_square": True, "size": 30},
+        {"default_to_square": False, "size": 30},
+    ],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("model_type", "name"),
+    [
+        ("vit", "ViT"),
+        ("clip_vision_model", "CLIP"),
+        ("dinov2", "Bit"),
+        ("siglip_vision_model", "Siglip"),
+        ("deit", "DeiT"),
+    ],
+)
+def test_odd_but_legal_processors(tmp_path, model_type, name, values):
+    """Pixels of a folder with these settings equal the processor's, bit by bit; ours come from the same file."""
+    import json
+
+    torch = pytest.importorskip("torch")
+    import transformers as hf
+    from PIL import Image
+
+    from vistoken import registry
+    from vistoken.encoding.encoder import normalise
+
+    (tmp_path / "config.json").write_text(
+        json.dumps({"model_type": model_type, "image_size": 518 if name == "Bit" else 224})
+    )
+    (tmp_path / "preprocessor_config.json").write_text(
+        json.dumps({"image_processor_type": f"{name}ImageProcessor", **values})
+    )
+    processor = getattr(hf, f"{name}ImageProcessorPil").from_pretrained(tmp_path)
+    spec = registry.describe(str(tmp_path))
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (61, 83, 3), dtype=np.uint8))
+    wanted = processor(picture, return_tensors="pt")["pixel_values"][0].float()
+    [view] = spec.views(Size(height=61, width=83))
+    got = normalise(np.asarray(carry_out(picture, view)), spec.pixels)
+    assert torch.equal(got, wanted)
+
+
+def test_switched_off_resizing_is_honoured(tmp_path):
+    import json
+
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "qwen2_5_vl"}))
+    (tmp_path / "preprocessor_config.json").write_text(
+        json.dumps({"do_resize": False, "min_pixels": 3136, "max_pixels": 3136})
+    )
+    assert count(str(tmp_path), width=448, height=224).tokens == 128
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "siglip2"}))
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps({"do_resize": False, "max_num_patches": 64}))
+    assert count(str(tmp_path), width=448, height=224).tokens == 28 * 14

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import os
 import stat
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from vistoken.errors import ConfigError, UsageError, did_you_mean
+from vistoken.errors import ConfigError, SettingError, UsageError, did_you_mean
 from vistoken.geometry import Patch, Size
 
 T = TypeVar("T")
@@ -113,7 +112,7 @@ class Config:
             (self.values, self.where),
             (self.defaults, f"default of {self.defaults_source}"),
         ):
-            if values.get(name) is not None:
+            if name in values:
                 self.origins.append((self.path + name, values[name], source))
                 return values[name]
         raise ConfigError(f"{self.where}: {self.path}{name} is missing")
@@ -128,7 +127,10 @@ class Config:
         return self._number(name, self.raw(name), low, high)
 
     def flag(self, name: str) -> bool:
+        """True or false; null is false, as it is where the library asks `if value`."""
         value = self.raw(name)
+        if value is None:
+            return False
         if type(value) is not bool:
             raise self.error(name, value, "it must be true or false")
         return value
@@ -169,21 +171,29 @@ class Config:
         size = self.size(name)
         return Patch(size.height, size.width, frames)
 
-    def error(self, name: str, value: object, rule: str) -> ConfigError:
-        """A `ConfigError` that names the file, the field and its value."""
-        shown = repr(value)
-        shown = shown if len(shown) <= 80 else shown[:77] + "..."
-        where = "setting" if name in self.overrides else f"{self.where}:"
-        return ConfigError(f"{where} {self.path}{name} is {shown}: {rule}")
+    def error(self, name: str, value: object, rule: str) -> ConfigError | SettingError:
+        """An error that names the file, the field and its value; or the setting, where the caller set it."""
+        shown = _shown(value)
+        if name in self.overrides:
+            return SettingError(f"setting {name} is {shown}: {rule}")
+        return ConfigError(f"{self.where}: {self.path}{name} is {shown}: {rule}")
 
     def _number(self, name: str, value: object, low: float, high: float) -> float:
-        fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        if not fits or not low <= float(value) <= high:  # type: ignore[arg-type]
-            raise self.error(name, value, f"it must be a number from {low:g} to {high:g}")
-        return float(value)  # type: ignore[arg-type]
+        if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:  # NaN is not
+            return float(value)
+        raise self.error(name, value, f"it must be a number from {low:g} to {high:g}")
 
     def _size(self, name: str, value: object, sides: list[Any]) -> Size:
         try:
             return Size(height=sides[0], width=sides[1])
         except UsageError as error:
             raise self.error(name, value, str(error)) from None
+
+
+def _shown(value: object) -> str:
+    """A value as it stands in a message: short, whatever it is."""
+    try:
+        shown = "null" if value is None else repr(value)
+    except ValueError:  # an integer of thousands of digits
+        shown = "an enormous integer"
+    return shown if len(shown) <= 80 else shown[:77] + "..."

@@ -2,6 +2,7 @@
 
     VistokenError
     |- UsageError      wrong use: an option, a size, an argument           exit 2
+    |  '- SettingError    a value set for the model's preprocessor
     |- InputError      one input could not be read or cut into patches     exit 3
     |- OutputError     the result could not be written                     exit 4
     |- ModelError      a model is unknown, or its files are wrong          exit 5
@@ -26,6 +27,10 @@ class VistokenError(ValueError):
 
 class UsageError(VistokenError):
     """An argument has no meaning or contradicts another one."""
+
+
+class SettingError(UsageError):
+    """A value that the caller set for the model's preprocessor is wrong."""
 
 
 class InputError(VistokenError):
@@ -61,7 +66,7 @@ class MissingExtra(VistokenError):
         super().__init__(f"{purpose} needs {library}, which is not installed: pip install 'vistoken[{extra}]'")
 
 
-def did_you_mean(given: str, known: Iterable[str], limit: int = 3) -> str:
+def did_you_mean(given: object, known: Iterable[str], limit: int = 3) -> str:
     """A hint with the closest known names, or an empty string.
 
     >>> did_you_mean("dinov2-bse", ["dinov2-base", "vit-b16-224"])
@@ -70,5 +75,5 @@ def did_you_mean(given: str, known: Iterable[str], limit: int = 3) -> str:
     import difflib  # only on the way to an error message
 
     by_lower = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(given.lower(), list(by_lower), n=limit, cutoff=0.6)
+    close = difflib.get_close_matches(str(given).lower(), list(by_lower), n=limit, cutoff=0.6)
     return f" Did you mean {' or '.join(by_lower[name] for name in close)}?" if close else ""

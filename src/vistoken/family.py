@@ -116,10 +116,14 @@ def heads_of(config: Config) -> tuple[int, int]:
     return dim, heads
 
 
+# Cells of a position table: 1024 x 1024. The largest published one has 10,240 rows.
+MAX_TABLE = 2**20
+
+
 def table_of(config: Config, patch: Patch) -> tuple[Grid, Size]:
     """The grid of the learned position table, which `image_size` and the patch give, and that size."""
     size = config.size("image_size")
     grid = patch.grid(size)
-    if not grid.patches:
-        raise config.error("image_size", str(size), f"it must hold at least one {patch} patch")
+    if not 0 < grid.patches <= MAX_TABLE:
+        raise config.error("image_size", str(size), f"it must hold from one to {MAX_TABLE:,} patches of {patch}")
     return grid, size

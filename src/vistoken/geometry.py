@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
+from operator import index
 
 from vistoken.errors import UsageError
 
@@ -34,17 +35,29 @@ class Size:
 
     def __post_init__(self) -> None:
         for name, side in (("height", self.height), ("width", self.width)):
+            if type(side) is not int and type(side) is not bool and hasattr(side, "__index__"):
+                side = index(side)  # numpy's integers
+                object.__setattr__(self, name, side)
             if type(side) is not int or not 0 < side <= MAX_SIDE:
                 raise UsageError(f"{name} is {side!r}: a side must be a whole number of pixels from 1 to {MAX_SIDE:,}")
 
     @classmethod
     def parse(cls, text: str) -> Size:
         """Read `WIDTHxHEIGHT`, for example `1280x720`."""
-        match = _SIZE.fullmatch(text.strip().lower())
-        if match is None or len(text) > 30:
+        match = _SIZE.fullmatch(text.strip().lower()) if isinstance(text, str) and len(text) <= 30 else None
+        if match is None:
             raise UsageError(f"{text!r} is not a size: write WIDTHxHEIGHT in pixels, for example 1280x720")
         width, height = int(match[1]), int(match[2])
         return cls(height=height, width=width)
+
+    @classmethod
+    def of(cls, value: object) -> Size:
+        """A size given as `Size` or as text. Raises `UsageError` for anything else: a pair has no order."""
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, str):
+            return cls.parse(value)
+        raise UsageError(f"{value!r} is not a size: write 'WIDTHxHEIGHT', or Size(height=..., width=...)")
 
     @property
     def pixels(self) -> int:
@@ -76,6 +89,15 @@ class Patch:
     @classmethod
     def square(cls, side: int, frames: int = 1) -> Patch:
         return cls(side, side, frames)
+
+    @classmethod
+    def of(cls, value: object) -> Patch:
+        """A patch that a caller gave as `Patch` or as the side of a square."""
+        if isinstance(value, cls):
+            return value
+        if type(value) is int:
+            return cls.square(value)
+        raise UsageError(f"{value!r} is no patch: give the side of a square, or Patch(height=..., width=...)")
 
     def grid(self, size: Size) -> Grid:
         """The whole patches that fit into `size`; what remains at the right and bottom is not looked at.

@@ -89,16 +89,18 @@ class ModelSpec:
 
     def views(self, size: Size, input: Size | None = None) -> tuple[View, ...]:
         """What the model looks at in a picture of `size`; `input` skips the view rule and resizes straight to it."""
-        rule = self.known_rule()
         if input is None:
-            return rule.views(size)
+            return self.known_rule().views(size)
+        # Without a preprocessor the patch is still known, and the filter does not change the grid.
+        known = self.rule or self.encoder or self.known_rule()
+        filter = self.rule.filter if self.rule else "bicubic"
         from vistoken.views.fixed import Stretch  # only where it is asked for, see vistoken.views
 
-        view = Stretch(input, rule.filter, rule.patch).views(size)[0]
+        view = Stretch(input, filter, known.patch).views(size)[0]
         if not view.grid.patches:
-            raise UsageError(f"input {input} is smaller than one {rule.patch} patch of {self.name}")
+            raise UsageError(f"input {input} is smaller than one {known.patch} patch of {self.name}")
         if self.prompt:
-            self.prompt.check_input(input, view.grid)
+            self.prompt.check_input(input, known.patch)
         return (view,)
 
     def known_rule(self) -> ViewRule:

@@ -7,6 +7,7 @@ alpha is laid on white, as those processors do.
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, assert_never
 
 from vistoken.errors import InputError
@@ -33,10 +34,16 @@ def load(picture: Picture, max_pixels: int = MAX_PIXELS) -> Image.Image:
     name = picture_name(picture)
     image = open_image(picture)
     try:
-        _check_area(f"{name} is {image.width}x{image.height}", image.width * image.height, max_pixels)
+        if image.width * image.height > max_pixels:
+            raise InputError(
+                f"{name} is {image.width}x{image.height}: {image.width * image.height:,} pixels, more than the "
+                f"{max_pixels:,} that are decoded at most: make it smaller, or allow more with --max-image-pixels"
+            )
         turn = orientation(image)
         try:
-            rgb = _rgb(image)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # what is wrong is an error below, or does not matter
+                rgb = _rgb(image)
         except (*BROKEN, Image.DecompressionBombError) as error:
             raise InputError(f"{name}: cannot be decoded: {error or type(error).__name__}") from None
     finally:
@@ -44,14 +51,6 @@ def load(picture: Picture, max_pixels: int = MAX_PIXELS) -> Image.Image:
             image.close()
     method = _upright(turn)
     return rgb if method is None else rgb.transpose(method)
-
-
-def _check_area(what: str, area: int, max_pixels: int) -> None:
-    if area > max_pixels:
-        raise InputError(
-            f"{what}: {area:,} pixels, more than the {max_pixels:,} that are decoded at most; "
-            "make it smaller, or allow more with --max-image-pixels (max_image_pixels=)"
-        )
 
 
 def _upright(orientation: int) -> Image.Transpose | None:
@@ -104,12 +103,16 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return image.point(lambda value: value * factor + (0.5 - low * factor)).convert("L")
 
 
-def carry_out(image: Image.Image, view: View) -> Image.Image:
-    """The picture after the steps of `view`. Raises `InputError` where a step would need more than `MAX_PIXELS`."""
+def carry_out(image: Image.Image, view: View, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """The picture after the steps of `view`. Raises `InputError` where a step would need more than `max_pixels`."""
     from PIL import Image
 
     for step in view.steps:
-        _check_area(f"{view.source} scaled to {step.size}", step.size.pixels, MAX_PIXELS)
+        if step.size.pixels > max_pixels:
+            raise InputError(
+                f"{view.source} would be scaled to {step.size}: {step.size.pixels:,} pixels, more than the "
+                f"{max_pixels:,} that are made at most: crop the picture first, or choose a smaller --input"
+            )
         box = step.size
         match step:
             case Resize():

@@ -41,9 +41,10 @@ PROCESSORS: Mapping[str, Mapping[str, Any]] = {
     | {"do_center_crop": True, "size": 256, "crop_size": 224, "resample": 3, "image_mean": HALF, "image_std": HALF},
     "CLIPImageProcessor": _CLIP,
     "BitImageProcessor": _CLIP,
-    "SiglipImageProcessor": _COMMON | {"size": 224, "resample": 3, "image_mean": HALF, "image_std": HALF},
+    "SiglipImageProcessor": _COMMON
+    | {"size": {"height": 224, "width": 224}, "resample": 3, "image_mean": HALF, "image_std": HALF},
 }
-# Processors for which a bare number as `size` means the short side, not a square (`default_to_square = False`).
+# Processors for which a bare number as `size` means the short side, not a square: `default_to_square` is false.
 _SHORT_SIDE = ("CLIPImageProcessor", "BitImageProcessor", "SiglipImageProcessor")
 
 SETTINGS = ("size", "crop_size", "do_center_crop", "resample", "image_mean", "image_std")
@@ -74,11 +75,14 @@ def standard(
             f"{preprocessor.where}: image_processor_type is {name!r}, which this family does not read: "
             f"known are {', '.join(PROCESSORS)}"
         )
-    config = preprocessor.with_defaults(PROCESSORS[name], f"{name} in {REFERENCE}")
-    return _rule(config, name in _SHORT_SIDE, patch, own), pixel_values(config)
+    defaults = {**PROCESSORS[name], "default_to_square": name not in _SHORT_SIDE, "do_pad": False}
+    config = preprocessor.with_defaults(defaults, f"{name} in {REFERENCE}")
+    if config.flag("do_pad"):
+        raise config.error("do_pad", True, "padding after the resize is not read by this family")
+    return _rule(config, patch, own), pixel_values(config)
 
 
-def _rule(config: Config, short_side: bool, patch: Patch, own: Size) -> ViewRule:
+def _rule(config: Config, patch: Patch, own: Size) -> ViewRule:
     # Here, since families with rules of their own use only the values above.
     from vistoken.views.fixed import Native, ShortSide, ShortSideCrop, Stretch, StretchCrop
 
@@ -88,21 +92,21 @@ def _rule(config: Config, short_side: bool, patch: Patch, own: Size) -> ViewRule
             raise config.error("do_resize", False, "a centre crop without resizing is not supported")
         return Native(own, filter, patch)
     cropped = config.flag("do_center_crop")
-    short = _short_side(config, short_side)
+    short = _short_side(config)
     if short is None:
         size = config.size("size")
         return StretchCrop(size, config.size("crop_size"), filter, patch) if cropped else Stretch(size, filter, patch)
     return ShortSideCrop(short, config.size("crop_size"), filter, patch) if cropped else ShortSide(short, filter, patch)
 
 
-def _short_side(config: Config, short_side: bool) -> int | None:
+def _short_side(config: Config) -> int | None:
     """The length that the short side is scaled to, or None where `size` gives both sides."""
     value = config.raw("size")
     if isinstance(value, dict) and "shortest_edge" in value:
         if value.get("longest_edge") is not None:
             raise config.error("size", value, "shortest_edge together with longest_edge is not read by this family")
         value = value["shortest_edge"]
-    elif not (short_side and type(value) is int):
+    elif type(value) is not int or config.flag("default_to_square"):
         return None
     if type(value) is not int or not 0 < value <= 65_536:
         raise config.error("size", value, "shortest_edge must be a whole number from 1 to 65,536")

@@ -13,10 +13,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
+from itertools import chain
 from typing import Any
 
 from vistoken.configs import Config, read_json
-from vistoken.errors import ConfigError, MissingExtra, ModelError, UsageError, did_you_mean
+from vistoken.errors import ConfigError, MissingExtra, ModelError, SettingError, UsageError, did_you_mean
 from vistoken.family import Family, Published, Reading
 from vistoken.model_spec import Label, ModelSpec, Origin, Trust
 
@@ -36,7 +37,7 @@ class Found:
 
 
 def find(
-    name: str,
+    name: str | os.PathLike[str],
     *,
     settings: Mapping[str, Any] | None = None,
     revision: str | None = None,
@@ -53,6 +54,7 @@ def find(
     unknown setting, `MissingExtra` where a hub id needs huggingface_hub.
     """
     settings = dict(settings or {})
+    name = os.fspath(name) if isinstance(name, os.PathLike) else name
     if not isinstance(name, str) or not name.strip():
         raise UsageError(f"{name!r} is not a model: give a name, a hub id or a folder; `vistoken models` lists names")
     folder = os.path.expanduser(name)
@@ -74,7 +76,7 @@ def find(
     return _from_hub(hub_id, known, settings, revision, weights=files, cached=cached)
 
 
-def describe(name: str, *, settings: Mapping[str, Any] | None = None, revision: str | None = None,
+def describe(name: str | os.PathLike[str], *, settings: Mapping[str, Any] | None = None, revision: str | None = None,
              series: bool = True) -> ModelSpec:  # fmt: skip
     """The description of the model `name`; see `find`.
 
@@ -110,7 +112,7 @@ def load(module: str) -> Family:
 def published(name: str) -> tuple[Family, Published] | None:
     """The family and the entry of a built-in name, alias or series; letter case does not matter."""
     wanted = name.lower()
-    for family in _mentioning(wanted):
+    for family in chain(_mentioning(wanted), _every()):  # all of them only for a name that no file's text holds
         for model in family.published:
             if wanted in map(str.lower, (*model.names, model.series)):
                 return family, model
@@ -119,7 +121,16 @@ def published(name: str) -> tuple[Family, Published] | None:
 
 def reader(model_type: str) -> Family | None:
     """The family that reads configs of `model_type`."""
-    return next((family for family in _mentioning(model_type) if model_type in family.model_types), None)
+    return next(
+        (family for family in chain(_mentioning(model_type), _every()) if model_type in family.model_types), None
+    )
+
+
+def _every() -> Iterator[Family]:
+    """All families, ours first, whatever they claim."""
+    yield from map(load, _built_in_modules())
+    for _, family in _registered():
+        yield family
 
 
 def _built_in_modules() -> list[str]:
@@ -128,22 +139,31 @@ def _built_in_modules() -> list[str]:
 
 
 def _mentioning(word: str) -> Iterator[Family]:
-    """Families whose file holds `word` in quotes, ours first; the others' are always looked at, after ours."""
+    """Our families whose file holds `word` in quotes."""
     quoted = f'"{word.lower()}"'
     for module in _built_in_modules():
         path = os.path.join(_FOLDER, module.rpartition(".")[2] + ".py")
         with open(path, encoding="utf-8") as file:
             if quoted in file.read().lower():
                 yield load(module)
-    for _, family in _registered():
-        yield family
 
 
 @cache
 def _registered() -> tuple[tuple[str, Family], ...]:
     from importlib.metadata import entry_points  # slow to import, and not needed for a built-in name
 
-    return tuple((entry.module, load(entry.module)) for entry in entry_points(group=ENTRY_POINTS))
+    found = []
+    for entry in entry_points(group=ENTRY_POINTS):
+        try:
+            found.append((entry.module, load(entry.module)))
+        except ModelError:
+            raise
+        except Exception as error:  # whatever another package's module raises
+            raise ModelError(
+                f"the family {entry.module}, which another package registers, cannot be imported: {error!r}; "
+                "repair or uninstall that package"
+            ) from error
+    return tuple(found)
 
 
 # ---------------------------------------------------------------- the three roads to a description
@@ -165,11 +185,14 @@ def _from_folder(name: str, folder: str, settings: Mapping[str, Any]) -> Found:
     model_type = config.raw("model_type")
     family = reader(model_type) if isinstance(model_type, str) else None
     if family is None:
-        known = sorted(word for family in families() for word in family.model_types)
+        known = sorted(word for family in _every() for word in family.model_types)
         raise ConfigError(f"{path}: model_type is {model_type!r}, which is not read: known are {', '.join(known)}")
     overrides = _checked(settings, family, name)
     label = Label("verified", f"read from {folder}")
-    spec = _describe(name, family, config, _preprocessor(folder, overrides), label)
+    preprocessor = _preprocessor(folder, overrides)
+    if overrides and preprocessor is None:
+        raise UsageError(f"{name} has no preprocessor_config.json, so there is no {', '.join(overrides)} to set")
+    spec = _describe(name, family, config, preprocessor, label)
     return Found(spec, family, folder)
 
 
@@ -224,8 +247,13 @@ def _unfetched(hub_id: str, known: tuple[Family, Published] | None, reason: str)
 def _describe(name: str, family: Family, config: Config, preprocessor: Config | None, settings: Label) -> ModelSpec:
     try:
         reading: Reading = family.read(config, preprocessor)
+    except SettingError:
+        raise
     except UsageError as error:  # numbers that are fine one by one and no transformer together
         raise ConfigError(f"{config.where}: {error}") from None
+    if preprocessor and preprocessor.overrides:
+        names = ", ".join(preprocessor.overrides)
+        settings = Label(settings.level, f"{settings.evidence}; {names} set by the caller")
     origins = {entry[0]: Origin(*entry) for part in (config, preprocessor) if part for entry in part.origins}
     return ModelSpec(
         name=name, family=family.name, encoder=reading.encoder, rule=reading.rule, pixels=reading.pixels,
@@ -266,7 +294,7 @@ def _refuse_series(name: str, family: Family, model: Published) -> None:
 
 
 def _all_names() -> list[str]:
-    return [name for family in families() for name in family.names()]
+    return [name for family in _every() for name in family.names()]
 
 
 def _unknown(name: str, known: tuple[Family, Published] | None) -> ModelError:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
 
-from vistoken.errors import InputError
-from vistoken.geometry import Grid, Size
+from vistoken.errors import InputError, UsageError
+from vistoken.geometry import Grid, Patch, Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +87,10 @@ class Prompt:
     def sequence(self, grids: Items[Grid]) -> Sequence:
         return Sequence(tuple(Image(self.merge.tokens(grid)) for grid in grids))
 
-    def check_input(self, size: Size, grid: Grid) -> None:
-        """A size that the caller forces on the encoder must give whole blocks."""
-        try:
-            self.merge.tokens(grid)
-        except InputError as error:
-            raise InputError(f"input {size}: {error}") from None
+    def check_input(self, size: Size, patch: Patch) -> None:
+        """A size that the caller forces on the encoder must give whole blocks. Raises `UsageError`."""
+        height, width = patch.height * self.merge.side, patch.width * self.merge.side
+        if size.height % height or size.width % width:
+            unit = f"{height}" if height == width else f"{width} (width) and {height} (height)"
+            down = Size(height=max(1, size.height // height) * height, width=max(1, size.width // width) * width)
+            raise UsageError(f"input {size}: sides must be multiples of {unit}, for example {down}")

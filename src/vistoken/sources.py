@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import IO, TYPE_CHECKING
 
-from vistoken.errors import InputError
+from vistoken.errors import InputError, UsageError
 from vistoken.geometry import Size
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".ppm", ".pgm", ".webp", ".
 _ORIENTATION = 0x0112
 _LOOKS_LIKE_SIZE = re.compile(r"[-+]?[\d.]+\s*[xX*×]\s*[-+]?[\d.]+")
 # What Pillow's parsers raise on broken files, measured over its own 1,067 test images (218 fail, six families).
-BROKEN = (OSError, ValueError, SyntaxError, NotImplementedError, OverflowError, MemoryError, struct.error, EOFError)
+# AVIF and TIFF add more: whatever a parser of bytes can stumble over.
+BROKEN = (OSError, ValueError, SyntaxError, NotImplementedError, OverflowError, MemoryError, struct.error, EOFError,
+          RuntimeError, TypeError, KeyError, IndexError, AttributeError, ZeroDivisionError)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +40,21 @@ class Source:
 
     name: str
     given: Size | None = None
+    problem: str = ""
 
     @property
     def is_picture(self) -> bool:
         return self.given is None
 
+    def check(self) -> None:
+        """Raise `InputError` if this stands for something that could not be looked into, such as a closed folder."""
+        if self.problem:
+            raise InputError(f"{self.name}: {self.problem}")
+
     @property
     def size(self) -> Size:
         """The size of the oriented picture. Raises `InputError` if it cannot be read."""
+        self.check()
         return self.given or image_size(self.name)
 
 
@@ -71,8 +80,8 @@ def expand(word: str, note: Callable[[str], None] = lambda text: None) -> Iterat
 
 
 def _folder(folder: str, note: Callable[[str], None]) -> Iterator[Source]:
-    found, others = False, 0
-    for parent, folders, files in os.walk(folder):  # links to folders are not followed: no loops
+    found, others, closed = False, 0, list[OSError]()
+    for parent, folders, files in os.walk(folder, onerror=closed.append):  # links to folders are not followed: no loops
         folders.sort()
         for name in sorted(files):
             if name.lower().endswith(SUFFIXES):
@@ -80,16 +89,18 @@ def _folder(folder: str, note: Callable[[str], None]) -> Iterator[Source]:
                 yield Source(os.path.join(parent, name))
             else:
                 others += 1
+    yield from (Source(str(error.filename), problem=f"cannot be listed: {error.strerror}") for error in closed)
     if others:
         note(f"{folder}: {others} file{'s' * (others > 1)} left aside, whose ending is not that of a picture")
-    if not found:
+    if not found and not closed:
         raise InputError(f"{folder}: no pictures in this folder (looked for {', '.join(SUFFIXES)})")
 
 
 def _glob(pattern: str) -> Iterator[Source]:
-    from glob import glob
+    from pathlib import Path  # whose `**` does not follow links, so that loops end
 
-    paths = sorted(path for path in glob(pattern, recursive=True) if os.path.isfile(path))
+    anchor = Path(pattern).anchor
+    paths = sorted(str(path) for path in Path(anchor).glob(pattern.removeprefix(anchor)) if path.is_file())
     if not paths:
         raise InputError(f"{pattern}: no file matches")
     yield from map(Source, paths)
@@ -112,7 +123,10 @@ def image_size(picture: Picture) -> Size:
 
 
 def _oriented_size(image: Image.Image) -> Size:
-    size = Size(height=image.height, width=image.width)
+    try:
+        size = Size(height=image.height, width=image.width)
+    except UsageError as error:
+        raise InputError(f"{picture_name(image)}: its header says {image.width}x{image.height}: {error}") from None
     return size.swapped if orientation(image) >= 5 else size
 
 
@@ -123,6 +137,8 @@ def open_image(picture: Picture) -> Image.Image:
     name = picture_name(picture)
     if isinstance(picture, Image.Image):
         return picture
+    if not isinstance(picture, str | os.PathLike) and not hasattr(picture, "read"):
+        raise UsageError(f"{name} is no picture: give a path, an open file or a PIL image")
     try:
         if isinstance(picture, str | os.PathLike):
             _check_file(picture, name)

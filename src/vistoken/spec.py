@@ -176,6 +176,10 @@ Pool = NoPool | ClassPool | MeanPool | ProjectedClass | AttentionPool
 FinalNorm = Literal["all", "pooled", "none"]
 
 
+# Far above any encoder (the largest published has dim 4096, MLP 16,384 and 64 blocks), far below what overflows.
+MAX_WIDTH, MAX_DEPTH = 1_000_000, 10_000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderSpec:
     """A vision transformer. `depth` 0 is the front end alone: patches, prefix tokens, positions.
@@ -209,10 +213,10 @@ class EncoderSpec:
         sizes = {"dim": self.dim, "heads": self.heads, "channels": self.channels, "MLP hidden size": self.mlp.hidden}
         sizes |= {"patch height": self.patch.height, "patch width": self.patch.width}
         for name, value in sizes.items():
-            if type(value) is not int or value < 1:
-                raise UsageError(f"{name} is {value!r}: it must be a whole number of at least 1")
-        if type(self.depth) is not int or self.depth < 0:
-            raise UsageError(f"depth is {self.depth!r}: it must be a whole number of at least 0")
+            if type(value) is not int or not 1 <= value <= MAX_WIDTH:
+                raise UsageError(f"{name} is {value!r}: it must be a whole number from 1 to {MAX_WIDTH:,}")
+        if type(self.depth) is not int or not 0 <= self.depth <= MAX_DEPTH:
+            raise UsageError(f"depth is {self.depth!r}: it must be a whole number from 0 to {MAX_DEPTH:,}")
         if self.dim % self.heads:
             raise UsageError(f"{self.heads} heads do not divide dim {self.dim}: choose heads from its divisors")
         if isinstance(self.position, LearnedTable | Factorised) and min(self.position.rows, self.position.cols) < 1:

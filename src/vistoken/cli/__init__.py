@@ -7,15 +7,19 @@ Exit codes, mapped here and nowhere else:
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import NoReturn
 
 import click
 
 from vistoken._version import __version__
+from vistoken.cli.shared import complain
 from vistoken.errors import VistokenError
 
 VERBS = ("count", "plan", "encode", "look", "models")
@@ -54,6 +58,9 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command and leave with the exit code of what happened."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # None where the stream is closed
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show stops nothing
     sys.exit(run(arguments))
 
 
@@ -63,33 +70,34 @@ def run(arguments: list[str] | None = None) -> int:
         # Not `cli.main`, which has exit codes of its own for a closed pipe and for interruption.
         with cli.make_context("vistoken", list(sys.argv[1:] if arguments is None else arguments)) as context:
             code = cli.invoke(context)
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except click.exceptions.Exit as leaving:  # --help, --version
         return leaving.exit_code
     except VistokenError as error:
-        click.echo(f"error: {error}", err=True)
+        complain(f"error: {error}")
         return error.exit_code
     except click.ClickException as error:
-        error.show()
+        with suppress(OSError):
+            error.show()
         return 2
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted: run the same command again", err=True)
+        complain("interrupted: run the same command again")
         return 130
     except BrokenPipeError:
         # The reader went away (`| head`): nothing more can be written, not even by the interpreter's last flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 4
     except OSError as error:
-        click.echo(f"error: the output cannot be written: {error.strerror}", err=True)
+        complain(f"error: the output cannot be written: {error.strerror}")
         return 4
     except Exception:  # noqa: BLE001  # whatever else arrives here is a bug of ours, and is shown in full
         import traceback
 
-        traceback.print_exc()
-        click.echo(
-            f"\nThis is a bug in vistoken {__version__}. Please report it with the lines above and the command: "
-            f"vistoken {' '.join(sys.argv[1:] if arguments is None else arguments)}",
-            err=True,
-        )
+        words = " ".join(sys.argv[1:] if arguments is None else arguments)
+        complain(traceback.format_exc())
+        complain(f"This is a bug in vistoken {__version__}. Please report it with the lines above and the command:")
+        complain(f"vistoken {words}")
         return 1

@@ -13,13 +13,18 @@ from vistoken.cli.shared import (
     dash,
     echo_json,
     model_option,
+    note,
     parse_input,
     parse_settings,
     print_table,
+    printable,
 )
 
 if TYPE_CHECKING:
     from vistoken.counting import TokenCount
+    from vistoken.geometry import Size
+
+    Row = tuple[str, Size, list[TokenCount | None]]  # source, size, and the result of each model
 
 
 @click.command(
@@ -56,46 +61,60 @@ def command(
 
     given, fed, failures = parse_settings(settings), parse_input(input_size), Failures()
     specs = [registry.describe(model, settings=given, revision=revision) for model in models]
-    rows: list[tuple[str, list[TokenCount]]] = []
+    rows: list[Row] = []
     for source in failures.expand(sources):
         try:
-            results = [count_views(spec, source.size, fed) for spec in specs]
+            size = source.size
         except InputError as error:
             failures.add(error, source.name)
             continue
-        rows.append((source.name, results))
+        results: list[TokenCount | None] = []
+        for spec in specs:
+            try:
+                results.append(count_views(spec, size, fed))
+            except InputError as error:  # one model may refuse what the others take
+                failures.add(InputError(f"{spec.name}: {error}"), source.name)
+                results.append(None)
+        rows.append((source.name, size, results))
         for result in results:
-            if as_json:
-                echo_json({"source": source.name, **result.as_dict()})
-            elif explain:
+            if result and as_json:
+                explanation = {"explanation": result.explain()} if explain else {}
+                echo_json({"source": source.name, **result.as_dict(), **explanation})
+            elif result and explain:
                 click.echo(result.explain())
-    if rows and not as_json and not explain:
-        _print_one_model(rows) if len(specs) == 1 else _print_models(rows)
+    if not as_json:
+        for spec in specs:
+            if spec.trust.level in ("assumed", "inferred"):
+                note(f"{spec.name}: settings {spec.trust.settings}")
+    if any(result for _, _, results in rows for result in results) and not as_json and not explain:
+        _print_one_model(rows, specs[0].name) if len(specs) == 1 else _print_models(rows, models)
     return failures.exit_code
 
 
-def _print_one_model(rows: Sequence[tuple[str, list[TokenCount]]]) -> None:
+def _print_one_model(rows: Sequence[Row], model: str) -> None:
     """One model: how each picture came to its number."""
-    header = ["source", "size", "resized to", "grid", "patches", "prefix", "image tokens", "tokens"]
-    cells = []
-    for name, (result,) in rows:
+    header = ["source", "size", "seen as", "grid", "patches", "prefix", "image tokens", "tokens"]
+    cells, tokens = [], []
+    for name, size, (result,) in rows:
+        if result is None:
+            continue
         views = result.views
-        sizes = str(views[0].size) if len(views) == 1 else f"{len(views)} views"
+        seen = str(views[0].size) if len(views) == 1 else f"{len(views)} views"
         grid = str(views[0].grid) if len(views) == 1 else "-"
-        cells.append([name, str(result.size), sizes, grid, dash(result.patches), dash(result.prefix_tokens),
+        cells.append([name, str(size), seen, grid, dash(result.patches), dash(result.prefix_tokens),
                       dash(result.image_tokens), dash(result.tokens)])  # fmt: skip
-    if len(rows) > 1:
-        total = sum(result.tokens for _, (result,) in rows)
-        cells.append([f"{len(rows)} pictures", "", "", "", "", "", "", dash(total)])
-    click.echo(f"{rows[0][1][0].model}\n")
-    print_table(header, cells, left=1, total=len(rows) > 1)
+        tokens.append(result.tokens)
+    if len(cells) > 1:
+        cells.append([f"{len(cells)} pictures", "", "", "", "", "", "", dash(sum(tokens))])
+    click.echo(f"{printable(model)}\n")
+    print_table(header, cells, left=1, total=len(tokens) > 1)
 
 
-def _print_models(rows: Sequence[tuple[str, list[TokenCount]]]) -> None:
-    """Several models side by side: tokens."""
-    header = ["tokens", "size", *(result.model for result in rows[0][1])]
-    cells = [[name, str(results[0].size), *(dash(result.tokens) for result in results)] for name, results in rows]
+def _print_models(rows: Sequence[Row], models: Sequence[str]) -> None:
+    """Several models side by side: tokens; a dash where a model refuses the picture."""
+    table = [[None if result is None else result.tokens for result in results] for _, _, results in rows]
+    cells = [[name, str(size), *map(dash, tokens)] for (name, size, _), tokens in zip(rows, table, strict=True)]
     if len(rows) > 1:
-        sums = [sum(results[column].tokens for _, results in rows) for column in range(len(rows[0][1]))]
+        sums = [sum(value or 0 for value in column) for column in zip(*table, strict=True)]
         cells.append([f"{len(rows)} pictures", "", *map(dash, sums)])
-    print_table(header, cells, left=1, total=len(rows) > 1)
+    print_table(["tokens", "size", *models], cells, left=1, total=len(rows) > 1)

@@ -19,6 +19,7 @@ from vistoken.cli.shared import (
     print_table,
 )
 from vistoken.errors import InputError, MissingExtra
+from vistoken.files import check_writable
 
 if TYPE_CHECKING:
     from vistoken.encoding import ImageTokens
@@ -71,10 +72,10 @@ def command(
     given, fed, failures = parse_settings(settings), parse_input(input_size), Failures()
     try:
         from vistoken.encoding.encoder import Encoder, with_progress
-        from vistoken.encoding.output import check_output, write_tokens
+        from vistoken.encoding.output import FORMATS, write_tokens
     except ModuleNotFoundError as error:
         raise MissingExtra(str(error.name), "encode", "vistoken encode") from None
-    check_output(output)
+    check_writable(output, FORMATS)
     encoder = Encoder.from_pretrained(models, revision, device, dtype, attention, pool, **given)
     for text in encoder.spec.notes:
         note(text)
@@ -84,6 +85,7 @@ def command(
         """Every picture that can be used; the others are failures, and the run goes on."""
         for source in failures.expand(sources):
             try:
+                source.check()
                 if not source.is_picture:
                     raise InputError(f"{source.name}: encoding needs a picture, not a size")
                 yield encoder.prepare(source.name, input=fed, **largest)

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vistoken.cli.shared import common_options, echo_json, model_option, parse_input, parse_settings
-from vistoken.errors import ModelError, OutputError, UsageError
+from vistoken.errors import ModelError, UsageError
+from vistoken.files import check_writable, whole_file
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from vistoken.geometry import Size
     from vistoken.looking import Features
+    from vistoken.sources import Source
 
 
 @click.command(
@@ -31,6 +33,7 @@ Examples:
 @model_option(required=False, multiple=False)
 @click.option("-o", "--output", metavar="FILE.png", help="Where to draw.")
 @common_options
+@click.option("--max-image-pixels", type=click.IntRange(1), help="Largest picture to decode.  [default: 67,108,864]")
 @click.option("--numbers", is_flag=True, help="An 8x8 toy picture step by step, in numbers.")
 def command(
     sources: tuple[str, ...],
@@ -40,6 +43,7 @@ def command(
     settings: tuple[str, ...],
     revision: str | None,
     as_json: bool,
+    max_image_pixels: int | None,
     numbers: bool,
 ) -> int:
     """Draw a picture as the model sees it: the views, the grid over it with token numbers, the sequence.
@@ -48,21 +52,27 @@ def command(
     positions are and the norms of the tokens; else the drawing says what is missing.
     """
     if numbers:
-        return _numbers(sources, models)
+        if sources or models or output or input_size or settings or revision or as_json:
+            raise UsageError("--numbers shows a toy picture of its own: leave out IMAGE and all other options")
+        return _numbers()
     if len(sources) != 1 or models is None or output is None:
         raise UsageError("look needs one IMAGE, -m MODEL and -o FILE.png (or --numbers alone)")
-    _check_output(output)
+    check_writable(output, (".png",))
+    if os.path.exists(output) and os.path.exists(sources[0]) and os.path.samefile(output, sources[0]):
+        raise UsageError(f"{output} is the picture itself: give the drawing another name")
     from vistoken import pixels, registry
     from vistoken.counting import count_views
     from vistoken.looking import draw
 
     given, fed = parse_settings(settings), parse_input(input_size)
     spec = registry.describe(models, settings=given, revision=revision)
-    picture = pixels.load(sources[0])
+    [source] = _one_picture(sources[0])
+    picture = pixels.load(source.name, max_image_pixels or pixels.MAX_PIXELS)
     result = count_views(spec, pixels.size_of(picture), fed)
     features, missing = _features(models, revision, given, picture, fed) if spec.encoder else (None, "")
     drawing = draw(picture, result, features, missing)
-    _save(drawing, output)
+    with whole_file(output) as temporary:
+        drawing.save(temporary, format="PNG")
     if as_json:
         echo_json({"source": sources[0], "output": output, **result.as_dict()})
     else:
@@ -73,9 +83,16 @@ def command(
     return 0
 
 
-def _numbers(sources: tuple[str, ...], model: str | None) -> int:
-    if sources or model:
-        raise UsageError("--numbers shows a toy picture of its own: leave out IMAGE and -m")
+def _one_picture(word: str) -> list[Source]:
+    from vistoken.sources import expand
+
+    found = list(expand(word))
+    if len(found) != 1 or not found[0].is_picture:
+        raise UsageError(f"{word}: look needs one picture, not a size, a folder or several files")
+    return found
+
+
+def _numbers() -> int:
     from vistoken.looking import numbers
 
     click.echo(numbers())
@@ -89,11 +106,12 @@ def _features(
     try:
         from vistoken.encoding.encoder import Encoder
     except ModuleNotFoundError as error:
-        return None, f"positions and norms need {error.name}: pip install 'vistoken[encode]'"
+        return None, f"positions and norms: they need {error.name}, pip install 'vistoken[encode]'"
     try:
         encoder = Encoder.from_pretrained(model, revision, cached=True, **settings)
     except ModelError as error:
-        return None, f"positions and norms need the weights: {str(error).splitlines()[0]}"
+        hint = "" if "hub's cache" in str(error) else f" ({str(error).splitlines()[0]})"
+        return None, f"positions and norms: no weights at hand for this model{hint}"
     from vistoken.looking import Features
 
     [tokens] = encoder.encode([picture], input=fed)
@@ -115,17 +133,3 @@ def _norms(prefix: dict[str, Any]) -> dict[str, float]:
         for name, values in norms.items()
         for index, value in enumerate(values)
     }
-
-
-def _check_output(path: str) -> None:
-    if not path.lower().endswith(".png"):
-        raise UsageError(f"{path}: the drawing is a PNG, so the name must end in .png")
-    if not os.path.isdir(os.path.dirname(os.path.abspath(path))):
-        raise OutputError(f"{path}: there is no folder {os.path.dirname(os.path.abspath(path))}")
-
-
-def _save(drawing: Image.Image, path: str) -> None:
-    try:
-        drawing.save(path, format="PNG")
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from None

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import is_dataclass
+from typing import Any
+
 import click
 
 from vistoken.cli.shared import echo_json, note, parse_settings, print_table
+from vistoken.errors import UsageError
 
 
 @click.command(
@@ -24,6 +28,8 @@ Examples:
 def command(name: str | None, revision: str | None, settings: tuple[str, ...], as_json: bool) -> None:
     """List the built-in models; or show what a name or a folder means, with the source of every value."""
     if name is None:
+        if settings or revision:
+            raise UsageError("--set and --revision need a NAME or FOLDER to show")
         _list(as_json)
     else:
         _show(name, revision, settings, as_json)
@@ -36,19 +42,23 @@ def _list(as_json: bool) -> None:
         for model in models():
             echo_json(model.as_dict())
         return
-    header = ["model", "alias", "family", "patch", "view rule", "own size", "trust"]
+    header = ["model", "aliases", "family", "patch", "view rule", "own size", "trust"]
     rows = [
-        [model.name, model.aliases[0] if model.aliases else "-", model.family, model.patch, model.rule,
+        [model.name, ", ".join(model.aliases) or "-", model.family, model.patch, model.rule,
          model.own_size or "any", model.trust]
         for model in models()
     ]  # fmt: skip
     print_table(header, rows, left=len(header))
-    click.echo("\nAny other checkpoint of these families is read from its folder or hub id: vistoken models FOLDER")
+    click.echo(
+        "\ntrust: verified, the published files were seen; inferred, in part; documented, from the conversion script;"
+    )
+    click.echo(
+        "assumed, as remembered. The rules themselves are all verified: vistoken models NAME shows the evidence."
+    )
+    click.echo("Any other checkpoint of these families is read from its folder or hub id: vistoken models FOLDER")
 
 
 def _show(name: str, revision: str | None, settings: tuple[str, ...], as_json: bool) -> None:
-    from dataclasses import asdict
-
     from vistoken import registry
 
     found = registry.find(name, revision=revision, settings=parse_settings(settings))
@@ -56,12 +66,8 @@ def _show(name: str, revision: str | None, settings: tuple[str, ...], as_json: b
     for text in spec.notes:
         note(text)
     if as_json:
-        rule = {"kind": spec.rule.kind, **asdict(spec.rule)} if spec.rule else None
-        encoder = asdict(spec.encoder) if spec.encoder else None
-        origins = [{"field": o.field, "value": o.value, "source": o.source} for o in spec.origins]
-        trust = {"rule": str(spec.trust.rule), "settings": str(spec.trust.settings)}
-        echo_json({"name": spec.name, "family": spec.family, "encoder": encoder, "rule": rule, "trust": trust,
-                   "settings": list(found.family.settings), "origins": origins})  # fmt: skip
+        described = {field: typed(getattr(spec, field)) for field in spec.__dataclass_fields__}
+        echo_json({**described, "settings": list(found.family.settings)})
         return
     click.echo(f"{spec.name}: {spec.family}\n")
     if spec.encoder:
@@ -71,10 +77,21 @@ def _show(name: str, revision: str | None, settings: tuple[str, ...], as_json: b
     else:
         click.echo("encoder      not described: this model can be counted only")
     click.echo(f"view rule    {spec.rule or 'unknown: there is no preprocessor_config.json'}")
+    click.echo(f"pixels       {spec.pixels}")
+    if spec.prompt:
+        click.echo(f"prompt       {spec.prompt}")
     click.echo(f"trust        rule {spec.trust.rule}\n             settings {spec.trust.settings}")
     click.echo(f"settings     {', '.join(found.family.settings)}\n")
     rows = [[origin.field, _short(origin.value), origin.source] for origin in spec.origins]
     print_table(["value of the files", "is", "from"], rows, left=3)
+
+
+def typed(value: Any) -> Any:
+    """Plain values for JSON; a description becomes an object that names its type: several have the same fields."""
+    if is_dataclass(value):
+        fields = {name: typed(getattr(value, name)) for name in value.__dataclass_fields__}
+        return {"type": type(value).__name__, **fields}
+    return [typed(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _short(value: object) -> str:

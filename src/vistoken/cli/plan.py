@@ -75,11 +75,13 @@ def command(
         sides = {} if size is None else {"width": size.width, "height": size.height}
         common = {"input": fed, "batch": batch, "dtype": dtype, "head": head, **sides}
         if model is None:
-            return plan(_bare(geometry, mlp, fed or size), **common)  # type: ignore[arg-type]
+            bare = _bare(geometry, mlp, fed or size)
+            return plan(bare, revision=revision, **common, **given)  # type: ignore[arg-type]
         return plan(model, revision=revision, **common, **given)  # type: ignore[arg-type]
 
     plans: list[Plan] = []
-    for size in _sizes(sources, failures):
+    sizes = _sizes(sources, failures)
+    for size in sizes:
         for model in models or (None,):
             try:
                 plans.append(one(model, size))
@@ -90,8 +92,10 @@ def command(
             echo_json(result.as_dict())
     elif len(plans) == 1:
         _print_one(plans[0])
+    elif len({plan.size for plan in plans}) > 1 and not all(size is None for size in sizes):
+        _print_list(plans)
     elif plans:
-        _print_side_by_side(plans)
+        _print_side_by_side(plans, models)
     return failures.exit_code
 
 
@@ -124,6 +128,8 @@ def _bare(geometry: Mapping[str, object], mlp: int | None, size: Size | None) ->
     if size is None:
         raise UsageError("bare geometry needs a size, for example: vistoken plan 224x224 --patch 16 ...")
     text = str(geometry["patch"])
+    if text.strip("0123456789xX"):
+        raise UsageError(f"--patch {text}: write the side of a square patch, or WIDTHxHEIGHT, for example 16 or 32x16")
     sides = Size.parse(text if "x" in text.lower() else f"{text}x{text}")
     cell = Patch(height=sides.height, width=sides.width)
     return bare_encoder(patch=cell, table=size, mlp=mlp, **{k: v for k, v in geometry.items() if k != "patch"})  # type: ignore[arg-type]
@@ -162,9 +168,21 @@ def _print_one(plan: Plan) -> None:
     click.echo(f"weights  {mebibytes(plan.memory.total)} ({plan.memory.convention})")
 
 
-def _print_side_by_side(plans: Sequence[Plan]) -> None:
+def _print_list(plans: Sequence[Plan]) -> None:
+    """Several sizes: one line each; sizes that several pictures share appear once."""
+    header = ["model", "size", "tokens", "parameters", "multiply-adds", "FLOPs", "weights"]
+    rows = [
+        [plan.model, str(plan.size), f"{plan.tokens:,}", millions(plan.params.total), scaled(plan.macs.total),
+         scaled(plan.flops.total), mebibytes(plan.memory.total)]
+        for plan in plans
+    ]  # fmt: skip
+    click.echo(f"batch {plans[0].batch}, weights {plans[0].dtype}; each size once\n")
+    print_table(header, rows)
+
+
+def _print_side_by_side(plans: Sequence[Plan], names: Sequence[str]) -> None:
     click.echo(f"batch {plans[0].batch}, weights {plans[0].dtype}\n")
-    header = ["", *(plan.model for plan in plans)]
+    header = ["", *names]
     rows = [
         ["size", *(str(plan.size) for plan in plans)],
         ["tokens a picture", *(f"{plan.tokens:,}" for plan in plans)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -16,9 +17,20 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def complain(text: str) -> None:
+    """A line on stderr; where stderr itself cannot be written, there is nobody left to tell."""
+    with suppress(OSError):
+        click.echo("\n".join(map(printable, text.split("\n"))), err=True)
+
+
 def note(text: str) -> None:
     """A hint: on stderr, so that data on stdout stays clean."""
-    click.echo(f"note: {text}", err=True)
+    complain(f"note: {text}")
+
+
+def printable(text: str) -> str:
+    """The text with control characters and broken bytes written out: a file's name must not steer a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def model_option(required: bool = True, multiple: bool = True) -> Callable[[F], F]:
@@ -79,7 +91,7 @@ class Failures:
     def add(self, error: InputError, name: str = "") -> None:
         """`name` is put in front where the message does not hold it."""
         self.count += 1
-        click.echo(f"failed: {error if name in str(error) else f'{name}: {error}'}", err=True)
+        complain(f"failed: {error if name in str(error) else f'{name}: {error}'}")
 
     def expand(self, words: Iterable[str]) -> Iterator[Source]:
         """All sources of the words; what cannot be found is a failure, and the others go on."""
@@ -98,6 +110,7 @@ class Failures:
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, total: bool = False) -> None:
     """Columns as wide as they need, the first `left` ones flush left; `total` rules off the last row."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
 
     def line(cells: Sequence[str]) -> str:
@@ -114,10 +127,10 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int 
 
 
 def echo_json(value: dict[str, Any]) -> None:
-    """One object on one line."""
+    """One object on one line, in ASCII: whatever bytes a file's name has, the line is valid JSON."""
     import json
 
-    click.echo(json.dumps(value, ensure_ascii=False))
+    click.echo(json.dumps(value))
 
 
 def dash(value: int | None) -> str:

@@ -15,7 +15,7 @@ def explain(result: TokenCount) -> str:
     spec = result.spec
     rule = spec.known_rule()
     chosen = f"view rule ({rule.kind}): {rule}" if result.input is None else f"view rule skipped: input {result.input}"
-    steps = [f"the picture: {result.size}, orientation applied", chosen]
+    steps = [f"the picture's size, upright: {result.size}", chosen]
     if not any(view.steps for view in result.views):
         steps.append("nothing is resized")
     for view in result.views:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vistoken.sources import Picture
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class TokenCount:
     """How many tokens one picture becomes.
 
@@ -31,6 +31,9 @@ class TokenCount:
     views: tuple[View, ...]
     sequence: Sequence | None
     input: Size | None = None
+
+    def __repr__(self) -> str:
+        return f"TokenCount(model={self.model!r}, size={self.size}, tokens={self.tokens})"
 
     @property
     def model(self) -> str:
@@ -89,6 +92,7 @@ class TokenCount:
             "model": self.model,
             "width": self.size.width,
             "height": self.size.height,
+            "input": str(self.input) if self.input else None,
             "patches": self.patches,
             "prefix_tokens": self.prefix_tokens,
             "image_tokens": self.image_tokens,
@@ -146,8 +150,7 @@ def count(
 
 def count_views(spec: ModelSpec, size: Size, input: str | Size | None = None) -> TokenCount:
     """The count for a model that is already described, and a size."""
-    if isinstance(input, str):
-        input = Size.parse(input)
+    input = None if input is None else Size.of(input)
     views = spec.views(size, input)
     sequence = spec.prompt.sequence([view.grid for view in views]) if spec.prompt else None
     return TokenCount(spec, size, views, sequence, input)

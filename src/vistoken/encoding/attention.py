@@ -57,7 +57,7 @@ ENGINES: Mapping[str, Engine] = {"reference": reference, "sdpa": sdpa}
 
 def engine(name: str) -> Engine:
     """The engine of that name. Raises `UsageError` for an unknown one."""
-    if name not in ENGINES:
+    if not isinstance(name, str) or name not in ENGINES:
         raise UsageError(f"attention {name!r} is unknown: known are {', '.join(ENGINES)}.{did_you_mean(name, ENGINES)}")
     return ENGINES[name]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -83,6 +84,7 @@ class Encoder:
         spec, place = _encoder_spec(found.spec), _device(device)
         with torch.device("meta"):
             module = VisionEncoder(spec, attention, pool).to(_dtype(dtype))
+        _check_memory(module, found.spec.name)
         if isinstance(found.family.weights, Seeded):
             module = module.to_empty(device="cpu")
             seed_parameters(module, found.family.weights.seed)
@@ -116,14 +118,15 @@ class Encoder:
         max_image_pixels: int = pixels.MAX_PIXELS,
     ) -> Iterator[ImageTokens]:
         """The same one by one; pictures go through the encoder in packs of up to `max_tokens` tokens."""
-        if isinstance(images, str | bytes):
-            raise UsageError("images is a string: give a list of pictures, for example ['photo.jpg']")
-        input = Size.parse(input) if isinstance(input, str) else input
+        if isinstance(images, str | bytes | os.PathLike) or not hasattr(images, "__iter__"):
+            kind = type(images).__name__
+            raise UsageError(f"images is one {kind}: give a list of pictures, for example encode(['photo.jpg'])")
+        fed = None if input is None else Size.of(input)
 
         def prepared() -> Iterator[Prepared]:
             for index, image in enumerate(images):
                 try:
-                    yield self.prepare(image, input=input, max_image_pixels=max_image_pixels)
+                    yield self.prepare(image, input=fed, max_image_pixels=max_image_pixels)
                 except VistokenError as error:
                     raise type(error)(f"picture {index}: {error}") from None
 
@@ -157,6 +160,9 @@ class Encoder:
         patch = self.module.spec.patch
         prepared = []
         for index, image in enumerate(images):
+            if not isinstance(image, Tensor) or not image.is_floating_point():
+                kind = image.dtype if isinstance(image, Tensor) else type(image).__name__
+                raise InputError(f"image {index} is {kind}: it must be a float tensor, resized and normalised")
             if image.ndim != 3 or 0 in image.shape:
                 raise InputError(f"image {index} has shape {tuple(image.shape)}: it must be (3, height, width)")
             view = View.of(Size(height=image.shape[1], width=image.shape[2]), (), patch)
@@ -177,7 +183,8 @@ class Encoder:
         picture = pixels.load(_as_picture(image), max_image_pixels)
         try:
             views = self.spec.views(pixels.size_of(picture), input)
-            seen = tuple(normalise(np.asarray(pixels.carry_out(picture, view)), values) for view in views)
+            limit = max(pixels.MAX_PIXELS, max_image_pixels)
+            seen = tuple(normalise(np.asarray(pixels.carry_out(picture, view, limit)), values) for view in views)
         except InputError as error:
             raise InputError(f"{name}: {error}") from None
         return Prepared(name, views, seen)
@@ -227,14 +234,17 @@ def normalise(image: np.ndarray, pixels: PixelSpec) -> Tensor:
     """(H, W, 3) bytes -> (3, H, W) float32: (value * scale - mean) / std.
 
     The order and the widths of the reference: scaled in float64, then float32 (transformers 5.23.0,
-    `image_transforms.rescale` and `normalize`).
+    `image_transforms.rescale` and `normalize`). A byte has 256 values, so each channel is a look-up, not arithmetic.
     """
-    scaled = (image.astype(np.float64) * pixels.scale).astype(np.float32)
+    scaled = (np.arange(256, dtype=np.float64) * pixels.scale).astype(np.float32)[:, None]
     mean, std = np.array(pixels.mean, dtype=np.float32), np.array(pixels.std, dtype=np.float32)
-    return torch.from_numpy(np.ascontiguousarray(((scaled - mean) / std).transpose(2, 0, 1)))
+    table = (scaled - mean) / std
+    return torch.from_numpy(np.stack([table[image[..., channel], channel] for channel in range(3)]))
 
 
 def _as_picture(image: Picture | np.ndarray) -> Picture:
+    if isinstance(image, Tensor):
+        raise UsageError("a tensor is no picture: give tensors that are resized and normalised to encode_pixels")
     if not isinstance(image, np.ndarray):
         return image
     from PIL import Image
@@ -261,10 +271,23 @@ def _pixels(spec: ModelSpec) -> PixelSpec:
 def _device(device: str | torch.device | None) -> torch.device:
     """The device, if it is there: an empty tensor is put on it."""
     try:
-        return torch.empty(0, device=device or "cpu").device
+        place = torch.empty(0, device="cpu" if device is None else device).device
     except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch has no error class of its own for this
         reason = str(error).splitlines()[0][:120]
         raise UsageError(f"device {str(device)!r} cannot be used here: {reason}") from None
+    if place.type == "meta":
+        raise UsageError("device 'meta' holds no values, so nothing can be encoded there")
+    return place
+
+
+def _check_memory(module: VisionEncoder, name: str) -> None:
+    """Refuse a description whose parameters cannot fit this machine, before anything is allocated."""
+    wanted = sum(parameter.numel() * parameter.element_size() for parameter in module.parameters())
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if wanted > there:
+        raise ModelError(
+            f"the parameters of {name} take {wanted / 2**30:,.1f} GiB, and this machine has {there / 2**30:,.1f} GiB"
+        )
 
 
 def _dtype(dtype: str | torch.dtype | None) -> torch.dtype:

@@ -40,19 +40,43 @@ class PatchEmbed(nn.Module):
     torch.Size([2, 8, 8])
     """
 
-    def __init__(self, patch: Patch, dim: int, channels: int = 3, bias: bool = True, method: Method = "conv") -> None:
+    def __init__(
+        self,
+        patch: int | Patch,
+        dim: int,
+        channels: int = 3,
+        bias: bool = True,
+        method: Method = "conv",
+        seed: int = 0,
+    ) -> None:
         super().__init__()
         if method not in ("conv", "linear"):
             raise UsageError(f"method is {method!r}: it must be 'conv' or 'linear'")
-        self.size, self.method = patch, method
-        self.weight = nn.Parameter(torch.empty(dim, channels, patch.height, patch.width))
+        if type(dim) is not int or dim < 1:
+            raise UsageError(f"dim is {dim!r}: it must be a whole number of at least 1")
+        self.size, self.method = Patch.of(patch), method
+        self.weight = nn.Parameter(torch.empty(dim, channels, self.size.height, self.size.width))
         self.bias = nn.Parameter(torch.empty(dim)) if bias else None
+        if not self.weight.is_meta:
+            seed_parameters(self, seed)
 
     def forward(self, pixels: Tensor) -> Tensor:
+        self._check(pixels)
         if self.method == "linear":
             return self.project(cut(pixels, self.size))
         stride = (self.size.height, self.size.width)
         return F.conv2d(pixels, self.weight, self.bias, stride=stride).flatten(2).transpose(1, 2)
+
+    def _check(self, pixels: Tensor) -> None:
+        if not isinstance(pixels, Tensor) or not pixels.is_floating_point():
+            kind = pixels.dtype if isinstance(pixels, Tensor) else type(pixels).__name__
+            raise UsageError(f"pixels are {kind}: they must be a float tensor, scaled and normalised")
+        if pixels.ndim != 4 or pixels.shape[1] != self.weight.shape[1] or not len(pixels):
+            wanted = f"(images, {self.weight.shape[1]}, height, width)"
+            raise UsageError(f"pixels have shape {tuple(pixels.shape)}: they must be {wanted}")
+        if pixels.shape[2] < self.size.height or pixels.shape[3] < self.size.width:
+            size = f"{pixels.shape[3]}x{pixels.shape[2]}"
+            raise UsageError(f"{size} pixels hold no {self.size} patch: give a larger picture")
 
     def project(self, patches: Tensor) -> Tensor:
         """Patches that are already cut: (..., C*h*w) -> (..., D)."""
@@ -66,7 +90,7 @@ class Embedding(nn.Module):
         super().__init__()
         self.patch = PatchEmbed(spec.patch, spec.dim, spec.channels, spec.patch_bias, method)
         self.prefix = nn.ParameterDict(
-            {token.key: nn.Parameter(torch.empty(token.count, spec.dim)) for token in spec.prefix}
+            {token.key: nn.Parameter(torch.zeros(token.count, spec.dim)) for token in spec.prefix}
         )
         self.position = build_positions(spec.position, spec.dim, spec.head_dim)
 
@@ -148,8 +172,8 @@ class VisionFrontEnd(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        patch = Patch.square(patch) if isinstance(patch, int) else patch
-        size = Size(height=image_size, width=image_size) if isinstance(image_size, int) else image_size
+        patch = Patch.of(patch)
+        size = Size(height=image_size, width=image_size) if isinstance(image_size, int) else Size.of(image_size)
         self.spec = _front_end_spec(patch, dim, position, registers, class_token, size, heads)
         self.embed = Embedding(self.spec, method)
         seed_parameters(self, seed)
@@ -161,8 +185,8 @@ class VisionFrontEnd(nn.Module):
         self.projection = projection
 
     def forward(self, pixels: Tensor) -> Tensor:
-        grid = self.grid(pixels.shape[-2], pixels.shape[-1])
-        return self.embed.batch(self.embed.patch(pixels), grid)
+        patches = self.embed.patch(pixels)
+        return self.embed.batch(patches, self.grid(pixels.shape[-2], pixels.shape[-1]))
 
     def grid(self, height: int, width: int) -> Grid:
         """The grid of a picture. Raises `UsageError` if it holds no whole patch."""
@@ -184,6 +208,11 @@ class VisionFrontEnd(nn.Module):
         if self.projection != "dct":
             raise UsageError("only a front end with projection='dct' can be inverted")
         grid, patch = self.grid(height, width), self.spec.patch
+        shape = (self.spec.tokens(grid), self.spec.dim)
+        if tokens.ndim != 3 or tuple(tokens.shape[1:]) != shape:
+            raise UsageError(
+                f"tokens have shape {tuple(tokens.shape)}: {width}x{height} gives (images, {shape[0]}, {shape[1]})"
+            )
         vectors = tokens[:, self.spec.prefix_tokens :]
         positions = self.embed.position.vectors(grid)
         if positions is not None:
@@ -199,7 +228,7 @@ def _front_end_spec(
     patch: Patch, dim: int, position: str, registers: int, class_token: bool, size: Size, heads: int
 ) -> EncoderSpec:
     schemes = positions(patch.grid(size))
-    if position not in schemes:
+    if not isinstance(position, str) or position not in schemes:
         raise UsageError(f"position is {position!r}: it must be one of {', '.join(schemes)}")
     prefix: tuple[PrefixToken, ...] = (ClassToken(),) * class_token + ((Registers(registers),) if registers else ())
     heads = heads if position == "rotary" else 1

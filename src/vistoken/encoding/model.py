@@ -52,7 +52,7 @@ class VisionEncoder(nn.Module):
         # In a tuple, since it may be the module above, which must not be registered twice.
         self.pooling = (choose_pooling(spec, self.pool, pool),)
         if spec.mask_token:  # stored in the files, used in pre-training alone
-            self.mask_token = nn.Parameter(torch.empty(1, spec.dim))
+            self.mask_token = nn.Parameter(torch.zeros(1, spec.dim))
 
     @property
     def pooled_dim(self) -> int | None:
@@ -78,8 +78,8 @@ class Block(nn.Module):
         self.attention = Attention(spec, attend)
         self.norm2 = nn.LayerNorm(spec.dim, spec.norm.eps)
         self.mlp = build_mlp(spec.mlp, spec.dim)
-        self.scale1 = nn.Parameter(torch.empty(spec.dim)) if spec.layer_scale else None
-        self.scale2 = nn.Parameter(torch.empty(spec.dim)) if spec.layer_scale else None
+        self.scale1 = nn.Parameter(torch.ones(spec.dim)) if spec.layer_scale else None
+        self.scale2 = nn.Parameter(torch.ones(spec.dim)) if spec.layer_scale else None
 
     def forward(self, x: Tensor, offsets: tuple[int, ...], angles: Tensor | None) -> Tensor:
         x = x + _scaled(self.attention(self.norm1(x), offsets, angles), self.scale1)

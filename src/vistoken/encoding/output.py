@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from vistoken._version import __version__
-from vistoken.errors import OutputError, UsageError
+from vistoken.files import check_writable, whole_file
 from vistoken.geometry import Box, Grid
 from vistoken.views import View
 
@@ -71,24 +71,13 @@ def to_numpy(tensor: Tensor) -> np.ndarray:
     return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
-def check_output(path: str) -> None:
-    """Refuse a path that cannot be written before any work is done."""
-    if os.path.splitext(path)[1] not in WRITERS:
-        raise UsageError(f"{path}: the name must end in {' or '.join(WRITERS)}, which decides the format")
-    folder = os.path.dirname(os.path.abspath(path))
-    if not os.path.isdir(folder):
-        raise OutputError(f"{path}: there is no folder {folder}")
-    if os.path.isdir(path) or not os.access(folder, os.W_OK):
-        raise OutputError(f"{path} cannot be written: it is a folder, or its folder is read-only")
-
-
 def write_tokens(path: str, results: Sequence[ImageTokens], model: str) -> None:
     """Write all tokens into one `.safetensors` or `.npz` file: tensor "0/patches" belongs to picture 0, and so on.
 
     The names of the pictures, the model and the version stand in the safetensors metadata, or in the array "metadata"
     of an npz. The file appears whole or not at all. Raises `OutputError`.
     """
-    check_output(path)
+    check_writable(path, FORMATS)
     tensors = {
         f"{index}/{name}": tensor for index, result in enumerate(results) for name, tensor in result.arrays().items()
     }
@@ -98,25 +87,8 @@ def write_tokens(path: str, results: Sequence[ImageTokens], model: str) -> None:
         "sources": json.dumps([result.source for result in results]),
         "attention": results[0].attention if results else "",
     }
-    folder = os.path.dirname(os.path.abspath(path))
-    temporary = ""
-    try:
-        with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as file:
-            temporary = file.name
-        WRITERS[os.path.splitext(path)[1]](temporary, tensors, metadata)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from None
-
-
-def _umask() -> int:
-    """The process's mask, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    with whole_file(path, (SafetensorError,)) as temporary:
+        WRITERS[os.path.splitext(path)[1].lower()](temporary, tensors, metadata)
 
 
 def _write_safetensors(path: str, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
@@ -135,3 +107,4 @@ WRITERS: dict[str, Callable[[str, dict[str, Tensor], dict[str, str]], None]] = {
     ".safetensors": _write_safetensors,
     ".npz": _write_npz,
 }
+FORMATS = tuple(WRITERS)

@@ -5,7 +5,7 @@ Shapes: N patches of all images, T tokens of the sequence (patches and prefix), 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -81,14 +81,20 @@ def cut(pixels: Tensor, patch: Patch) -> Tensor:
     return cells.reshape(*batch, grid.patches, patch.values(channels))
 
 
-def pack(images: Sequence[Tensor], patch: Patch, prefix_tokens: int = 0, channels: int = 3) -> Packed:
+def pack(images: Iterable[Tensor], patch: int | Patch, prefix_tokens: int = 0, channels: int = 3) -> Packed:
     """Pack float images of shape (C, H, W), already resized and normalised.
 
     Raises `InputError` that names the position of an image whose shape is wrong, or which holds no whole patch.
     """
+    images, patch = list(images), Patch.of(patch)
     if not images:
         raise UsageError("there is nothing to pack: give at least one image")
+    if prefix_tokens < 0:
+        raise UsageError(f"prefix_tokens is {prefix_tokens}: it must be at least 0")
     for index, image in enumerate(images):
+        if not isinstance(image, Tensor) or not image.is_floating_point():
+            kind = image.dtype if isinstance(image, Tensor) else type(image).__name__
+            raise InputError(f"image {index} is {kind}: it must be a float tensor, scaled and normalised")
         if image.ndim != 3 or image.shape[0] != channels:
             raise InputError(f"image {index} has shape {tuple(image.shape)}: it must be ({channels}, height, width)")
         if image.shape[1] < patch.height or image.shape[2] < patch.width:

@@ -71,7 +71,7 @@ class AttentionPooling(nn.Module):
     def __init__(self, spec: EncoderSpec, pool: AttentionPool, attend: Engine) -> None:
         super().__init__()
         self.heads, self.attend = pool.heads, attend
-        self.probe = nn.Parameter(torch.empty(1, spec.dim))
+        self.probe = nn.Parameter(torch.zeros(1, spec.dim))
         self.qkv = nn.Linear(spec.dim, 3 * spec.dim)
         self.out = nn.Linear(spec.dim, spec.dim)
         self.norm = nn.LayerNorm(spec.dim, spec.norm.eps)

@@ -29,10 +29,12 @@ def sinusoidal_2d(grid_h: int, grid_w: int, dim: int, base: float = 10_000.0) ->
 
     Raises `UsageError` if `dim` is not a multiple of 4, or a side is not positive.
     """
-    if dim < 4 or dim % 4:
-        raise UsageError(f"dim is {dim}: sinusoidal positions in two dimensions need a multiple of 4")
-    if grid_h < 1 or grid_w < 1:
-        raise UsageError(f"a grid of {grid_h} x {grid_w} holds no patch")
+    if type(dim) is not int or dim < 4 or dim % 4:
+        raise UsageError(f"dim is {dim!r}: sinusoidal positions in two dimensions need a multiple of 4")
+    if any(type(side) is not int or side < 1 for side in (grid_h, grid_w)):
+        raise UsageError(f"a grid of {grid_h!r} x {grid_w!r}: rows and columns are whole numbers of at least 1")
+    if not base > 1:
+        raise UsageError(f"base is {base!r}: it must be more than 1, the ratio of the highest to the lowest frequency")
     # float64 until the end: the sine of a large angle loses digits in float32.
     frequencies = base ** (-torch.arange(dim // 4, dtype=torch.float64) / (dim // 4))
     rows = torch.arange(grid_h, dtype=torch.float64)[:, None] * frequencies
@@ -57,7 +59,14 @@ def resize_table(table: Tensor, rows: int, cols: int, grid: Grid, resize: TableR
     """A (rows*cols, D) table brought to `grid`: (n, D). In float32, since half precision shifts bicubic weights."""
     if (grid.rows, grid.cols) == (rows, cols):
         return table
-    image = table.float().reshape(1, rows, cols, -1).permute(0, 3, 1, 2)
+    # Strides matter: for an output one cell wide, torch's antialiased kernels read a tensor (1, D, rows, cols) with a
+    # batch stride of its own as channels-last, and go wrong. Each family's reference lays the table out in its own
+    # way: NaFlex (bilinear) as a permuted image, right; the register models as a permuted batch, wrong there. Both
+    # are reproduced, since a published model was trained and is used with its own.
+    if resize.mode == "bilinear":
+        image = table.float().reshape(rows, cols, -1).permute(2, 0, 1).unsqueeze(0)
+    else:
+        image = table.float().reshape(1, rows, cols, -1).permute(0, 3, 1, 2)
     image = F.interpolate(
         image, size=(grid.rows, grid.cols), mode=resize.mode, align_corners=False, antialias=resize.antialias
     )
@@ -86,7 +95,7 @@ class LearnedPositions(Positions):
     def __init__(self, spec: LearnedTable, dim: int) -> None:
         super().__init__()
         self.spec = spec
-        self.table = nn.Parameter(torch.empty(spec.prefix_rows + spec.rows * spec.cols, dim))
+        self.table = nn.Parameter(torch.zeros(spec.prefix_rows + spec.rows * spec.cols, dim))
 
     def prefix_vectors(self) -> Tensor | None:
         return self.table[: self.spec.prefix_rows]
@@ -116,8 +125,8 @@ class FactorisedPositions(Positions):
 
     def __init__(self, spec: Factorised, dim: int) -> None:
         super().__init__()
-        self.rows = nn.Parameter(torch.empty(spec.rows, dim))
-        self.cols = nn.Parameter(torch.empty(spec.cols, dim))
+        self.rows = nn.Parameter(torch.zeros(spec.rows, dim))
+        self.cols = nn.Parameter(torch.zeros(spec.cols, dim))
 
     def vectors(self, grid: Grid) -> Tensor:
         if grid.rows > len(self.rows) or grid.cols > len(self.cols):

@@ -22,6 +22,7 @@ from vistoken.errors import WeightsError
 from vistoken.weight_names import AsIs, ChannelsLast, DropOnes, Ignore, Part, Row, Weight, WeightNames, WeightStep
 
 _BLOCK = re.compile(r"(?<=\.)\d+(?=\.)")
+_SHARD = re.compile(r"[\w.-]+\.safetensors", re.ASCII)
 _FLOATS = ("F64", "F32", "F16", "BF16")
 MAX_SHARDS = 1000
 
@@ -78,7 +79,10 @@ def weight_files(folder: str) -> list[str]:
         if len(set(shards.values())) > MAX_SHARDS:
             raise WeightsError(f"{index}: weight_map names more than {MAX_SHARDS:,} files")
         return [_inside(folder, shard) for shard in sorted(set(shards.values()))]
-    pickles = sorted(name for name in os.listdir(folder) if name.endswith((".bin", ".pt", ".pth", ".ckpt")))
+    try:
+        pickles = sorted(name for name in os.listdir(folder) if name.endswith((".bin", ".pt", ".pth", ".ckpt")))
+    except OSError as error:
+        raise WeightsError(f"{folder} cannot be listed: {error.strerror}") from None
     hint = f"; {pickles[0]} is a pickle, which is never opened: convert it to safetensors" if pickles else ""
     raise WeightsError(f"{folder} holds no model.safetensors{hint}")
 
@@ -86,7 +90,7 @@ def weight_files(folder: str) -> list[str]:
 def _inside(folder: str, name: str) -> str:
     """The path of a weight file, which must lie in the folder, or where the hub's cache links its files to."""
     path = os.path.join(folder, name)
-    if name != os.path.basename(name) or not name.endswith(".safetensors"):
+    if not _SHARD.fullmatch(name):
         raise WeightsError(f"{folder}: {name!r} is no name of a safetensors file beside the index")
     real, home = os.path.realpath(path), os.path.realpath(folder)
     # The cache keeps snapshots/<commit>/<file> as links into blobs/ of the same repository.
@@ -199,8 +203,9 @@ def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _fill(target: Tensor, tensor: Tensor, match: Match, folder: str) -> None:
-    if not tensor.isfinite().all():
-        raise WeightsError(f"{match.name} in {folder} holds values that are not finite (NaN or infinity)")
+    if not tensor.to(target.dtype).isfinite().all():  # a float64 may also be too large for float32
+        why = f"not finite: NaN, infinity, or too large for {target.dtype}"
+        raise WeightsError(f"{match.name} in {folder} holds values that are {why}")
     match match.step:
         case AsIs() | DropOnes() | Row():
             target.copy_(tensor.reshape(target.shape))

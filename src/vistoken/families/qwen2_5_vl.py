@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from vistoken.configs import Config
 from vistoken.family import RECALLED, REFERENCE, SEEN, Example, Family, Published, Reading
+from vistoken.geometry import Size
 from vistoken.model_spec import Label
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, FILTERS, pixel_values
 from vistoken.sequence import Prompt, SpaceToDepth
-from vistoken.views import PixelBudget
+from vistoken.views.budget import PixelBudget
+from vistoken.views.fixed import Native
 
 # Class attributes of Qwen2VLImageProcessor. Its own max is 1,003,520; checkpoints say 12,845,056 and always say it.
 PROCESSOR = {
-    "patch_size": 14, "merge_size": 2, "temporal_patch_size": 2, "resample": 3, "do_rescale": True,
+    "patch_size": 14, "merge_size": 2, "temporal_patch_size": 2, "do_resize": True, "resample": 3, "do_rescale": True,
     "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": CLIP_MEAN, "image_std": CLIP_STD,
 }  # fmt: skip
 VISION = {"patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2}
@@ -35,8 +37,13 @@ def read(config: Config, preprocessor: Config | None) -> Reading:
             raise processor.error(field, given, f"config.json says {value} {ours}: the two must agree")
     low, high = _budget(processor, "min_pixels", "shortest_edge"), _budget(processor, "max_pixels", "longest_edge")
     if low > high:
+        if "max_pixels" in processor.overrides:
+            raise processor.error("max_pixels", high, f"it must not be less than min_pixels, which is {low:,}")
         raise processor.error("min_pixels", low, f"it must not be more than max_pixels, which is {high:,}")
-    rule = PixelBudget(patch.height * merge, low, high, processor.choice("resample", FILTERS), patch)
+    filter = processor.choice("resample", FILTERS)
+    if not processor.flag("do_resize"):  # then sides must be whole tokens, which the merge checks
+        return Reading(None, Native(Size(224, 224), filter, patch), pixel_values(processor), prompt)
+    rule = PixelBudget(patch.height * merge, low, high, filter, patch)
     return Reading(None, rule, pixel_values(processor), prompt)
 
 

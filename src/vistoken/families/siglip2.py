@@ -8,6 +8,7 @@ Source: transformers 5.23.0, `models/siglip2/modeling_siglip2.py`, `image_proces
 from __future__ import annotations
 
 from math import isqrt
+from typing import TYPE_CHECKING
 
 from vistoken.configs import Config
 from vistoken.family import ACTIVATIONS, RECALLED, REFERENCE, SEEN, Example, Family, Published, Reading, heads_of
@@ -15,8 +16,12 @@ from vistoken.geometry import Patch
 from vistoken.model_spec import Label, PixelSpec
 from vistoken.preprocessing import FILTERS, HALF, pixel_values
 from vistoken.spec import AttentionPool, EncoderSpec, LayerNorm, LearnedTable, NoPool, PlainMlp, TableResize
-from vistoken.views import FillTokens
+from vistoken.views.budget import FillTokens
+from vistoken.views.fixed import Native
 from vistoken.weight_names import CLIP_BLOCKS, CONTRASTIVE_PARTS, SIGLIP_HEAD, ChannelsLast, Weight, WeightNames
+
+if TYPE_CHECKING:
+    from vistoken.views import ViewRule
 
 DEFAULTS = {
     "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
@@ -24,8 +29,8 @@ DEFAULTS = {
     "vision_use_head": True, "num_patches": 256,
 }  # fmt: skip
 PROCESSOR = {
-    "resample": 2, "do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": HALF,
-    "image_std": HALF, "patch_size": 16, "max_num_patches": 256,
+    "do_resize": True, "resample": 2, "do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True,
+    "image_mean": HALF, "image_std": HALF, "patch_size": 16, "max_num_patches": 256,
 }  # fmt: skip
 
 
@@ -53,7 +58,7 @@ def read(config: Config, preprocessor: Config | None) -> Reading:
     return Reading(encoder, *_preprocessing(preprocessor, patch))
 
 
-def _preprocessing(preprocessor: Config | None, patch: Patch) -> tuple[FillTokens, PixelSpec] | tuple[None, None]:
+def _preprocessing(preprocessor: Config | None, patch: Patch) -> tuple[ViewRule, PixelSpec] | tuple[None, None]:
     if preprocessor is None:
         return None, None
     processor = preprocessor.with_defaults(PROCESSOR, f"Siglip2ImageProcessor in {REFERENCE}")
@@ -61,8 +66,10 @@ def _preprocessing(preprocessor: Config | None, patch: Patch) -> tuple[FillToken
         raise processor.error(
             "patch_size", processor.raw("patch_size"), f"config.json says {patch.height}: they must agree"
         )
-    budget = processor.integer("max_num_patches")
-    return FillTokens(budget, processor.choice("resample", FILTERS), patch), pixel_values(processor)
+    rule = FillTokens(processor.integer("max_num_patches"), processor.choice("resample", FILTERS), patch)
+    if not processor.flag("do_resize"):
+        return Native(rule.own_size, rule.filter, patch), pixel_values(processor)
+    return rule, pixel_values(processor)
 
 
 WEIGHTS = WeightNames(

@@ -6,6 +6,7 @@ is imported where arrays are handled, so that everything else can be drawn witho
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -215,7 +216,9 @@ def norm_map(vectors: Array, grid: Grid, room: tuple[int, int]) -> Image.Image:
     low, middle, high = float(finite.min()), float(np.median(finite)), float(finite.max())
     body = paint(norms.reshape(grid.rows, grid.cols), low, high, size)
     place = (middle - low) / (high - low) if high > low else 0.5
-    labels = [(0.0, f"min {low:.4g}"), (place, f"median {middle:.4g}"), (1.0, f"max {high:.4g}")]
+    # As many digits as tell the two ends apart.
+    digits = 2 if high <= low else min(8, max(2, 2 - math.floor(math.log10(high - low))))
+    labels = [(0.0, f"min {low:.{digits}f}"), (place, f"median {middle:.{digits}f}"), (1.0, f"max {high:.{digits}f}")]
     parts = [body, key(max(300, min(420, body.width)), labels)]
     if finite.size < norms.size:
         parts.append(paragraph(wrap(f"grey: {norms.size - finite.size:,} not finite", TEXT, room[0]), room[0]))

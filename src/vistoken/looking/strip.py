@@ -78,7 +78,10 @@ def encoder_line(result: TokenCount) -> str:
     patches = f"{result.patches:,} patches"
     views = f" in {len(result.views)} views (below: view 0)" if len(result.views) > 1 else ""
     ends = f" = {total:,} tokens" if parts else ""
-    return f"In the encoder: {' + '.join([*parts, patches])}{ends}{views}"
+    # Blocks stand together in what a merging model's own processor packs; attention does not care, and our order is
+    # always raster.
+    order = ", drawn row by row" if result.spec.prompt else ""
+    return f"In the encoder: {' + '.join([*parts, patches])}{ends}{order}{views}"
 
 
 def prompt_line(result: TokenCount) -> str:

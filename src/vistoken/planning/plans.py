@@ -14,6 +14,7 @@ from vistoken.planning.operations import Operation, operations
 from vistoken.spec import ClassPool, ClassToken, EncoderSpec, LayerNorm, LearnedTable, PlainMlp, TableResize
 from vistoken.views import Native, View
 
+MAX_COUNT = 10**9
 DTYPES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 
 CONVENTIONS = {
@@ -39,7 +40,7 @@ class Tally:
         return {"total": self.total, "rows": dict(self.rows), "convention": self.convention}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Plan:
     """What a model costs at a size. `operations` are for one picture; the tallies are for `batch` of them."""
 
@@ -50,6 +51,12 @@ class Plan:
     batch: int
     dtype: str
     operations: tuple[Operation, ...]
+
+    def __repr__(self) -> str:
+        return (
+            f"Plan(model={self.model!r}, size={self.size}, batch={self.batch}, tokens={self.tokens}, "
+            f"params={self.params.total:,}, macs={self.macs.total:,})"
+        )
 
     @property
     def tokens(self) -> int:
@@ -133,8 +140,11 @@ def plan(
     Raises `UsageError`, `ModelError` or `InputError` with what would work.
     """
     size = _size(width, height)
-    input = Size.parse(input) if isinstance(input, str) else input
+    input = None if input is None else Size.of(input)
     if isinstance(model, EncoderSpec):
+        if settings or revision is not None:
+            what = ", ".join([*settings, *(["revision"] if revision is not None else [])])
+            raise UsageError(f"bare geometry has no files and no preprocessor, so {what} has no meaning")
         spec, name = model, "bare geometry"
         views = Native(size or _table_size(model), "bicubic", model.patch).views(input or size or _table_size(model))
     else:
@@ -147,11 +157,11 @@ def plan_views(
     name: str, encoder: EncoderSpec, views: tuple[View, ...], *, batch: int = 1, dtype: str = "float32", head: int = 0
 ) -> Plan:
     """The plan for views that are already decided."""
-    if dtype not in DTYPES:
+    if not isinstance(dtype, str) or dtype not in DTYPES:
         raise UsageError(f"dtype {dtype!r} is unknown: known are {', '.join(DTYPES)}.{did_you_mean(dtype, DTYPES)}")
     for what, value, low in (("batch", batch, 1), ("head", head, 0)):
-        if type(value) is not int or value < low:
-            raise UsageError(f"{what} is {value!r}: it must be a whole number of at least {low}")
+        if type(value) is not int or not low <= value <= MAX_COUNT:
+            raise UsageError(f"{what} is {value!r}: it must be a whole number from {low} to {MAX_COUNT:,}")
     steps = operations(encoder, [view.grid for view in views], head)
     return Plan(name, encoder, views[0].source, views, batch, dtype, steps)
 
@@ -195,7 +205,7 @@ def _encoder(spec: ModelSpec) -> tuple[EncoderSpec, str]:
 
 def _views(spec: ModelSpec, size: Size | None, input: Size | None) -> tuple[View, ...]:
     """The views of `size`, or of the model's own size, for which nothing needs to be resized."""
-    own = input or spec.own_size
+    own = input or spec.known_rule().own_size
     if size is None and own is None:
         raise UsageError(f"{spec.name} has no size of its own: give width and height")
     if size is None:

@@ -1,0 +1,49 @@
+"""Writing a file whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from vistoken.errors import OutputError, UsageError
+
+
+def check_writable(path: str, suffixes: tuple[str, ...]) -> None:
+    """Refuse, before any work is done, a name without one of `suffixes` or a place that cannot be written to."""
+    if os.path.splitext(path)[1].lower() not in suffixes:
+        raise UsageError(f"{path}: the name must end in {' or '.join(suffixes)}, which decides the format")
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise OutputError(f"{path}: there is no folder {folder}")
+    if os.path.isdir(path) or not os.access(folder, os.W_OK):
+        raise OutputError(f"{path} cannot be written: it is a folder, or its folder is read-only")
+
+
+@contextmanager
+def whole_file(path: str, faults: tuple[type[Exception], ...] = ()) -> Iterator[str]:
+    """A temporary name beside `path` to write to; it takes the place of `path` when all went well.
+
+    An `OSError`, or one of `faults`, that a writer raises becomes an `OutputError`; what was there before stays.
+    """
+    temporary = ""
+    caught: tuple[type[Exception], ...] = (OSError, *faults)
+    try:
+        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(os.path.abspath(path)), suffix=".part")
+        os.close(handle)
+        yield temporary
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except caught as error:
+        raise OutputError(f"{path} cannot be written: {getattr(error, 'strerror', None) or error}") from None
+    finally:
+        if temporary and os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+def _umask() -> int:
+    """The process's mask, which can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
