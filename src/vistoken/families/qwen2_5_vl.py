@@ -13,7 +13,6 @@ from vistoken.model_spec import Label
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, FILTERS, pixel_values
 from vistoken.sequence import Prompt, SpaceToDepth
 from vistoken.views.budget import PixelBudget
-from vistoken.views.fixed import Native
 
 # Class attributes of Qwen2VLImageProcessor. Its own max is 1,003,520; checkpoints say 12,845,056 and always say it.
 PROCESSOR = {
@@ -42,6 +41,8 @@ def read(config: Config, preprocessor: Config | None) -> Reading:
         raise processor.error("min_pixels", low, f"it must not be more than max_pixels, which is {high:,}")
     filter = processor.choice("resample", FILTERS)
     if not processor.flag("do_resize"):  # then sides must be whole tokens, which the merge checks
+        from vistoken.views.fixed import Native  # rare, and start-up counts
+
         return Reading(None, Native(Size(224, 224), filter, patch), pixel_values(processor), prompt)
     rule = PixelBudget(patch.height * merge, low, high, filter, patch)
     return Reading(None, rule, pixel_values(processor), prompt)

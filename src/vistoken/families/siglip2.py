@@ -17,7 +17,6 @@ from vistoken.model_spec import Label, PixelSpec
 from vistoken.preprocessing import FILTERS, HALF, pixel_values
 from vistoken.spec import AttentionPool, EncoderSpec, LayerNorm, LearnedTable, NoPool, PlainMlp, TableResize
 from vistoken.views.budget import FillTokens
-from vistoken.views.fixed import Native
 from vistoken.weight_names import CLIP_BLOCKS, CONTRASTIVE_PARTS, SIGLIP_HEAD, ChannelsLast, Weight, WeightNames
 
 if TYPE_CHECKING:
@@ -68,6 +67,8 @@ def _preprocessing(preprocessor: Config | None, patch: Patch) -> tuple[ViewRule,
         )
     rule = FillTokens(processor.integer("max_num_patches"), processor.choice("resample", FILTERS), patch)
     if not processor.flag("do_resize"):
+        from vistoken.views.fixed import Native  # rare, and start-up counts
+
         return Native(rule.own_size, rule.filter, patch), pixel_values(processor)
     return rule, pixel_values(processor)
 
