@@ -253,6 +253,8 @@ BAD = [
     (2, ["plan", "64x64", "--patch", "8", "--dim", "8", "--depth", "9" * 400, "--heads", "1"], "from 0 to 10,000"),
     (2, ["plan", "-m", CLIP, "--batch", "9" * 400], "from 1 to 1,000,000,000"),
     (2, ["count", "5x5", "-m", CLIP, "--set", "image_mean=1" + "0" * 400], "setting image_mean is 1000"),
+    (2, ["plan", "-m", CLIP, "--set", "batch=5"], "batch is no value of a preprocessor"),
+    (2, ["encode", str(ROCKET), "-m", FRONT, "-o", "{tmp}/t.npz", "--set", "pool=cls"], "pool is no value"),
     (2, ["count", "5x5", "-m", CLIP, "--set", "size=null"], "setting size is null"),
     (2, ["encode", str(ROCKET), "-m", FRONT, "-o", "{tmp}/t.npz", "--device", "meta"], "holds no values"),
     (3, ["encode", str(ROCKET), "-m", FRONT, "-o", "{tmp}/t.npz", "--input", "90000x90000"], "would be scaled to"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -23,6 +23,7 @@ from vistoken.cli.shared import (
 if TYPE_CHECKING:
     from vistoken.counting import TokenCount
     from vistoken.geometry import Size
+    from vistoken.model_spec import ModelSpec
 
     Row = tuple[str, Size, list[TokenCount | None]]  # source, size, and the result of each model
 
@@ -56,12 +57,30 @@ def command(
     only the header is read; its orientation is applied.
     """
     from vistoken import registry
-    from vistoken.counting import count_views
-    from vistoken.errors import InputError
 
     given, fed, failures = parse_settings(settings), parse_input(input_size), Failures()
     specs = [registry.describe(model, settings=given, revision=revision) for model in models]
     rows: list[Row] = []
+    for row in _rows(sources, specs, fed, failures):
+        rows.append(row)
+        for result in filter(None, row[2]):
+            if as_json:
+                explanation = {"explanation": result.explain()} if explain else {}
+                echo_json({"source": row[0], **result.as_dict(), **explanation})
+            elif explain:
+                click.echo(result.explain())
+    if not as_json:
+        _note_weak_settings(specs)
+    if not as_json and not explain and any(result for _, _, results in rows for result in results):
+        _print_one_model(rows, specs[0].name) if len(specs) == 1 else _print_models(rows, models)
+    return failures.exit_code
+
+
+def _rows(sources: Sequence[str], specs: Sequence[ModelSpec], fed: Size | None, failures: Failures) -> Iterator[Row]:
+    """One row a source that can be read; None where a model refuses what others may take."""
+    from vistoken.counting import count_views
+    from vistoken.errors import InputError
+
     for source in failures.expand(sources):
         try:
             size = source.size
@@ -72,23 +91,16 @@ def command(
         for spec in specs:
             try:
                 results.append(count_views(spec, size, fed))
-            except InputError as error:  # one model may refuse what the others take
+            except InputError as error:
                 failures.add(InputError(f"{spec.name}: {error}"), source.name)
                 results.append(None)
-        rows.append((source.name, size, results))
-        for result in results:
-            if result and as_json:
-                explanation = {"explanation": result.explain()} if explain else {}
-                echo_json({"source": source.name, **result.as_dict(), **explanation})
-            elif result and explain:
-                click.echo(result.explain())
-    if not as_json:
-        for spec in specs:
-            if spec.trust.level in ("assumed", "inferred"):
-                note(f"{spec.name}: settings {spec.trust.settings}")
-    if any(result for _, _, results in rows for result in results) and not as_json and not explain:
-        _print_one_model(rows, specs[0].name) if len(specs) == 1 else _print_models(rows, models)
-    return failures.exit_code
+        yield source.name, size, results
+
+
+def _note_weak_settings(specs: Sequence[ModelSpec]) -> None:
+    for spec in specs:
+        if spec.trust.level in ("assumed", "inferred"):
+            note(f"{spec.name}: settings {spec.trust.settings}")
 
 
 def _print_one_model(rows: Sequence[Row], model: str) -> None:

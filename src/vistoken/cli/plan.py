@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,6 +21,7 @@ from vistoken.errors import InputError, UsageError
 if TYPE_CHECKING:
     from vistoken.geometry import Size
     from vistoken.planning import Plan, Tally
+    from vistoken.spec import EncoderSpec
 
 
 @click.command(
@@ -65,38 +66,35 @@ def command(
     A SOURCE is a size (WIDTHxHEIGHT), a picture, a folder or a glob; without one, the model's own size. Instead of a
     model, bare geometry: a plain ViT with class token from --patch, --dim, --depth and --heads.
     """
-    from vistoken.planning import plan
-
     geometry = {"patch": patch, "dim": dim, "depth": depth, "heads": heads}
     _check_what(models, geometry, mlp)
     failures, fed, given = Failures(), parse_input(input_size), parse_settings(settings)
-
-    def one(model: str | None, size: Size | None) -> Plan:
-        sides = {} if size is None else {"width": size.width, "height": size.height}
-        common = {"input": fed, "batch": batch, "dtype": dtype, "head": head, **sides}
-        if model is None:
-            bare = _bare(geometry, mlp, fed or size)
-            return plan(bare, revision=revision, **common, **given)  # type: ignore[arg-type]
-        return plan(model, revision=revision, **common, **given)  # type: ignore[arg-type]
-
-    plans: list[Plan] = []
+    common = {"input": fed, "batch": batch, "dtype": dtype, "head": head, "revision": revision, **given}
     sizes = _sizes(sources, failures)
+    plans: list[Plan] = []
     for size in sizes:
-        for model in models or (None,):
+        for model in models or (_bare(geometry, mlp, fed or size),):
             try:
-                plans.append(one(model, size))
+                plans.append(_plan(model, size, common))
             except InputError as error:
-                failures.add(error)
+                failures.add(error, str(size or ""))
     if as_json:
         for result in plans:
             echo_json(result.as_dict())
     elif len(plans) == 1:
         _print_one(plans[0])
-    elif len({plan.size for plan in plans}) > 1 and not all(size is None for size in sizes):
+    elif len(sizes) > 1:
         _print_list(plans)
     elif plans:
         _print_side_by_side(plans, models)
     return failures.exit_code
+
+
+def _plan(model: str | EncoderSpec, size: Size | None, common: Mapping[str, Any]) -> Plan:
+    from vistoken.planning import plan
+
+    width, height = (None, None) if size is None else (size.width, size.height)
+    return plan(model, width=width, height=height, **common)
 
 
 def _check_what(models: Sequence[str], geometry: Mapping[str, object], mlp: int | None) -> None:
@@ -121,7 +119,7 @@ def _sizes(sources: Sequence[str], failures: Failures) -> list[Size | None]:
     return list(sizes)
 
 
-def _bare(geometry: Mapping[str, object], mlp: int | None, size: Size | None) -> object:
+def _bare(geometry: Mapping[str, object], mlp: int | None, size: Size | None) -> EncoderSpec:
     from vistoken.geometry import Patch, Size
     from vistoken.planning import bare_encoder
 

@@ -56,6 +56,11 @@ def common_options(command: F) -> F:
     return command
 
 
+# Arguments of the verbs themselves, which a setting must not overrule.
+RESERVED = ("model", "revision", "width", "height", "image", "input", "batch", "dtype", "head", "device", "attention",
+            "pool", "cached")  # fmt: skip
+
+
 def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
     """NAME=VALUE words; a value is JSON where it can be, else text."""
     parsed: dict[str, Any] = {}
@@ -63,6 +68,8 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
         name, equals, value = word.partition("=")
         if not name or not equals:
             raise UsageError(f"--set {word!r}: write NAME=VALUE, for example --set max_pixels=1003520")
+        if name in RESERVED:
+            raise UsageError(f"--set {word}: {name} is no value of a preprocessor; see --help for the options")
         if name in parsed:
             raise UsageError(f"--set {name} is given twice")
         parsed[name] = _json_or_text(value)
