@@ -228,7 +228,7 @@ BAD = [
     (2, ["plan", "-m", CLIP, "--dim", "5"], "not both"),
     (2, ["plan", "-m", CLIP, "--dtype", "bfloat"], "Did you mean bfloat16"),
     (5, ["plan", "-m", QWEN], "counted but not planned"),
-    (5, ["count", "5x5", "-m", "dinov2-bse"], "Did you mean dinov2-"),
+    (5, ["count", "5x5", "-m", "dinov2-bse"], "Did you mean facebook/dinov2-base"),
     (5, ["count", "5x5", "-m", "{tmp}"], "has no config.json"),
     (5, ["count", "5x5", "-m", "{tmp}/notjson"], "config.json is not valid JSON"),
     (5, ["count", "5x5", "-m", "{tmp}/wrongtype"], "config.json: hidden_size is '768'"),
@@ -372,6 +372,37 @@ def test_one_refusing_model_does_not_cost_the_others(run, tmp_path):
     assert code == 3
     assert err.startswith("failed: Qwen/Qwen2.5-VL-7B-Instruct: 20000x2 is longer than 200 times")
     assert out.splitlines()[2].split() == ["20000x2", "20000x2", "50", "-"]
+
+
+def test_one_refusing_model_does_not_cost_the_other_plans(run, tmp_path):
+    native = tmp_path / "native"
+    native.mkdir()
+    (native / "config.json").write_text('{"model_type": "vit"}')
+    (native / "preprocessor_config.json").write_text('{"do_resize": false}')
+    code, out, err = run("plan", "5x5", "-m", "vit-b16-224", "-m", str(native), "-m", "dinov2-b14")
+    assert code == 3
+    assert err.startswith(f"failed: {native}: 5x5 is smaller than one 16x16 patch")
+    assert out.splitlines()[2].split() == ["vit-b16-224", "dinov2-b14"]
+    rows = run("plan", "examples/images", "-m", "vit-b16-224", "--json")[1].splitlines()
+    assert sorted(len(json.loads(row)["sources"]) for row in rows) == [1, 1, 1, 1, 2]
+
+
+def test_input_explains_without_a_preprocessor(run, tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "vit"}')
+    code, out, _ = run("count", "640x480", "-m", str(tmp_path), "--input", "64x32", "--explain")
+    assert code == 0
+    assert "view rule skipped: input 64x32" in out
+
+
+def test_a_turned_picture_is_drawn_upright(run, tmp_path):
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.open(ROCKET).save(tmp_path / "turned.jpg", exif=exif)
+    code, out, _ = run("look", str(tmp_path / "turned.jpg"), "-m", FRONT, "-o", str(tmp_path / "o.png"))
+    assert code == 0
+    assert "40 x 26 = 1,040 patches" in out
 
 
 def test_a_loop_of_links_ends(run, tmp_path):

@@ -177,13 +177,18 @@ def test_patches_are_cut_in_raster_order():
     assert torch.equal(packed.patches, torch.stack(wanted))
 
 
-@pytest.mark.parametrize("name", ["vit", "deit", "clip-gelu", "siglip", "naflex", "dinov2", "dinov2-registers"])
+@pytest.mark.parametrize(
+    "name", ["vit", "deit", "clip-gelu", "siglip", "naflex", "dinov2", "dinov2-registers", "vistoken/front-end"]
+)
 def test_count_equals_what_encode_returns(name):
-    """200 random sizes a family, from 1x1 to thin ones."""
-    folder, encoder = twin(name).folder, encoder_of(name)
-    generator = np.random.default_rng(NAMES.index(name))
+    """200 random sizes a family, from 1x1 to thin ones; the front end needs a patch of 16 pixels."""
+    folder = name if "/" in name else twin(name).folder
+    encoder = Encoder.from_pretrained(folder)
+    generator = np.random.default_rng(len(name))
     sides = np.exp(generator.uniform(0, np.log(400), (200, 2))).astype(int)
     sides[:4] = [(1, 1), (1, 60), (300, 3), (7, 13)]
+    if "/" in name:
+        sides = np.maximum(sides, 16)
     images = [generator.integers(0, 256, (height, width, 3), dtype=np.uint8) for height, width in sides.tolist()]
     for (height, width), result in zip(sides.tolist(), encoder.stream(images), strict=True):
         counted = count(folder, width=width, height=height)
@@ -197,6 +202,21 @@ def test_input_feeds_the_encoder_directly():
     [result] = encoder.encode([PHOTOGRAPHS[0]], input="140x98")
     assert (result.grids[0].rows, result.grids[0].cols) == (7, 10)
     assert count(twin("dinov2").folder, width=512, height=512, input="140x98").patches == len(result.patches)
+
+
+def test_a_turned_picture_is_turned_once(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.open(PHOTOGRAPHS[-1]).save(tmp_path / "turned.jpg", exif=exif)
+    from vistoken import pixels as pixel_module
+
+    loaded = pixel_module.load(tmp_path / "turned.jpg")
+    encoder = Encoder.from_pretrained("vistoken/front-end")
+    one, other = encoder.encode([tmp_path / "turned.jpg", loaded])
+    assert str(one.grids[0]) == "40 x 26"
+    assert one.grids == other.grids
+    assert torch.equal(one.patches, other.patches)
+    assert count("vistoken/front-end", image=loaded).views == one.views
 
 
 def test_boxes_of_a_centre_crop_lie_in_its_middle():
@@ -236,21 +256,25 @@ def test_embed_without_a_pooled_vector_says_so():
 
 @pytest.mark.parametrize("name", ["vit", "clip-projected", "siglip", "dinov2-registers", "siglip-no-head"])
 def test_pooling_by_choice(name):
-    """The mean over the patches and the class token, after the last norm, prefix tokens left out."""
-    images = pixels((80, 56), (twin(name).own,) * 2, (43, 101))
-    own, mean = encoder_of(name), encoder_of(name, pool="mean")
-    for one, other in zip(own.encode_pixels(images), mean.encode_pixels(images), strict=True):
-        assert torch.equal(one.patches, other.patches)
-        normed = own.module.norm(one.patches) if own.module.spec.final_norm == "pooled" else one.patches
-        close(other.pooled, normed.mean(0), 1e-5)
+    """Mean over the patches and class token of the reference's own tokens, after its last norm; prefix tokens out."""
+    t, mean = twin(name), encoder_of(name, pool="mean")
+    prefix = mean.module.spec.prefix_tokens
+    norm = t.module.vision_model.post_layernorm if name == "clip-projected" else torch.nn.Identity()
+    for image in pixels((80, 56), (t.own, t.own), (43, 101)):
+        with torch.no_grad():
+            normed = norm(t.forward(image[None])[0][0])
+        close(mean.encode_pixels([image])[0].pooled, normed[prefix:].mean(0))
+        if prefix:
+            close(encoder_of(name, pool="cls").encode_pixels([image])[0].pooled, normed[0])
+        if name == "siglip":
+            close(encoder_of(name, pool="attention").encode_pixels([image])[0].pooled, t.forward(image[None])[1][0])
     assert mean.embed(PHOTOGRAPHS[:1]).shape == (1, 48)
-    if own.module.spec.prefix:
-        [result] = encoder_of(name, pool="cls").encode_pixels(images[:1])
-        cls = result.prefix["cls"]
-        close(result.pooled, (own.module.norm(cls) if name == "clip-projected" else cls)[0], 1e-5)
-    else:
+    if not prefix:
         with pytest.raises(UsageError, match="needs a class token"):
             encoder_of(name, pool="cls")
+    if name != "siglip":
+        with pytest.raises(UsageError, match="needs weights of a pooling head"):
+            encoder_of(name, pool="attention")
 
 
 @pytest.mark.gpu

@@ -236,7 +236,7 @@ def test_a_header_beyond_all_sizes(tmp_path):
 def test_files_in_memory():
     data = io.BytesIO(PHOTOGRAPHS[-1].read_bytes())
     assert str(sources.image_size(data)) == "640x427"
-    with pytest.raises(InputError, match="a BytesIO: not a picture"):
+    with pytest.raises(InputError, match=r"picture in memory \(BytesIO\): not a picture"):
         sources.image_size(io.BytesIO(b"text"))
 
 

@@ -28,7 +28,7 @@ def test_parameters_equal_the_library_by_part(name):
     assert plan(name).params.total == wanted["total"]
 
 
-def test_every_shape_of_the_issue_is_among_the_counts():
+def test_well_known_totals():
     assert len(COUNTS) >= 45
     assert plan("vit-b16-224").params.total == 85_798_656
     assert plan("siglip-so400m14-384").params.total == 428_225_600
@@ -152,7 +152,7 @@ def test_multiply_adds_of_naflex_equal_torchs_counter(hf, grid):
     assert sum(step.macs for step in steps) - blocks + blocks * 2 // 12 == counted
 
 
-# Hand counts confirmed to the unit by torch's operator counter on eager attention (cost-model sheet, 1.1).
+# Counted by hand, and confirmed to the unit by torch's operator counter on eager attention.
 TRUTHS = [
     ("vit-b16-224", {"head": 1000}, 17_563_828_224),
     ("vit-b16-224", {}, 17_563_060_224),
@@ -193,7 +193,7 @@ def test_rows_sum_to_totals_and_batches_scale(height, width, depth, dim, heads, 
 
 
 def test_a_block_has_12_d_squared_and_13_d_parameters():
-    """Not "12 D^2 + 3k", as introductory texts say (encoders sheet, section 6)."""
+    """Not "12 D^2 + 3k", as introductory texts say."""
     rows = dict(plan("vit-b16-224").params.rows)
     assert rows["blocks"] // 12 == 12 * 768**2 + 13 * 768 == 7_087_872
 

@@ -225,6 +225,22 @@ def test_the_hub_cache_layout_loads(tmp_path, monkeypatch):
     assert torch.equal(encoder.encode_pixels([image])[0].patches, load(source).encode_pixels([image])[0].patches)
 
 
+def test_the_files_of_a_built_in_name_win(tmp_path, monkeypatch):
+    """The module is built from the files, not from what is built in; a folder with them gives the same."""
+    from test_registry import cache_of
+
+    source = Path(twin("dinov2").folder)
+    config = json.loads((source / "config.json").read_text()) | {"layer_norm_eps": 1e-3, "hidden_act": "quick_gelu"}
+    files = {name: (source / name).read_bytes() for name in ("preprocessor_config.json", "model.safetensors")}
+    snapshot = cache_of(tmp_path, monkeypatch, "facebook/dinov2-small", {"config.json": config, **files})
+    encoder = Encoder.from_pretrained("dinov2-s14")
+    assert encoder.module.spec == encoder.spec.encoder
+    assert encoder.module.spec.mlp.activation == "quick_gelu"
+    assert any("encoder mlp" in text for text in encoder.spec.notes)
+    image = torch.randn(3, 70, 70)
+    close(encoder.encode_pixels([image])[0].patches, load(snapshot).encode_pixels([image])[0].patches, 1e-6)
+
+
 def test_weights_that_are_not_at_hand_say_where_they_could_be():
     with pytest.raises(ModelError, match=r"facebook/dinov2-base could not be had(.|\n)*Give a folder"):
         Encoder.from_pretrained("facebook/dinov2-base")

@@ -6,6 +6,7 @@
     |- InputError      one input could not be read or cut into patches     exit 3
     |- OutputError     the result could not be written                     exit 4
     |- ModelError      a model is unknown, or its files are wrong          exit 5
+    |  |- NotAtHand       the files of a hub model cannot be had
     |  |- ConfigError      config.json and its companions
     |  '- WeightsError     the safetensors files
     '- MissingExtra    an optional library is not installed                exit 2
@@ -51,6 +52,10 @@ class ModelError(VistokenError):
     exit_code = 5
 
 
+class NotAtHand(ModelError):
+    """The files of a hub model are neither in the cache nor to be fetched."""
+
+
 class ConfigError(ModelError):
     """A configuration file is missing, unreadable, or has an impossible value."""
 
@@ -74,6 +79,9 @@ def did_you_mean(given: object, known: Iterable[str], limit: int = 3) -> str:
     """
     import difflib  # only on the way to an error message
 
-    by_lower = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(str(given).lower(), list(by_lower), n=limit, cutoff=0.6)
-    return f" Did you mean {' or '.join(by_lower[name] for name in close)}?" if close else ""
+    names = list(known)
+    # A hub id is also meant by what stands behind its organisation.
+    by_word = {name.lower().rpartition("/")[2]: name for name in names} | {name.lower(): name for name in names}
+    close = difflib.get_close_matches(str(given).lower(), list(by_word), n=limit, cutoff=0.6)
+    meant = dict.fromkeys(by_word[word] for word in close)
+    return f" Did you mean {' or '.join(meant)}?" if meant else ""

@@ -38,6 +38,11 @@ class Label:
     level: Level
     evidence: str
 
+    @property
+    def weak(self) -> bool:
+        """Whether it is only inferred or assumed."""
+        return LEVELS.index(self.level) < LEVELS.index("measured by third parties")
+
     def __str__(self) -> str:
         return f"{self.level} ({self.evidence})"
 

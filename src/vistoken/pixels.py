@@ -50,7 +50,9 @@ def load(picture: Picture, max_pixels: int = MAX_PIXELS) -> Image.Image:
         if image is not picture:
             image.close()
     method = _upright(turn)
-    return rgb if method is None else rgb.transpose(method)
+    upright = rgb if method is None else rgb.transpose(method)
+    upright.info = {}  # its orientation would turn it again
+    return upright
 
 
 def _upright(orientation: int) -> Image.Transpose | None:

@@ -17,14 +17,13 @@ from itertools import chain
 from typing import Any
 
 from vistoken.configs import Config, read_json
-from vistoken.errors import ConfigError, MissingExtra, ModelError, SettingError, UsageError, did_you_mean
+from vistoken.errors import ConfigError, MissingExtra, ModelError, NotAtHand, SettingError, UsageError, did_you_mean
 from vistoken.family import Family, Published, Reading
 from vistoken.model_spec import Label, ModelSpec, Origin, Trust
 
 ENTRY_POINTS = "vistoken.families"
 _FOLDER = os.path.join(os.path.dirname(__file__), "families")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
-_BUILT_IN = "built in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +169,9 @@ def _registered() -> tuple[tuple[str, Family], ...]:
 
 
 def _built_in(family: Family, model: Published, settings: Mapping[str, Any]) -> ModelSpec:
-    config = Config(model.config, _BUILT_IN)
-    preprocessor = Config(model.preprocessor, _BUILT_IN, overrides=_checked(settings, family, model.name))
+    where = f"built in, {model.settings.level}"
+    config = Config(model.config, where)
+    preprocessor = Config(model.preprocessor, where, overrides=_checked(settings, family, model.name))
     return _describe(model.name, family, config, preprocessor, model.settings)
 
 
@@ -228,7 +228,8 @@ def _from_hub(
     try:
         folder = snapshot_download(hub_id, revision=revision, allow_patterns=patterns, local_files_only=cached)
     except LocalEntryNotFoundError:
-        raise _unfetched(hub_id, known, "they are not in the hub's cache, and the hub was not reached") from None
+        reason = "they are not in the hub's cache" + ("" if cached else ", and the hub was not reached")
+        raise _unfetched(hub_id, known, reason) from None
     except (OSError, HfHubHTTPError, ValueError) as error:
         raise _unfetched(hub_id, known, (str(error).strip() or type(error).__name__).splitlines()[0]) from None
     found = _from_folder(hub_id, folder, settings)
@@ -236,9 +237,9 @@ def _from_hub(
     return replace(found, spec=replace(found.spec, notes=notes))
 
 
-def _unfetched(hub_id: str, known: tuple[Family, Published] | None, reason: str) -> ModelError:
+def _unfetched(hub_id: str, known: tuple[Family, Published] | None, reason: str) -> NotAtHand:
     hint = "" if known else did_you_mean(hub_id, _all_names())
-    return ModelError(
+    return NotAtHand(
         f"the files of {hub_id} could not be had: {reason}\n"
         f"Give a folder that holds them, or one of `vistoken models`.{hint}"
     )
@@ -254,7 +255,9 @@ def _describe(name: str, family: Family, config: Config, preprocessor: Config | 
     if preprocessor and preprocessor.overrides:
         names = ", ".join(preprocessor.overrides)
         settings = Label(settings.level, f"{settings.evidence}; {names} set by the caller")
-    origins = {entry[0]: Origin(*entry) for part in (config, preprocessor) if part for entry in part.origins}
+    origins = {
+        (entry[0], entry[2]): Origin(*entry) for part in (config, preprocessor) if part for entry in part.origins
+    }
     return ModelSpec(
         name=name, family=family.name, encoder=reading.encoder, rule=reading.rule, pixels=reading.pixels,
         prompt=reading.prompt, trust=Trust(family.rule, settings), origins=tuple(origins.values()),

@@ -190,7 +190,7 @@ def picture_name(picture: object) -> str:
     if isinstance(picture, str | os.PathLike):
         return os.fspath(picture) if isinstance(picture, str) else str(picture)
     name = getattr(picture, "filename", None) or getattr(picture, "name", None)
-    return name if isinstance(name, str) and name else f"a {type(picture).__name__}"
+    return name if isinstance(name, str) and name else f"picture in memory ({type(picture).__name__})"
 
 
 def _reason(error: BaseException) -> str:

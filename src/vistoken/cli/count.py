@@ -99,7 +99,7 @@ def _rows(sources: Sequence[str], specs: Sequence[ModelSpec], fed: Size | None, 
 
 def _note_weak_settings(specs: Sequence[ModelSpec]) -> None:
     for spec in specs:
-        if spec.trust.level in ("assumed", "inferred"):
+        if spec.trust.settings.weak:
             note(f"{spec.name}: settings {spec.trust.settings}")
 
 

@@ -42,7 +42,7 @@ Examples:
 @click.option("--device", help="Where to run, for example cuda.  [default: cpu]")
 @click.option("--dtype", default="float32", show_default=True, help="float32 or bfloat16.")
 @click.option("--attention", default="sdpa", show_default=True, help="The engine: sdpa or reference.")
-@click.option("--pool", default="own", show_default=True, help="The pooled vector: own, cls or mean.")
+@click.option("--pool", default="own", show_default=True, help="The pooled vector: own, cls, mean or attention.")
 @click.option(
     "--max-tokens", type=click.IntRange(min=1), default=8192, show_default=True, help="Tokens encoded at once."
 )

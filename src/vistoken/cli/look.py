@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vistoken.cli.shared import common_options, echo_json, model_option, parse_input, parse_settings
-from vistoken.errors import ModelError, UsageError
+from vistoken.errors import ModelError, NotAtHand, UsageError
 from vistoken.files import check_writable, whole_file
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def command(
     positions are and the norms of the tokens; else the drawing says what is missing.
     """
     if numbers:
-        if sources or models or output or input_size or settings or revision or as_json:
+        if any((sources, models, output, input_size, settings, revision, as_json, max_image_pixels)):
             raise UsageError("--numbers shows a toy picture of its own: leave out IMAGE and all other options")
         return _numbers()
     if len(sources) != 1 or models is None or output is None:
@@ -74,7 +74,7 @@ def command(
     with whole_file(output) as temporary:
         drawing.save(temporary, format="PNG")
     if as_json:
-        echo_json({"source": sources[0], "output": output, **result.as_dict()})
+        echo_json({"source": sources[0], "output": output, "missing": missing or None, **result.as_dict()})
     else:
         click.echo(result.explain())
         click.echo(f"\n{output}: {drawing.width}x{drawing.height}")
@@ -109,12 +109,13 @@ def _features(
         return None, f"positions and norms: they need {error.name}, pip install 'vistoken[encode]'"
     try:
         encoder = Encoder.from_pretrained(model, revision, cached=True, **settings)
+        tokens = next(encoder.stream([picture], input=fed, max_image_pixels=picture.width * picture.height))
+    except NotAtHand:
+        return None, "positions and norms: no weights at hand for this model"
     except ModelError as error:
-        hint = "" if "hub's cache" in str(error) else f" ({str(error).splitlines()[0]})"
-        return None, f"positions and norms: no weights at hand for this model{hint}"
+        return None, f"positions and norms: {str(error).splitlines()[0]}"
     from vistoken.looking import Features
 
-    [tokens] = encoder.encode([picture], input=fed)
     positions = encoder.module.embed.position.vectors(tokens.grids[0])
     first = tokens.patches[: tokens.grids[0].patches]
     return Features(

@@ -71,22 +71,25 @@ def command(
     failures, fed, given = Failures(), parse_input(input_size), parse_settings(settings)
     common = {"input": fed, "batch": batch, "dtype": dtype, "head": head, "revision": revision, **given}
     sizes = _sizes(sources, failures)
-    plans: list[Plan] = []
-    for size in sizes:
+    plans: list[tuple[str, Plan]] = []
+    for size, names in sizes.items():
         for model in models or (_bare(geometry, mlp, fed or size),):
+            label = model if isinstance(model, str) else "bare geometry"
             try:
-                plans.append(_plan(model, size, common))
-            except InputError as error:
-                failures.add(error, str(size or ""))
-    if as_json:
-        for result in plans:
-            echo_json(result.as_dict())
-    elif len(plans) == 1:
-        _print_one(plans[0])
+                plans.append((label, _plan(model, size, common)))
+            except InputError as error:  # one model may refuse what the others take
+                failures.add(InputError(f"{label}: {error}"))
+                continue
+            if as_json:
+                echo_json({"sources": names, **plans[-1][1].as_dict()})
+    if as_json or not plans:
+        return failures.exit_code
+    if len(plans) == 1:
+        _print_one(plans[0][1])
     elif len(sizes) > 1:
         _print_list(plans)
-    elif plans:
-        _print_side_by_side(plans, models)
+    else:
+        _print_side_by_side(plans)
     return failures.exit_code
 
 
@@ -106,17 +109,17 @@ def _check_what(models: Sequence[str], geometry: Mapping[str, object], mlp: int 
         raise UsageError(what if len(missing) == len(geometry) else f"bare geometry lacks {' and '.join(missing)}")
 
 
-def _sizes(sources: Sequence[str], failures: Failures) -> list[Size | None]:
-    """The sizes of all sources, each once; None, the model's own size, where there is no source."""
+def _sizes(sources: Sequence[str], failures: Failures) -> dict[Size | None, list[str]]:
+    """Each size once, with the sources that have it; None, the model's own size, where there is no source."""
     if not sources:
-        return [None]
-    sizes: dict[Size | None, None] = {}
+        return {None: []}
+    sizes: dict[Size | None, list[str]] = {}
     for source in failures.expand(sources):
         try:
-            sizes[source.size] = None
+            sizes.setdefault(source.size, []).append(source.name)
         except InputError as error:
-            failures.add(error)
-    return list(sizes)
+            failures.add(error, source.name)
+    return sizes
 
 
 def _bare(geometry: Mapping[str, object], mlp: int | None, size: Size | None) -> EncoderSpec:
@@ -166,21 +169,23 @@ def _print_one(plan: Plan) -> None:
     click.echo(f"weights  {mebibytes(plan.memory.total)} ({plan.memory.convention})")
 
 
-def _print_list(plans: Sequence[Plan]) -> None:
+def _print_list(plans: Sequence[tuple[str, Plan]]) -> None:
     """Several sizes: one line each; sizes that several pictures share appear once."""
     header = ["model", "size", "tokens", "parameters", "multiply-adds", "FLOPs", "weights"]
     rows = [
-        [plan.model, str(plan.size), f"{plan.tokens:,}", millions(plan.params.total), scaled(plan.macs.total),
+        [
+            label, str(plan.size), f"{plan.tokens:,}", millions(plan.params.total), scaled(plan.macs.total),
          scaled(plan.flops.total), mebibytes(plan.memory.total)]
-        for plan in plans
+        for label, plan in plans
     ]  # fmt: skip
-    click.echo(f"batch {plans[0].batch}, weights {plans[0].dtype}; each size once\n")
+    click.echo(f"batch {plans[0][1].batch}, weights {plans[0][1].dtype}; each size once\n")
     print_table(header, rows)
 
 
-def _print_side_by_side(plans: Sequence[Plan], names: Sequence[str]) -> None:
+def _print_side_by_side(pairs: Sequence[tuple[str, Plan]]) -> None:
+    plans = [plan for _, plan in pairs]
     click.echo(f"batch {plans[0].batch}, weights {plans[0].dtype}\n")
-    header = ["", *names]
+    header = ["", *(label for label, _ in pairs)]
     rows = [
         ["size", *(str(plan.size) for plan in plans)],
         ["tokens a picture", *(f"{plan.tokens:,}" for plan in plans)],

@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 def explain(result: TokenCount) -> str:
     """A numbered list of steps that ends in the sum, then how far the result can be trusted."""
     spec = result.spec
-    rule = spec.known_rule()
-    chosen = f"view rule ({rule.kind}): {rule}" if result.input is None else f"view rule skipped: input {result.input}"
+    if result.input is None:
+        rule = spec.known_rule()
+        chosen = f"view rule ({rule.kind}): {rule}"
+    else:
+        chosen = f"view rule skipped: input {result.input}"
     steps = [f"the picture's size, upright: {result.size}", chosen]
     if not any(view.steps for view in result.views):
         steps.append("nothing is resized")

@@ -17,7 +17,7 @@ from vistoken.encoding.model import VisionEncoder
 from vistoken.encoding.output import ImageTokens, to_numpy
 from vistoken.encoding.packing import pack
 from vistoken.encoding.weights import load_weights
-from vistoken.errors import InputError, ModelError, UsageError, VistokenError, did_you_mean
+from vistoken.errors import ConfigError, InputError, ModelError, UsageError, VistokenError, did_you_mean
 from vistoken.geometry import Size, offsets
 from vistoken.model_spec import ModelSpec, PixelSpec
 from vistoken.sources import picture_name
@@ -80,21 +80,16 @@ class Encoder:
 
         Raises `ModelError` for an unknown model, `ConfigError` and `WeightsError` for files that are wrong.
         """
+        place = _device(device)
         found = registry.find(model, settings=settings, revision=revision, series=False, cached=cached)
-        spec, place = _encoder_spec(found.spec), _device(device)
-        with torch.device("meta"):
-            module = VisionEncoder(spec, attention, pool).to(_dtype(dtype))
-        _check_memory(module, found.spec.name)
-        if isinstance(found.family.weights, Seeded):
-            module = module.to_empty(device="cpu")
-            seed_parameters(module, found.family.weights.seed)
-        else:
-            # Now with weights: the description above was worth knowing before anything large is fetched.
+        _encoder_spec(found.spec)  # what cannot be encoded is refused before anything large is fetched
+        if not isinstance(found.family.weights, Seeded):
+            # With the files, whose values win over what is built in.
             found = registry.find(model, settings=settings, revision=revision, files=True, cached=cached)
-            assert isinstance(found.family.weights, WeightNames)  # a family with an encoder names its weights
-            assert found.folder is not None
-            load_weights(module, found.folder, found.family.weights)
-        return cls(found.spec, module.to(place))
+        with torch.device("meta"):
+            module = VisionEncoder(_encoder_spec(found.spec), attention, pool).to(_dtype(dtype))
+        _check_memory(module, found.spec.name)
+        return cls(found.spec, _fill(module, found).to(place))
 
     # ------------------------------------------------------------ pictures
 
@@ -122,6 +117,7 @@ class Encoder:
             kind = type(images).__name__
             raise UsageError(f"images is one {kind}: give a list of pictures, for example encode(['photo.jpg'])")
         fed = None if input is None else Size.of(input)
+        _pixels(self.spec)
 
         def prepared() -> Iterator[Prepared]:
             for index, image in enumerate(images):
@@ -230,6 +226,19 @@ class Encoder:
         return ImageTokens(patches, prefix, vector, picture.views, picture.name, self.module.attention)
 
 
+def _fill(module: VisionEncoder, found: registry.Found) -> VisionEncoder:
+    """Give a module on the meta device its values: from the family's seed, or from the model's files."""
+    match found.family.weights:
+        case Seeded(seed):
+            module = module.to_empty(device="cpu")
+            seed_parameters(module, seed)
+        case WeightNames() as names if found.folder is not None:
+            load_weights(module, found.folder, names)
+        case _:
+            raise ModelError(f"{found.spec.name} has no weights to load: the family {found.family.name} names none")
+    return module
+
+
 def normalise(image: np.ndarray, pixels: PixelSpec) -> Tensor:
     """(H, W, 3) bytes -> (3, H, W) float32: (value * scale - mean) / std.
 
@@ -263,8 +272,11 @@ def _encoder_spec(spec: ModelSpec) -> EncoderSpec:
 
 
 def _pixels(spec: ModelSpec) -> PixelSpec:
-    spec.known_rule()
-    assert spec.pixels is not None  # a rule and its pixel values are read together
+    if spec.pixels is None:
+        raise ConfigError(
+            f"{spec.name} has no preprocessor_config.json, so mean and std of its pixels are unknown: "
+            "put the file beside config.json, or use encode_pixels"
+        )
     return spec.pixels
 
 
@@ -283,6 +295,8 @@ def _device(device: str | torch.device | None) -> torch.device:
 def _check_memory(module: VisionEncoder, name: str) -> None:
     """Refuse a description whose parameters cannot fit this machine, before anything is allocated."""
     wanted = sum(parameter.numel() * parameter.element_size() for parameter in module.parameters())
+    if not hasattr(os, "sysconf"):  # Windows, which says so by failing to allocate
+        return
     there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if wanted > there:
         raise ModelError(

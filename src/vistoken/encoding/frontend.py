@@ -52,8 +52,9 @@ class PatchEmbed(nn.Module):
         super().__init__()
         if method not in ("conv", "linear"):
             raise UsageError(f"method is {method!r}: it must be 'conv' or 'linear'")
-        if type(dim) is not int or dim < 1:
-            raise UsageError(f"dim is {dim!r}: it must be a whole number of at least 1")
+        for name, value in (("dim", dim), ("channels", channels)):
+            if type(value) is not int or value < 1:
+                raise UsageError(f"{name} is {value!r}: it must be a whole number of at least 1")
         self.size, self.method = Patch.of(patch), method
         self.weight = nn.Parameter(torch.empty(dim, channels, self.size.height, self.size.width))
         self.bias = nn.Parameter(torch.empty(dim)) if bias else None
@@ -112,9 +113,8 @@ class Embedding(nn.Module):
             return patches if vectors is None else patches + vectors.to(patches)
         tokens = torch.cat([prefix.expand(len(patches), -1, -1), patches], dim=1)
         if vectors is not None:
-            tokens[:, len(prefix) :] += vectors.to(
-                tokens
-            )  # in place: the tensor is new, and copies cost more than sums
+            # In place: the tensor is new, and a copy costs more than the sum.
+            tokens[:, len(prefix) :] += vectors.to(tokens)
         return tokens
 
     def prefix_tokens(self) -> Tensor | None:

@@ -38,7 +38,7 @@ class VisionEncoder(nn.Module):
         spec: the description that everything is built from.
         attention: the engine, "sdpa" or "reference".
         pool: the family's "own" pooled vector, or by choice the class token ("cls") or the "mean" over the patches,
-            both after the last norm.
+            both after the last norm, or "attention" where that is the family's own.
     """
 
     def __init__(self, spec: EncoderSpec, attention: str = "sdpa", pool: str = "own") -> None:

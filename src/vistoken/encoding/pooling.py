@@ -18,7 +18,7 @@ from vistoken.errors import UsageError, did_you_mean
 from vistoken.geometry import offsets
 from vistoken.spec import AttentionPool, ClassPool, ClassToken, EncoderSpec, MeanPool, NoPool, PlainMlp, ProjectedClass
 
-POOLS = ("own", "cls", "mean")
+POOLS = ("own", "cls", "mean", "attention")
 
 
 class NoPooling(nn.Module):
@@ -104,12 +104,18 @@ def build_pool(spec: EncoderSpec, attend: Engine) -> nn.Module:
 
 
 def choose_pooling(spec: EncoderSpec, own: nn.Module, choice: str) -> nn.Module:
-    """The family's own pooling ("own"), or one without parameters by choice: "cls" or "mean" over the patches.
+    """The family's own pooling ("own"), or by choice the class token ("cls"), the "mean" over the patches, "attention".
 
-    Attention pooling has weights, so it is there only as a family's own. Raises `UsageError` for another word, or for
-    "cls" without a class token.
+    Attention pooling has weights, so it is there only where it is the family's own. Raises `UsageError` for another
+    word, and for what this encoder lacks.
     """
     if choice == "own":
+        return own
+    if choice == "attention":
+        if not isinstance(own, AttentionPooling):
+            raise UsageError(
+                "pool 'attention' needs weights of a pooling head, which this encoder lacks: choose own or mean"
+            )
         return own
     if choice == "mean":
         return MeanPooling(spec.prefix_tokens)

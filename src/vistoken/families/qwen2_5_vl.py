@@ -80,8 +80,8 @@ FAMILY = Family(
     examples=(
         Example("qwen2.5-vl-7b", 1280, 720, 4784, 1196, "Qwen2VLImageProcessorPil: grid 1 x 52 x 92, merged 2 x 2"),
         # 70 / 28 = 2.5 rounds to 2, 98 / 28 = 3.5 rounds to 4: ties go to even.
-        Example("qwen2.5-vl-7b", 98, 70, 32, 8, "ties to even, token-rules trap 1"),
+        Example("qwen2.5-vl-7b", 98, 70, 32, 8, "smart_resize: 70 / 28 = 2.5 and 98 / 28 = 3.5 round to even"),
         # A side under half a token becomes 0, the area is under the minimum, and the picture is enlarged.
-        Example("qwen2.5-vl-7b", 1200, 6, 116, 29, "token-rules trap 6; the vendor's own utility gives 43"),
+        Example("qwen2.5-vl-7b", 1200, 6, 116, 29, "smart_resize, minimum branch; the vendor's own utility gives 43"),
     ),
 )  # fmt: skip

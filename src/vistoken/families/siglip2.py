@@ -105,7 +105,7 @@ FAMILY = Family(
     settings=("max_num_patches", "resample", "image_mean", "image_std"),
     weights=WEIGHTS,
     examples=(
-        Example("siglip2-b16-naflex", 1, 1, 49, 49, "the search stops at scale 100: 7 x 7 (token-rules trap 7)"),
+        Example("siglip2-b16-naflex", 1, 1, 49, 49, "get_image_size_for_max_num_patches stops at scale 100: 7 x 7"),
         Example("siglip2-b16-naflex", 1280, 720, 252, 252, "Siglip2ImageProcessorPil: 12 x 21"),
     ),
 )
