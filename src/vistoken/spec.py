@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vistoken.errors import UsageError
-from vistoken.geometry import Grid, Patch
+from vistoken.geometry import Grid, Patch, offsets
 
 # ---------------------------------------------------------------- prefix tokens
 
@@ -237,6 +237,14 @@ class EncoderSpec:
     @property
     def prefix_tokens(self) -> int:
         return sum(token.count for token in self.prefix)
+
+    @property
+    def prefix_places(self) -> dict[str, slice]:
+        """Where each kind of prefix token stands at the head of a sequence, by its key."""
+        starts = offsets(token.count for token in self.prefix)
+        return {
+            token.key: slice(start, end) for token, start, end in zip(self.prefix, starts, starts[1:], strict=False)
+        }
 
     @property
     def pooled_dim(self) -> int | None:

@@ -20,6 +20,7 @@ from vistoken.cli.shared import (
 )
 from vistoken.errors import InputError, MissingExtra
 from vistoken.files import check_writable
+from vistoken.pixels import MAX_PIXELS
 
 if TYPE_CHECKING:
     from vistoken.encoding import ImageTokens
@@ -47,7 +48,11 @@ Examples:
     "--max-tokens", type=click.IntRange(min=1), default=8192, show_default=True, help="Tokens encoded at once."
 )
 @click.option(
-    "--max-image-pixels", type=click.IntRange(min=1), help="Largest picture to decode.  [default: 67,108,864]"
+    "--max-image-pixels",
+    type=click.IntRange(1),
+    default=MAX_PIXELS,
+    show_default=True,
+    help="Largest picture to decode.",
 )
 def command(
     sources: tuple[str, ...],
@@ -62,7 +67,7 @@ def command(
     attention: str,
     pool: str,
     max_tokens: int,
-    max_image_pixels: int | None,
+    max_image_pixels: int,
 ) -> int:
     """Turn pictures into tokens: patch tokens, prefix tokens, the pooled vector and the grid of each.
 
@@ -79,7 +84,6 @@ def command(
     encoder = Encoder.from_pretrained(models, revision, device, dtype, attention, pool, **given)
     for text in encoder.spec.notes:
         note(text)
-    largest = {} if max_image_pixels is None else {"max_image_pixels": max_image_pixels}
 
     def prepared() -> Iterator[Prepared]:
         """Every picture that can be used; the others are failures, and the run goes on."""
@@ -88,7 +92,7 @@ def command(
                 source.check()
                 if not source.is_picture:
                     raise InputError(f"{source.name}: encoding needs a picture, not a size")
-                yield encoder.prepare(source.name, input=fed, **largest)
+                yield encoder.prepare(source.name, input=fed, max_image_pixels=max_image_pixels)
             except InputError as error:
                 failures.add(error, source.name)
 

@@ -10,6 +10,7 @@ import click
 from vistoken.cli.shared import common_options, echo_json, model_option, parse_input, parse_settings
 from vistoken.errors import ModelError, NotAtHand, UsageError
 from vistoken.files import check_writable, whole_file
+from vistoken.pixels import MAX_PIXELS
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -33,7 +34,13 @@ Examples:
 @model_option(required=False, multiple=False)
 @click.option("-o", "--output", metavar="FILE.png", help="Where to draw.")
 @common_options
-@click.option("--max-image-pixels", type=click.IntRange(1), help="Largest picture to decode.  [default: 67,108,864]")
+@click.option(
+    "--max-image-pixels",
+    type=click.IntRange(1),
+    default=MAX_PIXELS,
+    show_default=True,
+    help="Largest picture to decode.",
+)
 @click.option("--numbers", is_flag=True, help="An 8x8 toy picture step by step, in numbers.")
 def command(
     sources: tuple[str, ...],
@@ -43,7 +50,7 @@ def command(
     settings: tuple[str, ...],
     revision: str | None,
     as_json: bool,
-    max_image_pixels: int | None,
+    max_image_pixels: int,
     numbers: bool,
 ) -> int:
     """Draw a picture as the model sees it: the views, the grid over it with token numbers, the sequence.
@@ -52,7 +59,7 @@ def command(
     positions are and the norms of the tokens; else the drawing says what is missing.
     """
     if numbers:
-        if any((sources, models, output, input_size, settings, revision, as_json, max_image_pixels)):
+        if any((sources, models, output, input_size, settings, revision, as_json, max_image_pixels != MAX_PIXELS)):
             raise UsageError("--numbers shows a toy picture of its own: leave out IMAGE and all other options")
         return _numbers()
     if len(sources) != 1 or models is None or output is None:
@@ -67,7 +74,7 @@ def command(
     given, fed = parse_settings(settings), parse_input(input_size)
     spec = registry.describe(models, settings=given, revision=revision)
     [source] = _one_picture(sources[0])
-    picture = pixels.load(source.name, max_image_pixels or pixels.MAX_PIXELS)
+    picture = pixels.load(source.name, max_image_pixels)
     result = count_views(spec, pixels.size_of(picture), fed)
     features, missing = _features(models, revision, given, picture, fed) if spec.encoder else (None, "")
     drawing = draw(picture, result, features, missing)

@@ -15,10 +15,10 @@ from vistoken import pixels, registry
 from vistoken.encoding.frontend import seed_parameters
 from vistoken.encoding.model import VisionEncoder
 from vistoken.encoding.output import ImageTokens, to_numpy
-from vistoken.encoding.packing import pack
+from vistoken.encoding.packing import check_image, pack
 from vistoken.encoding.weights import load_weights
 from vistoken.errors import ConfigError, InputError, ModelError, UsageError, VistokenError, did_you_mean
-from vistoken.geometry import Size, offsets
+from vistoken.geometry import Size
 from vistoken.model_spec import ModelSpec, PixelSpec
 from vistoken.sources import picture_name
 from vistoken.spec import EncoderSpec
@@ -156,11 +156,7 @@ class Encoder:
         patch = self.module.spec.patch
         prepared = []
         for index, image in enumerate(images):
-            if not isinstance(image, Tensor) or not image.is_floating_point():
-                kind = image.dtype if isinstance(image, Tensor) else type(image).__name__
-                raise InputError(f"image {index} is {kind}: it must be a float tensor, resized and normalised")
-            if image.ndim != 3 or 0 in image.shape:
-                raise InputError(f"image {index} has shape {tuple(image.shape)}: it must be (3, height, width)")
+            check_image(image, index)
             view = View.of(Size(height=image.shape[1], width=image.shape[2]), (), patch)
             prepared.append(Prepared(f"image {index}", (view,), (image,)))
         return list(self.run(prepared, max_tokens))
@@ -216,11 +212,7 @@ class Encoder:
 
     def _result(self, picture: Prepared, tokens: list[Tensor], pooled: list[Tensor]) -> ImageTokens:
         spec = self.module.spec
-        starts = offsets(token.count for token in spec.prefix)
-        prefix = {
-            token.key: torch.cat([part[start : start + token.count] for part in tokens])
-            for token, start in zip(spec.prefix, starts, strict=False)
-        }
+        prefix = {key: torch.cat([part[place] for part in tokens]) for key, place in spec.prefix_places.items()}
         patches = torch.cat([part[spec.prefix_tokens :] for part in tokens])
         vector = None if not pooled else pooled[0] if len(pooled) == 1 else torch.stack(pooled)
         return ImageTokens(patches, prefix, vector, picture.views, picture.name, self.module.attention)

@@ -81,6 +81,15 @@ def cut(pixels: Tensor, patch: Patch) -> Tensor:
     return cells.reshape(*batch, grid.patches, patch.values(channels))
 
 
+def check_image(image: object, index: int, channels: int = 3) -> None:
+    """Raise `InputError` unless `image` is a float tensor (channels, height, width) that holds something."""
+    if not isinstance(image, Tensor) or not image.is_floating_point():
+        kind = image.dtype if isinstance(image, Tensor) else type(image).__name__
+        raise InputError(f"image {index} is {kind}: it must be a float tensor, resized and normalised")
+    if image.ndim != 3 or image.shape[0] != channels or 0 in image.shape:
+        raise InputError(f"image {index} has shape {tuple(image.shape)}: it must be ({channels}, height, width)")
+
+
 def pack(images: Iterable[Tensor], patch: int | Patch, prefix_tokens: int = 0, channels: int = 3) -> Packed:
     """Pack float images of shape (C, H, W), already resized and normalised.
 
@@ -92,11 +101,7 @@ def pack(images: Iterable[Tensor], patch: int | Patch, prefix_tokens: int = 0, c
     if prefix_tokens < 0:
         raise UsageError(f"prefix_tokens is {prefix_tokens}: it must be at least 0")
     for index, image in enumerate(images):
-        if not isinstance(image, Tensor) or not image.is_floating_point():
-            kind = image.dtype if isinstance(image, Tensor) else type(image).__name__
-            raise InputError(f"image {index} is {kind}: it must be a float tensor, scaled and normalised")
-        if image.ndim != 3 or image.shape[0] != channels:
-            raise InputError(f"image {index} has shape {tuple(image.shape)}: it must be ({channels}, height, width)")
+        check_image(image, index, channels)
         if image.shape[1] < patch.height or image.shape[2] < patch.width:
             size = f"{image.shape[2]}x{image.shape[1]}"
             raise InputError(f"image {index} is {size}, smaller than one {patch} patch: make it larger")

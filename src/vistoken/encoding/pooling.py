@@ -92,11 +92,11 @@ def build_pool(spec: EncoderSpec, attend: Engine) -> nn.Module:
         case NoPool():
             return NoPooling()
         case ClassPool():
-            return TokenPooling(_class_index(spec))
+            return TokenPooling(spec.prefix_places["cls"].start)
         case MeanPool():
             return MeanPooling(spec.prefix_tokens)
         case ProjectedClass(width):
-            return ProjectedPooling(spec.dim, width, _class_index(spec))
+            return ProjectedPooling(spec.dim, width, spec.prefix_places["cls"].start)
         case AttentionPool():
             return AttentionPooling(spec, spec.pool, attend)
         case _:
@@ -123,10 +123,4 @@ def choose_pooling(spec: EncoderSpec, own: nn.Module, choice: str) -> nn.Module:
         raise UsageError(f"pool {choice!r} is unknown: choose {', '.join(POOLS)}.{did_you_mean(choice, POOLS)}")
     if ClassToken() not in spec.prefix:
         raise UsageError("pool 'cls' needs a class token, which this encoder does not have: choose own or mean")
-    return TokenPooling(_class_index(spec))
-
-
-def _class_index(spec: EncoderSpec) -> int:
-    """The class token's place among the prefix tokens."""
-    keys = [token.key for token in spec.prefix for _ in range(token.count)]
-    return keys.index("cls")
+    return TokenPooling(spec.prefix_places["cls"].start)
