@@ -61,9 +61,12 @@ def test_commands_print_what_the_page_says(page, block, run, tmp_path):
 
 
 @pytest.mark.parametrize(("page", "block"), SCRIPTS, ids=lambda x: x.name if isinstance(x, Path) else "")
-def test_scripts_of_the_pages_run(page, block, monkeypatch):
-    if "Encoder" in block:
+def test_scripts_of_the_pages_run(page, block, monkeypatch, run):
+    if "Encoder" in block or "safetensors" in block or "torch" in block:
         pytest.importorskip("torch")
+    for command in re.findall(r"^\$ vistoken (encode .*)$", page.read_text(), re.M):
+        if command.split()[-1] in block:  # a script that reads what the page's command wrote
+            assert run(*shlex.split(command))[0] == 0
     monkeypatch.chdir(ROOT)
     exec(compile(block, str(page), "exec"), {})
 
