@@ -4,16 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow test-pythons check format bench wheel clean
+.PHONY: demo test test-pythons check format bench wheel clean
 
 demo: $(STAMP)
 	$(BIN)/python examples/demo.py
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 -m "not slow and not gpu"
-
-test-slow: $(STAMP)
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n 2 -m "not gpu"
 
 # The torch-free part on other Pythons, each in an environment of its own: make test-pythons PYTHONS="python3.12 python3.13"
 PYTHONS ?= python3.12 python3.13

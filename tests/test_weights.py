@@ -225,8 +225,9 @@ def test_the_hub_cache_layout_loads(tmp_path, monkeypatch):
     assert torch.equal(encoder.encode_pixels([image])[0].patches, load(source).encode_pixels([image])[0].patches)
 
 
-def test_the_files_of_a_built_in_name_win(tmp_path, monkeypatch):
+def test_the_files_of_a_built_in_name_win(tmp_path, monkeypatch, run):
     """The module is built from the files, not from what is built in; a folder with them gives the same."""
+    from conftest import PHOTOGRAPHS
     from test_registry import cache_of
 
     source = Path(twin("dinov2").folder)
@@ -237,6 +238,11 @@ def test_the_files_of_a_built_in_name_win(tmp_path, monkeypatch):
     assert encoder.module.spec == encoder.spec.encoder
     assert encoder.module.spec.mlp.activation == "quick_gelu"
     assert any("encoder mlp" in text for text in encoder.spec.notes)
+    # `look` draws by the files too: their processor's crop of 70 gives 25 patches, the built-in one's 224 gives 256.
+    code, out, err = run("look", PHOTOGRAPHS[0], "-m", "dinov2-s14", "-o", tmp_path / "o.png")
+    assert code == 0
+    assert "5 x 5 = 25 patches" in out
+    assert "view rule: scale the short side to 80" in err
     image = torch.randn(3, 70, 70)
     close(encoder.encode_pixels([image])[0].patches, load(snapshot).encode_pixels([image])[0].patches, 1e-6)
 

@@ -16,11 +16,11 @@ from vistoken.cli.shared import (
     note,
     parse_input,
     parse_settings,
+    pixel_limit_option,
     print_table,
 )
 from vistoken.errors import InputError, MissingExtra
 from vistoken.files import check_writable
-from vistoken.pixels import MAX_PIXELS
 
 if TYPE_CHECKING:
     from vistoken.encoding import ImageTokens
@@ -47,13 +47,7 @@ Examples:
 @click.option(
     "--max-tokens", type=click.IntRange(min=1), default=8192, show_default=True, help="Tokens encoded at once."
 )
-@click.option(
-    "--max-image-pixels",
-    type=click.IntRange(1),
-    default=MAX_PIXELS,
-    show_default=True,
-    help="Largest picture to decode.",
-)
+@pixel_limit_option
 def command(
     sources: tuple[str, ...],
     models: str,

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vistoken.cli.shared import common_options, echo_json, model_option, parse_input, parse_settings
+from vistoken.cli.shared import (
+    common_options,
+    echo_json,
+    model_option,
+    note,
+    parse_input,
+    parse_settings,
+    pixel_limit_option,
+)
 from vistoken.errors import ModelError, NotAtHand, UsageError
 from vistoken.files import check_writable, whole_file
 from vistoken.pixels import MAX_PIXELS
@@ -15,9 +23,9 @@ from vistoken.pixels import MAX_PIXELS
 if TYPE_CHECKING:
     from PIL import Image
 
+    from vistoken.encoding.encoder import Encoder
     from vistoken.geometry import Size
     from vistoken.looking import Features
-    from vistoken.sources import Source
 
 
 @click.command(
@@ -34,13 +42,7 @@ Examples:
 @model_option(required=False, multiple=False)
 @click.option("-o", "--output", metavar="FILE.png", help="Where to draw.")
 @common_options
-@click.option(
-    "--max-image-pixels",
-    type=click.IntRange(1),
-    default=MAX_PIXELS,
-    show_default=True,
-    help="Largest picture to decode.",
-)
+@pixel_limit_option
 @click.option("--numbers", is_flag=True, help="An 8x8 toy picture step by step, in numbers.")
 def command(
     sources: tuple[str, ...],
@@ -73,10 +75,14 @@ def command(
 
     given, fed = parse_settings(settings), parse_input(input_size)
     spec = registry.describe(models, settings=given, revision=revision)
-    [source] = _one_picture(sources[0])
-    picture = pixels.load(source.name, max_image_pixels)
+    picture = pixels.load(_one_picture(sources[0]), max_image_pixels)
+    encoder, missing = _encoder(models, revision, given) if spec.encoder else (None, "")
+    if encoder:
+        spec = encoder.spec  # the files' values, which win over what is built in
+        for text in spec.notes:
+            note(text)
     result = count_views(spec, pixels.size_of(picture), fed)
-    features, missing = _features(models, revision, given, picture, fed) if spec.encoder else (None, "")
+    features = _features(encoder, picture, fed) if encoder else None
     drawing = draw(picture, result, features, missing)
     with whole_file(output) as temporary:
         drawing.save(temporary, format="PNG")
@@ -90,13 +96,15 @@ def command(
     return 0
 
 
-def _one_picture(word: str) -> list[Source]:
+def _one_picture(word: str) -> str:
+    """The path that `word` means, which must be one."""
     from vistoken.sources import expand
 
     found = list(expand(word))
     if len(found) != 1 or not found[0].is_picture:
         raise UsageError(f"{word}: look needs one picture, not a size, a folder or several files")
-    return found
+    found[0].check()
+    return found[0].name
 
 
 def _numbers() -> int:
@@ -106,23 +114,25 @@ def _numbers() -> int:
     return 0
 
 
-def _features(
-    model: str, revision: str | None, settings: dict[str, Any], picture: Image.Image, fed: Size | None
-) -> tuple[Features | None, str]:
-    """Tokens and positions as plain arrays, or a sentence on what is missing."""
+def _encoder(model: str, revision: str | None, settings: dict[str, Any]) -> tuple[Encoder | None, str]:
+    """The encoder, if it is installed and its weights are at hand; else a sentence on what is missing."""
     try:
         from vistoken.encoding.encoder import Encoder
     except ModuleNotFoundError as error:
         return None, f"positions and norms: they need {error.name}, pip install 'vistoken[encode]'"
     try:
-        encoder = Encoder.from_pretrained(model, revision, cached=True, **settings)
-        tokens = next(encoder.stream([picture], input=fed, max_image_pixels=picture.width * picture.height))
+        return Encoder.from_pretrained(model, revision, cached=True, **settings), ""
     except NotAtHand:
         return None, "positions and norms: no weights at hand for this model"
     except ModelError as error:
         return None, f"positions and norms: {str(error).splitlines()[0]}"
+
+
+def _features(encoder: Encoder, picture: Image.Image, fed: Size | None) -> Features:
+    """Tokens and positions of the first view as plain arrays."""
     from vistoken.looking import Features
 
+    tokens = next(encoder.stream([picture], input=fed, max_image_pixels=picture.width * picture.height))
     positions = encoder.module.embed.position.vectors(tokens.grids[0])
     first = tokens.patches[: tokens.grids[0].patches]
     return Features(
@@ -130,7 +140,7 @@ def _features(
         positions=None if positions is None else positions.detach().float().numpy(),
         prefix=_norms(tokens.prefix),
         source=f"weights of {encoder.spec.name}",
-    ), ""
+    )
 
 
 def _norms(prefix: dict[str, Any]) -> dict[str, float]:

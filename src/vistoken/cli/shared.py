@@ -38,6 +38,17 @@ def model_option(required: bool = True, multiple: bool = True) -> Callable[[F], 
     return click.option("-m", "--model", "models", required=required, multiple=multiple, metavar="MODEL", help=help)
 
 
+def pixel_limit_option(command: F) -> F:
+    """--max-image-pixels, for the verbs that decode."""
+    from vistoken.pixels import MAX_PIXELS  # the others do without it
+
+    option = click.option(
+        "--max-image-pixels", type=click.IntRange(1), default=MAX_PIXELS, show_default=True,
+        help="Largest picture to decode.",
+    )  # fmt: skip
+    return option(command)
+
+
 def common_options(command: F) -> F:
     """--input, --set, --revision and --json, which every verb but `models` has."""
     for option in (

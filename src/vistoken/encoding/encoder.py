@@ -74,7 +74,8 @@ class Encoder:
             device: where it runs; the CPU where none is given.
             dtype: "float32" (also where none is given) or "bfloat16".
             attention: "sdpa", torch's fused attention over segments, or "reference", slow and obvious.
-            pool: the family's "own" pooled vector, or the class token ("cls") or the "mean" over the patches instead.
+            pool: the family's "own" pooled vector, or the class token ("cls") or the "mean" over the patches instead;
+                "attention" where that is the family's own.
             cached: take weights from folders and the hub's cache alone, never from the network.
             settings: values of the model's own preprocessor under their own names.
 

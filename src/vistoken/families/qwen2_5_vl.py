@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from vistoken.configs import Config
 from vistoken.family import RECALLED, REFERENCE, SEEN, Example, Family, Published, Reading
-from vistoken.geometry import Size
 from vistoken.model_spec import Label
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, FILTERS, pixel_values
 from vistoken.sequence import Prompt, SpaceToDepth
@@ -43,7 +42,7 @@ def read(config: Config, preprocessor: Config | None) -> Reading:
     if not processor.flag("do_resize"):  # then sides must be whole tokens, which the merge checks
         from vistoken.views.fixed import Native  # rare, and start-up counts
 
-        return Reading(None, Native(Size(224, 224), filter, patch), pixel_values(processor), prompt)
+        return Reading(None, Native(None, filter, patch), pixel_values(processor), prompt)
     rule = PixelBudget(patch.height * merge, low, high, filter, patch)
     return Reading(None, rule, pixel_values(processor), prompt)
 

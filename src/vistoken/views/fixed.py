@@ -116,10 +116,11 @@ class StretchCrop:
 class Native:
     """Leave the picture at its own size.
 
-    `own` is the size to speak of where no picture is given; `filter` serves a caller who asks for another size.
+    `own` is the size to speak of where no picture is given, if there is one; `filter` serves a caller who asks for
+    another size.
     """
 
-    own: Size
+    own: Size | None
     filter: Filter
     patch: Patch
 
@@ -129,7 +130,7 @@ class Native:
         return "leave the picture at its own size"
 
     @property
-    def own_size(self) -> Size:
+    def own_size(self) -> Size | None:
         return self.own
 
     def views(self, size: Size) -> tuple[View, ...]:
