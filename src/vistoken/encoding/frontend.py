@@ -34,7 +34,8 @@ class PatchEmbed(nn.Module):
     """One linear map for every patch: (B, C, H, W) -> (B, N, D), raster order.
 
     A convolution whose stride is its kernel, or cutting and one matrix product: the same numbers, so `method` is a
-    matter of speed (benchmarks/RESULTS.md: the product is up to 1.3 times faster). Pixels that do not fill a patch are unread.
+    matter of speed (benchmarks/RESULTS.md: the product is up to 1.3 times faster). Pixels that do not fill a patch are
+    unread.
 
     >>> PatchEmbed(Patch(height=32, width=16), dim=8)(torch.zeros(2, 3, 64, 64)).shape
     torch.Size([2, 8, 8])
