@@ -12,6 +12,9 @@ from vistoken.geometry import Patch, Size
 
 T = TypeVar("T")
 
+# The source of a value that the caller set.
+SETTING = "setting of the call"
+
 # Published configuration files are a few kilobytes; the largest (with label names of ImageNet-21k) are about 1 MB.
 MAX_JSON_BYTES = 16 * 2**20
 
@@ -108,7 +111,7 @@ class Config:
     def raw(self, name: str) -> Any:
         """The value of `name` as it stands. Raises `ConfigError` where there is none."""
         for values, source in (
-            (self.overrides, "setting of the call"),
+            (self.overrides, SETTING),
             (self.values, self.where),
             (self.defaults, f"default of {self.defaults_source}"),
         ):

@@ -7,17 +7,17 @@ holds one `FAMILY = Family(...)`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from vistoken.configs import Config
 from vistoken.geometry import Grid, Patch, Size
-from vistoken.model_spec import Label, PixelSpec
+from vistoken.model_spec import Crowd, Label, PixelSpec, VideoSpec
 
 if TYPE_CHECKING:
-    from vistoken.sequence import Prompt
+    from vistoken.prompts.layout import Layout
     from vistoken.spec import Activation, EncoderSpec
-    from vistoken.views import ViewRule
+    from vistoken.views.rule import ViewRule
     from vistoken.weight_names import Seeded, WeightNames
 
 # The library and version that rules and values were read in and compared with.
@@ -31,10 +31,12 @@ RECALLED = Label("assumed", "values as remembered; no copy of the published file
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """One model that is built in: what its `config.json` and `preprocessor_config.json` say, and how that is known.
+    """One model that is built in: what its files say, and how that is known.
 
     `names[0]` is the name by which it is listed: the hub id where it has one; the others are aliases. `series` is an
-    alias that several sizes share: enough to count, not to plan.
+    alias that several sizes share: enough to count, not to plan. The mappings are the values that matter of
+    `config.json`, `preprocessor_config.json`, `processor_config.json` and `video_preprocessor_config.json`. `notes`
+    are shown with every count.
     """
 
     names: tuple[str, ...]
@@ -42,6 +44,9 @@ class Published:
     preprocessor: Mapping[str, Any]
     settings: Label
     series: str = ""
+    processor: Mapping[str, Any] = field(default_factory=dict)
+    video: Mapping[str, Any] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -49,25 +54,75 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
+class Files:
+    """The files of one model, as far as they are there.
+
+    `config` is `config.json`; `image` the image processor's values (`preprocessor_config.json`, or nested in
+    `processor_config.json`), `processor` those of the processor itself, empty where there is no such file, and `video`
+    the video processor's (`video_preprocessor_config.json`).
+    """
+
+    config: Config
+    image: Config | None
+    processor: Config
+    video: Config | None
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
-    """What a family's reader makes of the files; the registry adds name, trust and origins."""
+    """What a family's reader makes of the files; the registry adds name, trust and origins. See `ModelSpec`."""
 
     encoder: EncoderSpec | None
     rule: ViewRule | None
     pixels: PixelSpec | None
-    prompt: Prompt | None = None
+    prompt: Layout | None = None
+    video: VideoSpec | None = None
+    prefix: int = 0
+    tower: bool = True
+    crowds: tuple[Crowd, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A size and the counts that it must give, with the source of these numbers."""
+    """A size and the counts that it must give, with the source of these numbers.
+
+    `patches` is None where nobody outside knows. `markers` are counted within `tokens`. `arguments` are further
+    arguments of `count`: settings, `frames`, `images_in_prompt`.
+    """
 
     model: str
     width: int
     height: int
-    patches: int
+    patches: int | None
     tokens: int
     source: str
+    markers: int = 0
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What a family is compared with: classes of transformers, by name, and how to read what they return.
+
+    `processor` is given an image processor of class `image` and a tokenizer whose special tokens are `tokens`
+    (attribute -> string). `sees` says how the views are read from the image processor's output: a key of
+    `vistoken.judge.observe.READERS`. `text` tells whether the processor expands the picture's placeholder, so that the
+    whole string can be compared. `torchvision` marks classes that exist only where torchvision is installed.
+    `settings` are two sets or more to compare with besides the published values; `thresholds` sizes around which the
+    rule changes its mind, as (width, height). `sampling` is what the video processor needs besides to choose frames.
+    """
+
+    processor: str
+    image: str
+    sees: str
+    tokens: Mapping[str, str] = field(default_factory=dict)
+    video: str = ""
+    sees_video: str = ""
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    text: bool = True
+    torchvision: bool = False
+    settings: tuple[Mapping[str, Any], ...] = ()
+    thresholds: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +130,19 @@ class Family:
     """Models that share a reader of configs, a name map of weights and a view rule.
 
     `model_types` are the values of `model_type` in `config.json` that this family reads. `settings` are the names of
-    the preprocessor's values that a caller may set. `rule` says how the view rule was checked.
+    the values that a caller may set, under the model's own names. `rule` says how the view rule was checked,
+    `reference` what the judge compares it with.
     """
 
     name: str
     model_types: tuple[str, ...]
-    read: Callable[[Config, Config | None], Reading]
+    read: Callable[[Files], Reading]
     published: tuple[Published, ...]
     rule: Label
     settings: tuple[str, ...]
     weights: WeightNames | Seeded | None = None
     examples: tuple[Example, ...] = ()
+    reference: Reference | None = None
 
     def names(self) -> Iterable[str]:
         """Every name by which a model of this family can be asked for."""

@@ -5,17 +5,19 @@ Kept apart from the encoder's description, which counting alone does not load.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from vistoken.errors import ConfigError, UsageError
 from vistoken.geometry import Size
-from vistoken.sequence import Prompt
-from vistoken.views.steps import View
 
 if TYPE_CHECKING:
+    from vistoken.prompts.layout import Layout, VideoLayout
     from vistoken.spec import EncoderSpec
-    from vistoken.views import ViewRule
+    from vistoken.video import Sampling
+    from vistoken.views.rule import Tiling, ViewRule
+    from vistoken.views.steps import View
+    from vistoken.views.video import FrameRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +72,34 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VideoSpec:
+    """How videos are brought to the encoder and the LLM.
+
+    `sampling` is None where the family has no rule of its own: then the caller says which frames there are.
+    """
+
+    rule: FrameRule
+    prompt: VideoLayout
+    sampling: Sampling | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """What holds instead where more than `above` pictures share one prompt."""
+
+    above: int
+    rule: ViewRule
+    prompt: Layout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
     """A model: the encoder, how pictures are brought to it, and what the LLM behind it receives.
 
-    `encoder` is None for models that vistoken only counts; `rule` and `pixels` are None where the model's files do
-    not say how pictures are resized; `prompt` is None for a model without an LLM.
+    `encoder` is None for models that vistoken only counts; then `prefix_tokens` are those of each view. `tower` is
+    False where nobody outside knows what the encoder computes (models behind an API). `rule` and `pixels` are None
+    where the model's files do not say how pictures are resized; `prompt` is None for a model without an LLM, `video`
+    for one that takes none. `crowds` stand in ascending order of `above`.
     """
 
     name: str
@@ -83,7 +108,11 @@ class ModelSpec:
     rule: ViewRule | None
     pixels: PixelSpec | None
     trust: Trust
-    prompt: Prompt | None = None
+    prompt: Layout | None = None
+    video: VideoSpec | None = None
+    prefix: int = 0
+    tower: bool = True
+    crowds: tuple[Crowd, ...] = ()
     origins: tuple[Origin, ...] = field(default=(), compare=False)
     notes: tuple[str, ...] = field(default=(), compare=False)
 
@@ -92,21 +121,39 @@ class ModelSpec:
         """The size that the model's own processor makes, or None where it follows the picture."""
         return self.rule.own_size if self.rule else None
 
+    @property
+    def prefix_tokens(self) -> int:
+        """Class, register and distillation tokens of each view."""
+        return self.encoder.prefix_tokens if self.encoder else self.prefix
+
+    def among(self, images: int) -> ModelSpec:
+        """The description that holds where `images` pictures share one prompt."""
+        if type(images) is not int or not 0 < images <= 1_000_000:
+            raise UsageError(f"images_in_prompt is {images!r}: it must be a whole number from 1 to 1,000,000")
+        for crowd in reversed(self.crowds):
+            if images > crowd.above:
+                return replace(self, rule=crowd.rule, prompt=crowd.prompt)
+        return self
+
+    def tiling(self, size: Size, input: Size | None = None) -> Tiling:
+        """What the view rule decides for a picture of `size`, in integers; `input` skips the rule."""
+        return self.known_rule().tiling(size) if input is None else self._forced(input).tiling(size)
+
     def views(self, size: Size, input: Size | None = None) -> tuple[View, ...]:
         """What the model looks at in a picture of `size`; `input` skips the view rule and resizes straight to it."""
-        if input is None:
-            return self.known_rule().views(size)
+        return self.known_rule().views(size) if input is None else self._forced(input).views(size)
+
+    def _forced(self, input: Size) -> ViewRule:
         # Without a preprocessor the patch is still known, and the filter does not change the grid.
         known = self.rule or self.encoder or self.known_rule()
         filter = self.rule.filter if self.rule else "bicubic"
         from vistoken.views.fixed import Stretch  # only where it is asked for, see vistoken.views
 
-        view = Stretch(input, filter, known.patch).views(size)[0]
-        if not view.grid.patches:
+        if not known.patch.grid(input).patches:
             raise UsageError(f"input {input} is smaller than one {known.patch} patch of {self.name}")
         if self.prompt:
             self.prompt.check_input(input, known.patch)
-        return (view,)
+        return Stretch(input, filter, known.patch)
 
     def known_rule(self) -> ViewRule:
         """The view rule. Raises `ConfigError` where the model's files do not tell it."""
@@ -116,3 +163,11 @@ class ModelSpec:
                 "put the file beside config.json"
             )
         return self.rule
+
+    def known_video(self) -> VideoSpec:
+        """How videos are read. Raises `UsageError` for a model that takes none."""
+        if self.video is None:
+            raise UsageError(
+                f"{self.name} takes no video here: leave out frames, duration and fps, or count its frames as pictures"
+            )
+        return self.video

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from itertools import chain
 from typing import Any
 
-from vistoken.configs import Config, read_json
+from vistoken.configs import SETTING, Config, read_json
 from vistoken.errors import ConfigError, MissingExtra, ModelError, NotAtHand, SettingError, UsageError, did_you_mean
-from vistoken.family import Family, Published, Reading
+from vistoken.family import Family, Files, Published, Reading
 from vistoken.model_spec import Label, ModelSpec, Origin, Trust
 
 ENTRY_POINTS = "vistoken.families"
@@ -170,9 +170,14 @@ def _registered() -> tuple[tuple[str, Family], ...]:
 
 def _built_in(family: Family, model: Published, settings: Mapping[str, Any]) -> ModelSpec:
     where = f"built in, {model.settings.level}"
-    config = Config(model.config, where)
-    preprocessor = Config(model.preprocessor, where, overrides=_checked(settings, family, model.name))
-    return _describe(model.name, family, config, preprocessor, model.settings)
+    overrides = _checked(settings, family, model.name)
+    files = Files(
+        config=Config(model.config, where, overrides=overrides),
+        image=Config(model.preprocessor, where, overrides=overrides),
+        processor=Config(model.processor, where, overrides=overrides),
+        video=None if model.video is None else Config(model.video, where, overrides=overrides),
+    )
+    return _describe(model.name, family, files, model.settings, overrides, model.notes)
 
 
 def _from_folder(name: str, folder: str, settings: Mapping[str, Any]) -> Found:
@@ -185,29 +190,49 @@ def _from_folder(name: str, folder: str, settings: Mapping[str, Any]) -> Found:
     model_type = config.raw("model_type")
     family = reader(model_type) if isinstance(model_type, str) else None
     if family is None:
-        known = sorted(word for family in _every() for word in family.model_types)
-        raise ConfigError(f"{path}: model_type is {model_type!r}, which is not read: known are {', '.join(known)}")
+        raise _unread(path, model_type)
     overrides = _checked(settings, family, name)
-    label = Label("verified", f"read from {folder}")
-    preprocessor = _preprocessor(folder, overrides)
-    if overrides and preprocessor is None:
+    files = _files(folder, Config(config.values, path, overrides=overrides), overrides)
+    if overrides and files.image is None:
         raise UsageError(f"{name} has no preprocessor_config.json, so there is no {', '.join(overrides)} to set")
-    spec = _describe(name, family, config, preprocessor, label)
+    spec = _describe(name, family, files, Label("verified", f"read from {folder}"), overrides)
     return Found(spec, family, folder)
 
 
-def _preprocessor(folder: str, overrides: Mapping[str, Any]) -> Config | None:
-    """The image processor's values: nested in processor_config.json (transformers 5), else in a file of their own.
+def _files(folder: str, config: Config, overrides: Mapping[str, Any]) -> Files:
+    """The companions of config.json.
 
-    Source: transformers 5.23.0, `image_processing_base.get_image_processor_dict`, which looks in this order.
+    transformers 5 nests the image and the video processor's values in processor_config.json; before, each had a file
+    of its own, and a model without a video file reads videos with the values of the image processor.
+
+    Source: transformers 5.23.0, `image_processing_base.get_image_processor_dict` and
+    `video_processing_utils.get_video_processor_dict`, which look in this order.
     """
-    path = os.path.join(folder, "processor_config.json")
-    if os.path.lexists(path):
-        nested = Config(read_json(path), path).child("image_processor")
+    together = os.path.join(folder, "processor_config.json")
+    processor = Config(read_json(together) if os.path.lexists(together) else {}, together, overrides=overrides)
+
+    def part(key: str, *names: str) -> Config | None:
+        nested = processor.child(key)
         if nested.values:
-            return Config(nested.values, path, overrides=overrides)
-    path = os.path.join(folder, "preprocessor_config.json")
-    return Config(read_json(path), path, overrides=overrides) if os.path.lexists(path) else None
+            return Config(nested.values, together, overrides=overrides)
+        for name in names:
+            path = os.path.join(folder, name)
+            if os.path.lexists(path):
+                return Config(read_json(path), path, overrides=overrides)
+        return None
+
+    return Files(
+        config=config,
+        image=part("image_processor", "preprocessor_config.json"),
+        processor=processor,
+        video=part("video_processor", "video_preprocessor_config.json", "preprocessor_config.json"),
+    )
+
+
+def _unread(path: str, model_type: object) -> ConfigError:
+    known = sorted(word for family in _every() for word in family.model_types)
+    hint = did_you_mean(model_type, known) if isinstance(model_type, str) else ""
+    return ConfigError(f"{path}: model_type is {model_type!r}, which is not read.{hint} Known are {', '.join(known)}")
 
 
 def _from_hub(
@@ -223,7 +248,7 @@ def _from_hub(
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
     except ImportError:
         raise MissingExtra("huggingface_hub", "encode", f"{hub_id} is not built in, and fetching it") from None
-    patterns = ["config.json", "preprocessor_config.json", "processor_config.json"]
+    patterns = ["config.json", "preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json"]
     patterns += ["model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json"] * weights
     try:
         folder = snapshot_download(hub_id, revision=revision, allow_patterns=patterns, local_files_only=cached)
@@ -245,28 +270,50 @@ def _unfetched(hub_id: str, known: tuple[Family, Published] | None, reason: str)
     )
 
 
-def _describe(name: str, family: Family, config: Config, preprocessor: Config | None, settings: Label) -> ModelSpec:
+def _describe(
+    name: str,
+    family: Family,
+    files: Files,
+    settings: Label,
+    overrides: Mapping[str, Any],
+    notes: tuple[str, ...] = (),
+) -> ModelSpec:
     try:
-        reading: Reading = family.read(config, preprocessor)
+        reading: Reading = family.read(files)
     except SettingError:
         raise
     except UsageError as error:  # numbers that are fine one by one and no transformer together
-        raise ConfigError(f"{config.where}: {error}") from None
-    if preprocessor and preprocessor.overrides:
-        names = ", ".join(preprocessor.overrides)
-        settings = Label(settings.level, f"{settings.evidence}; {names} set by the caller")
+        raise ConfigError(f"{files.config.where}: {error}") from None
     origins = {
-        (entry[0], entry[2]): Origin(*entry) for part in (config, preprocessor) if part for entry in part.origins
+        (entry[0], entry[2]): Origin(*entry)
+        for part in (files.config, files.image, files.processor, files.video)
+        if part
+        for entry in part.origins
     }
+    if overrides:
+        settings = Label(settings.level, f"{settings.evidence}; {', '.join(overrides)} set by the caller")
+        _refuse_unused(name, overrides, origins.values())
     return ModelSpec(
-        name=name, family=family.name, encoder=reading.encoder, rule=reading.rule, pixels=reading.pixels,
-        prompt=reading.prompt, trust=Trust(family.rule, settings), origins=tuple(origins.values()),
+        name=name, family=family.name, trust=Trust(family.rule, settings), origins=tuple(origins.values()), notes=notes,
+        **{field: getattr(reading, field) for field in Reading.__dataclass_fields__},
     )  # fmt: skip
+
+
+def _refuse_unused(name: str, overrides: Mapping[str, Any], origins: Iterable[Origin]) -> None:
+    """A setting that the reader never asked for would change nothing in silence."""
+    used = {origin.field for origin in origins if origin.source == SETTING}
+    if unused := [setting for setting in overrides if setting not in used]:
+        raise UsageError(f"{name}: {', '.join(unused)} has no effect with these values of the model; leave it out")
 
 
 def _differences(files: ModelSpec, built_in: ModelSpec) -> tuple[str, ...]:
     """In what the files of a built-in model differ from what is built in. The files win; this reports it."""
-    pairs = [("view rule", files.rule, built_in.rule), ("pixels", files.pixels, built_in.pixels)]
+    pairs = [
+        ("view rule", files.rule, built_in.rule),
+        ("pixels", files.pixels, built_in.pixels),
+        ("prompt", files.prompt, built_in.prompt),
+        ("video", files.video, built_in.video),
+    ]
     if files.encoder and built_in.encoder:
         fields = files.encoder.__dataclass_fields__
         pairs += [(f"encoder {name}", getattr(files.encoder, name), getattr(built_in.encoder, name)) for name in fields]

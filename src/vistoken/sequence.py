@@ -1,46 +1,27 @@
-"""What stands in the prompt for one picture: merged image tokens and what the model's processor writes around them."""
+"""The pieces that stand in the prompt for one picture: image tokens, and what the processor writes around them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence as Items
+from collections.abc import Iterator
 from dataclasses import dataclass
-
-from vistoken.errors import InputError, UsageError
-from vistoken.geometry import Grid, Patch, Size
-
-
-@dataclass(frozen=True, slots=True)
-class SpaceToDepth:
-    """Each block of `side` x `side` patches becomes one token for the LLM (Qwen2-VL's merger, pixel shuffle)."""
-
-    side: int
-
-    def tokens(self, grid: Grid) -> int:
-        """Image tokens of one grid. Raises `InputError` where the grid does not divide into blocks."""
-        if grid.rows % self.side or grid.cols % self.side:
-            raise InputError(
-                f"a grid of {grid} patches cannot be merged in blocks of {self.side} x {self.side}: "
-                f"rows and columns must be multiples of {self.side}"
-            )
-        return grid.frames * (grid.rows // self.side) * (grid.cols // self.side)
-
-    def __str__(self) -> str:
-        return f"{self.side} x {self.side} patches become one token"
-
-
-Merge = SpaceToDepth
+from typing import assert_never
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A run of positions of the LLM's input that visual embeddings fill."""
+    """A run of positions of the LLM's input that visual embeddings fill.
+
+    Learned newlines and separators count among them where the model's processor writes the image token for them.
+    `what` says what the run shows, for people.
+    """
 
     tokens: int
+    what: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """One special token that the processor itself writes."""
+    """One special token that the processor itself writes, by its name in the vocabulary."""
 
     name: str
 
@@ -52,45 +33,122 @@ class Text:
     text: str
 
 
-Piece = Image | Marker | Text
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """Pieces that are written `times` times.
+
+    Where `counter` is a word, `{word}` in the names and texts within stands for the number of the round, from
+    `start` on: `<row_{row}_col_{col}>`.
+    """
+
+    times: int
+    pieces: tuple[Piece, ...]
+    counter: str = ""
+    start: int = 1
+
+
+Piece = Image | Marker | Text | Repeat
 
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """The ordered pieces of one picture in the prompt."""
+    """The ordered pieces of one picture (or video) in the prompt.
+
+    >>> row = (Image(3), Marker("[IMG_BREAK]"))
+    >>> picture = Sequence((Repeat(1, row), Image(3), Marker("[IMG_END]")))
+    >>> picture.image_tokens, picture.marker_tokens
+    (6, 2)
+    >>> picture.render("[IMG]")
+    '[IMG][IMG][IMG][IMG_BREAK][IMG][IMG][IMG][IMG_END]'
+    """
 
     pieces: tuple[Piece, ...]
 
     @property
     def image_tokens(self) -> int:
-        return sum(piece.tokens for piece in self.pieces if isinstance(piece, Image))
+        return _sum(self.pieces)[0]
 
     @property
     def marker_tokens(self) -> int:
-        return sum(isinstance(piece, Marker) for piece in self.pieces)
+        return _sum(self.pieces)[1]
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Image tokens and marker tokens."""
+        return _sum(self.pieces)
 
     @property
     def text(self) -> tuple[str, ...]:
-        return tuple(piece.text for piece in self.pieces if isinstance(piece, Text))
+        """The strings of plain text, in order."""
+        return tuple(piece.text for piece in self.flat() if isinstance(piece, Text))
+
+    def flat(self) -> Iterator[Image | Marker | Text]:
+        """The pieces one after another: repetitions written out, numbers put in."""
+        return _flat(self.pieces, {})
+
+    def render(self, image_token: str) -> str:
+        """The string that the model's processor writes, with `image_token` for every image token."""
+        parts = []
+        for piece in self.flat():
+            match piece:
+                case Image(tokens):
+                    parts.append(image_token * tokens)
+                case Marker(word) | Text(word):
+                    parts.append(word)
+                case _:
+                    assert_never(piece)
+        return "".join(parts)
+
+    def __str__(self) -> str:
+        return " + ".join(_shown(piece) for piece in self.pieces) or "nothing"
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """How one picture enters the prompt of a language model.
+def _sum(pieces: tuple[Piece, ...]) -> tuple[int, int]:
+    image = markers = 0
+    for piece in pieces:
+        kind = type(piece)  # identity of types, not a match: this runs for every count
+        if kind is Image:
+            image += piece.tokens  # type: ignore[union-attr]
+        elif kind is Marker:
+            markers += 1
+        elif kind is Repeat:
+            inner = _sum(piece.pieces)  # type: ignore[union-attr]
+            image += piece.times * inner[0]  # type: ignore[union-attr]
+            markers += piece.times * inner[1]  # type: ignore[union-attr]
+    return image, markers
 
-    `template` tells what the chat template adds around it: a note, since the processor does not write it.
-    """
 
-    merge: Merge
-    template: str = ""
+def _flat(pieces: tuple[Piece, ...], numbers: dict[str, int]) -> Iterator[Image | Marker | Text]:
+    for piece in pieces:
+        match piece:
+            case Image():
+                yield piece
+            case Marker(word):
+                yield Marker(_numbered(word, numbers))
+            case Text(word):
+                yield Text(_numbered(word, numbers))
+            case Repeat(times, inner, counter, start):
+                for number in range(start, start + times):
+                    yield from _flat(inner, {**numbers, counter: number} if counter else numbers)
+            case _:
+                assert_never(piece)
 
-    def sequence(self, grids: Items[Grid]) -> Sequence:
-        return Sequence(tuple(Image(self.merge.tokens(grid)) for grid in grids))
 
-    def check_input(self, size: Size, patch: Patch) -> None:
-        """A size that the caller forces on the encoder must give whole blocks. Raises `UsageError`."""
-        height, width = patch.height * self.merge.side, patch.width * self.merge.side
-        if size.height % height or size.width % width:
-            unit = f"{height}" if height == width else f"{width} (width) and {height} (height)"
-            down = Size(height=max(1, size.height // height) * height, width=max(1, size.width // width) * width)
-            raise UsageError(f"input {size}: sides must be multiples of {unit}, for example {down}")
+def _numbered(word: str, numbers: dict[str, int]) -> str:
+    for counter, number in numbers.items():
+        word = word.replace(f"{{{counter}}}", str(number))
+    return word
+
+
+def _shown(piece: Piece) -> str:
+    match piece:
+        case Image(tokens, what):
+            return f"{tokens:,} image" + (f" ({what})" if what else "")
+        case Marker(name):
+            return name
+        case Text(text):
+            return repr(text)
+        case Repeat(times, pieces):
+            return f"{times:,} x [{' + '.join(map(_shown, pieces))}]"
+        case _:
+            assert_never(piece)

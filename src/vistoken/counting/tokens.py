@@ -6,31 +6,36 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vistoken import registry, sources
-from vistoken.errors import UsageError
+from vistoken.errors import InputError, UsageError
 from vistoken.geometry import Size
 from vistoken.model_spec import ModelSpec, Trust
 from vistoken.sequence import Sequence
-from vistoken.views import View
 
 if TYPE_CHECKING:
     from vistoken.sources import Picture
+    from vistoken.video import Clip, Source
+    from vistoken.views.rule import Tiling
+    from vistoken.views.steps import View
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class TokenCount:
-    """How many tokens one picture becomes.
+    """How many tokens one picture (or video) becomes.
 
-    `patches` is what the vision tower computes over all views, `prefix_tokens` its class, register and distillation
+    `tiling` is the view rule's decision in integers and `views` the same spelt out. `patches` is what the vision tower
+    computes over all views (None where nobody outside knows), `prefix_tokens` its class, register and distillation
     tokens. Where an LLM follows, `image_tokens` and `marker_tokens` are what stands in its prompt, and `tokens` is
-    their sum; without an LLM they are None, and `tokens` is patches plus prefix. `input` is the size that the caller
-    fed to the encoder directly, or None where the model's view rule decided.
+    their sum; without an LLM they are None, and `tokens` is patches plus prefix. `cross_tokens` are read by
+    cross-attention instead. `input` is the size that the caller fed to the encoder directly, or None where the model's
+    view rule decided; `clip` are the frames of a video.
     """
 
     spec: ModelSpec
     size: Size
-    views: tuple[View, ...]
+    tiling: Tiling
     sequence: Sequence | None
     input: Size | None = None
+    clip: Clip | None = None
 
     def __repr__(self) -> str:
         return f"TokenCount(model={self.model!r}, size={self.size}, tokens={self.tokens})"
@@ -40,12 +45,18 @@ class TokenCount:
         return self.spec.name
 
     @property
-    def patches(self) -> int:
-        return sum(view.grid.patches for view in self.views)
+    def views(self) -> tuple[View, ...]:
+        if self.clip is not None:
+            return self.spec.known_video().rule.views(self.size, self.clip.frames)
+        return self.spec.views(self.size, self.input)
+
+    @property
+    def patches(self) -> int | None:
+        return self.tiling.patches if self.spec.tower else None
 
     @property
     def prefix_tokens(self) -> int:
-        return self.spec.encoder.prefix_tokens * len(self.views) if self.spec.encoder else 0
+        return self.spec.prefix_tokens * self.tiling.segments
 
     @property
     def image_tokens(self) -> int | None:
@@ -56,8 +67,16 @@ class TokenCount:
         return self.sequence.marker_tokens if self.sequence else None
 
     @property
+    def cross_tokens(self) -> int | None:
+        """Tokens that the LLM reads by cross-attention, outside of its prompt; None for most models."""
+        return self.spec.prompt.cross_tokens(self.tiling) if self.spec.prompt else None
+
+    @property
     def tokens(self) -> int:
-        return sum(value for _, value in self.rows)
+        if self.sequence is None:
+            return self.tiling.patches + self.prefix_tokens
+        image, markers = self.sequence.counts
+        return image + markers
 
     @property
     def text(self) -> tuple[str, ...]:
@@ -65,15 +84,20 @@ class TokenCount:
         return self.sequence.text if self.sequence else ()
 
     @property
+    def frames(self) -> int | None:
+        """Frames of a video that are looked at."""
+        return self.clip.frames if self.clip else None
+
+    @property
     def rows(self) -> tuple[tuple[str, int], ...]:
         """Named parts that sum up to `tokens`."""
         if self.sequence:
-            markers = self.sequence.marker_tokens
-            return (("image tokens", self.sequence.image_tokens), *((("marker tokens", markers),) if markers else ()))
+            image, markers = self.sequence.counts
+            return (("image tokens", image), *((("marker tokens", markers),) if markers else ()))
         prefix = self.spec.encoder.prefix if self.spec.encoder else ()
         return (
-            ("patches", self.patches),
-            *((token.label, token.count * len(self.views)) for token in prefix),
+            ("patches", self.tiling.patches),
+            *((token.label, token.count * self.tiling.segments) for token in prefix),
         )
 
     @property
@@ -92,11 +116,13 @@ class TokenCount:
             "model": self.model,
             "width": self.size.width,
             "height": self.size.height,
+            "frames": self.frames,
             "input": str(self.input) if self.input else None,
             "patches": self.patches,
             "prefix_tokens": self.prefix_tokens,
             "image_tokens": self.image_tokens,
             "marker_tokens": self.marker_tokens,
+            "cross_tokens": self.cross_tokens,
             "tokens": self.tokens,
             "text": list(self.text),
             "rows": dict(self.rows),
@@ -106,10 +132,12 @@ class TokenCount:
                     "width": view.size.width,
                     "height": view.size.height,
                     "grid": [view.grid.frames, view.grid.rows, view.grid.cols],
+                    "box": [view.box.left, view.box.top, view.box.right, view.box.bottom],
                 }
                 for view in self.views
             ],
             "trust": {"level": self.trust.level, "rule": str(self.trust.rule), "settings": str(self.trust.settings)},
+            "notes": list(self.spec.notes),
         }
 
 
@@ -119,17 +147,25 @@ def count(
     width: int | None = None,
     height: int | None = None,
     image: Picture | None = None,
+    frames: int | None = None,
+    duration: float | None = None,
+    fps: float | None = None,
+    images_in_prompt: int = 1,
     input: str | Size | None = None,
     revision: str | None = None,
     **settings: Any,
 ) -> TokenCount:
-    """Count the visual tokens that `model` makes of one picture.
+    """Count the visual tokens that `model` makes of one picture, or of one video.
 
     Args:
         model: a built-in name or alias, a hub id, or a folder with `config.json`.
-        width: of the picture in pixels, before the model's own resizing.
+        width: of the picture or video in pixels, before the model's own resizing.
         height: likewise.
         image: instead of both: a picture, of which only the header is read; orientation is applied.
+        frames: of a video, that are looked at: the caller has chosen them.
+        duration: of a video, in seconds; then the model's own rule chooses the frames.
+        fps: frames a second of the video itself: needed with `duration`, and with `frames` for time stamps.
+        images_in_prompt: pictures that share the prompt with this one, itself included: it changes some rules.
         input: a size (`"WIDTHxHEIGHT"`) that is fed to the encoder directly, skipping the model's view rule.
         revision: of the hub repository.
         settings: values of the model's own preprocessor under their own names, for example `max_pixels`.
@@ -138,22 +174,68 @@ def count(
     1196
     >>> count("qwen2.5-vl-7b", width=1280, height=720, max_pixels=501760).tokens
     594
+    >>> count("qwen2.5-vl-7b", width=1280, height=720, frames=8, max_pixels=501760).tokens
+    2376
     >>> count("openai/clip-vit-large-patch14-336", image="examples/images/rocket.jpg").rows
     (('patches', 576), ('class token', 1))
 
     Raises `UsageError`, `InputError`, `ModelError` (all of them `ValueError`s) with what would work.
     """
-    return count_views(
-        registry.describe(model, settings=settings, revision=revision), _size(width, height, image), input
-    )
+    spec = registry.describe(model, settings=settings, revision=revision)
+    video = None if frames is None and duration is None and fps is None else _video(frames, duration, fps)
+    return count_views(spec, _size(width, height, image), input, video, images_in_prompt)
 
 
-def count_views(spec: ModelSpec, size: Size, input: str | Size | None = None) -> TokenCount:
-    """The count for a model that is already described, and a size."""
-    input = None if input is None else Size.of(input)
-    views = spec.views(size, input)
-    sequence = spec.prompt.sequence([view.grid for view in views]) if spec.prompt else None
-    return TokenCount(spec, size, views, sequence, input)
+def count_views(
+    spec: ModelSpec,
+    size: Size,
+    input: str | Size | None = None,
+    video: Clip | Source | None = None,
+    images_in_prompt: int = 1,
+) -> TokenCount:
+    """The count for a model that is already described, and a size.
+
+    `video` is a `Source`, from which the model's own rule takes frames, or a `Clip`, whose frames are chosen.
+    """
+    if video is not None:
+        if input is not None:
+            raise UsageError("input is for pictures: leave it out for a video")
+        return _count_video(spec, size, video)
+    if images_in_prompt != 1:
+        spec = spec.among(images_in_prompt)
+    if input is not None:
+        input = Size.of(input)
+    tiling = spec.tiling(size, input)
+    return TokenCount(spec, size, tiling, spec.prompt.sequence(tiling, size) if spec.prompt else None, input)
+
+
+def _count_video(spec: ModelSpec, size: Size, video: Clip | Source) -> TokenCount:
+    from vistoken.video import Clip
+
+    described = spec.known_video()
+    if isinstance(video, Clip):
+        clip = video
+    elif described.sampling is None:
+        raise UsageError(f"{spec.name} has no rule of its own for choosing frames: give frames, those it is to look at")
+    else:
+        clip = described.sampling.clip(video)
+    if not clip.indices:
+        raise InputError(f"no frame of the video is looked at: it has {clip.source.frames}")
+    tiling = described.rule.tiling(size, clip.frames)
+    return TokenCount(spec, size, tiling, described.prompt.sequence(tiling, size, clip), None, clip)
+
+
+def _video(frames: int | None, duration: float | None, fps: float | None) -> Clip | Source:
+    from vistoken.video import Clip, Source
+
+    if frames is not None:
+        if duration is not None:
+            raise UsageError("give frames, or duration and fps, not both")
+        return Clip.whole(Source(frames, fps))
+    if duration is None or fps is None:
+        given, missing = ("duration", "fps, of the video itself") if fps is None else ("fps", "duration in seconds")
+        raise UsageError(f"{given} needs {missing}")
+    return Source.lasting(duration, fps)
 
 
 def _size(width: int | None, height: int | None, image: Picture | None) -> Size:

@@ -17,6 +17,7 @@ from vistoken.family import (
     SEEN,
     Example,
     Family,
+    Files,
     Published,
     Reading,
     heads_of,
@@ -44,8 +45,9 @@ DEFAULTS = {
 }  # fmt: skip
 
 
-def read(config: Config, preprocessor: Config | None) -> Reading:
+def read(files: Files) -> Reading:
     """`model_type` "clip" holds a `vision_config` beside the text tower's; "clip_vision_model" is the tower alone."""
+    config = files.config
     whole = config.has("vision_config")
     vision = (config.child("vision_config") if whole else config).with_defaults(
         DEFAULTS, f"CLIPVisionConfig in {REFERENCE}"
@@ -69,7 +71,7 @@ def read(config: Config, preprocessor: Config | None) -> Reading:
         final_norm="pooled",
         pool=_pool(config, vision, whole),
     )
-    return Reading(encoder, *standard(preprocessor, "CLIPImageProcessor", patch, image))
+    return Reading(encoder, *standard(files.image, "CLIPImageProcessor", patch, image))
 
 
 def _pool(config: Config, vision: Config, whole: bool) -> Pool:

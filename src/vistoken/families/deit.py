@@ -7,8 +7,18 @@ Source: transformers 5.23.0, `models/deit/modeling_deit.py`, `image_processing_p
 
 from __future__ import annotations
 
-from vistoken.configs import Config
-from vistoken.family import ACTIVATIONS, RECALLED, REFERENCE, Example, Family, Published, Reading, heads_of, table_of
+from vistoken.family import (
+    ACTIVATIONS,
+    RECALLED,
+    REFERENCE,
+    Example,
+    Family,
+    Files,
+    Published,
+    Reading,
+    heads_of,
+    table_of,
+)
 from vistoken.model_spec import Label
 from vistoken.preprocessing import IMAGENET_MEAN, IMAGENET_STD, SETTINGS, standard
 from vistoken.spec import (
@@ -30,8 +40,8 @@ DEFAULTS = {
 }  # fmt: skip
 
 
-def read(config: Config, preprocessor: Config | None) -> Reading:
-    config = config.with_defaults(DEFAULTS, f"DeiTConfig in {REFERENCE}")
+def read(files: Files) -> Reading:
+    config = files.config.with_defaults(DEFAULTS, f"DeiTConfig in {REFERENCE}")
     dim, heads = heads_of(config)
     patch = config.patch("patch_size")
     table, image = table_of(config, patch)
@@ -49,7 +59,7 @@ def read(config: Config, preprocessor: Config | None) -> Reading:
         position=LearnedTable(table.rows, table.cols, prefix_rows=2, resize=TableResize("bicubic", antialias=False)),
         pool=ClassPool(),
     )
-    return Reading(encoder, *standard(preprocessor, "DeiTImageProcessor", patch, image))
+    return Reading(encoder, *standard(files.image, "DeiTImageProcessor", patch, image))
 
 
 WEIGHTS = WeightNames(

@@ -18,6 +18,7 @@ from vistoken.family import (
     SIBLING,
     Example,
     Family,
+    Files,
     Published,
     Reading,
     heads_of,
@@ -48,7 +49,8 @@ DEFAULTS = {
 REGISTER_DEFAULTS = DEFAULTS | {"patch_size": 16, "num_register_tokens": 4}
 
 
-def read(config: Config, preprocessor: Config | None) -> Reading:
+def read(files: Files) -> Reading:
+    config = files.config
     registered = config.raw("model_type") == "dinov2_with_registers"
     source = "Dinov2WithRegistersConfig" if registered else "Dinov2Config"
     config = config.with_defaults(REGISTER_DEFAULTS if registered else DEFAULTS, f"{source} in {REFERENCE}")
@@ -76,7 +78,7 @@ def read(config: Config, preprocessor: Config | None) -> Reading:
         # The register models always store the unused mask token; the others by option.
         mask_token=registered or config.flag("use_mask_token"),
     )
-    return Reading(encoder, *standard(preprocessor, "BitImageProcessor", patch, image))
+    return Reading(encoder, *standard(files.image, "BitImageProcessor", patch, image))
 
 
 def _mlp(config: Config, dim: int) -> Mlp:

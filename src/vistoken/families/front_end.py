@@ -6,8 +6,7 @@ transformer (arXiv 1706.03762), half of dim for rows and half for columns as in 
 
 from __future__ import annotations
 
-from vistoken.configs import Config
-from vistoken.family import Example, Family, Published, Reading
+from vistoken.family import Example, Family, Files, Published, Reading
 from vistoken.geometry import Grid
 from vistoken.model_spec import Label
 from vistoken.preprocessing import FILTERS, HALF, pixel_values
@@ -39,8 +38,8 @@ PROCESSOR = {
 }  # fmt: skip
 
 
-def read(config: Config, preprocessor: Config | None) -> Reading:
-    config = config.with_defaults(DEFAULTS, "vistoken's front end")
+def read(files: Files) -> Reading:
+    config = files.config.with_defaults(DEFAULTS, "vistoken's front end")
     patch, image = config.patch("patch_size"), config.size("image_size")
     dim, registers = config.integer("hidden_size", high=65_536), config.integer("num_register_tokens", 0, 1024)
     table = patch.grid(image)
@@ -61,9 +60,9 @@ def read(config: Config, preprocessor: Config | None) -> Reading:
         position=position,
         final_norm="none",
     )
-    if preprocessor is None:
+    if files.image is None:
         return Reading(encoder, None, None)
-    processor = preprocessor.with_defaults(PROCESSOR, "vistoken's front end")
+    processor = files.image.with_defaults(PROCESSOR, "vistoken's front end")
     return Reading(encoder, Native(image, processor.choice("resample", FILTERS), patch), pixel_values(processor))
 
 

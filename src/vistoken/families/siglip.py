@@ -8,7 +8,6 @@ Sources: transformers 5.23.0, `models/siglip/modeling_siglip.py`; arXiv 2303.153
 
 from __future__ import annotations
 
-from vistoken.configs import Config
 from vistoken.family import (
     ACTIVATIONS,
     RECALLED,
@@ -18,6 +17,7 @@ from vistoken.family import (
     SIBLING,
     Example,
     Family,
+    Files,
     Published,
     Reading,
     heads_of,
@@ -35,8 +35,9 @@ DEFAULTS = {
 }  # fmt: skip
 
 
-def read(config: Config, preprocessor: Config | None) -> Reading:
+def read(files: Files) -> Reading:
     """`model_type` "siglip" holds a `vision_config` beside the text tower's; "siglip_vision_model" is the tower."""
+    config = files.config
     vision = config.child("vision_config") if config.raw("model_type") == "siglip" else config
     vision = vision.with_defaults(DEFAULTS, f"SiglipVisionConfig in {REFERENCE}")
     dim, heads = heads_of(vision)
@@ -55,7 +56,7 @@ def read(config: Config, preprocessor: Config | None) -> Reading:
         position=LearnedTable(table.rows, table.cols, prefix_rows=0, resize=TableResize("bicubic", antialias=False)),
         pool=AttentionPool(heads, hidden) if vision.flag("vision_use_head") else NoPool(),
     )
-    return Reading(encoder, *standard(preprocessor, "SiglipImageProcessor", patch, image))
+    return Reading(encoder, *standard(files.image, "SiglipImageProcessor", patch, image))
 
 
 WEIGHTS = WeightNames(

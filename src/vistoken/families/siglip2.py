@@ -11,7 +11,7 @@ from math import isqrt
 from typing import TYPE_CHECKING
 
 from vistoken.configs import Config
-from vistoken.family import ACTIVATIONS, RECALLED, REFERENCE, SEEN, Example, Family, Published, Reading, heads_of
+from vistoken.family import ACTIVATIONS, RECALLED, REFERENCE, SEEN, Example, Family, Files, Published, Reading, heads_of
 from vistoken.geometry import Patch
 from vistoken.model_spec import Label, PixelSpec
 from vistoken.preprocessing import FILTERS, HALF, pixel_values
@@ -33,8 +33,9 @@ PROCESSOR = {
 }  # fmt: skip
 
 
-def read(config: Config, preprocessor: Config | None) -> Reading:
+def read(files: Files) -> Reading:
     """`model_type` "siglip2" holds a `vision_config` beside the text tower's; "siglip2_vision_model" is the tower."""
+    config = files.config
     vision = config.child("vision_config") if config.raw("model_type") == "siglip2" else config
     vision = vision.with_defaults(DEFAULTS, f"Siglip2VisionConfig in {REFERENCE}")
     dim, heads = heads_of(vision)
@@ -54,7 +55,7 @@ def read(config: Config, preprocessor: Config | None) -> Reading:
         position=LearnedTable(side, side, prefix_rows=0, resize=TableResize("bilinear", antialias=True)),
         pool=AttentionPool(heads, hidden) if vision.flag("vision_use_head") else NoPool(),
     )
-    return Reading(encoder, *_preprocessing(preprocessor, patch))
+    return Reading(encoder, *_preprocessing(files.image, patch))
 
 
 def _preprocessing(preprocessor: Config | None, patch: Patch) -> tuple[ViewRule, PixelSpec] | tuple[None, None]:

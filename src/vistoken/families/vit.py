@@ -6,7 +6,6 @@ sizes from the papers' tables (Ti: arXiv 2012.12877; g and G: arXiv 2106.04560).
 
 from __future__ import annotations
 
-from vistoken.configs import Config
 from vistoken.family import (
     ACTIVATIONS,
     RECALLED,
@@ -14,6 +13,7 @@ from vistoken.family import (
     SEEN,
     Example,
     Family,
+    Files,
     Published,
     Reading,
     heads_of,
@@ -31,8 +31,8 @@ DEFAULTS = {
 }  # fmt: skip
 
 
-def read(config: Config, preprocessor: Config | None) -> Reading:
-    config = config.with_defaults(DEFAULTS, f"ViTConfig in {REFERENCE}")
+def read(files: Files) -> Reading:
+    config = files.config.with_defaults(DEFAULTS, f"ViTConfig in {REFERENCE}")
     dim, heads = heads_of(config)
     patch = config.patch("patch_size")
     table, image = table_of(config, patch)
@@ -50,7 +50,7 @@ def read(config: Config, preprocessor: Config | None) -> Reading:
         position=LearnedTable(table.rows, table.cols, prefix_rows=1, resize=TableResize("bicubic", antialias=False)),
         pool=ClassPool(),
     )
-    return Reading(encoder, *standard(preprocessor, "ViTImageProcessor", patch, image))
+    return Reading(encoder, *standard(files.image, "ViTImageProcessor", patch, image))
 
 
 WEIGHTS = WeightNames(

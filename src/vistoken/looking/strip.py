@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import assert_never
 
 from PIL import Image, ImageDraw
 
@@ -25,7 +24,8 @@ from vistoken.looking.ink import (
     wrap,
     write,
 )
-from vistoken.sequence import Prompt, SpaceToDepth
+from vistoken.prompts.layout import Layout
+from vistoken.prompts.plain import Merged
 from vistoken.spec import PrefixToken
 from vistoken.views import View
 
@@ -42,15 +42,9 @@ class Tile:
     label: str
 
 
-def merge_side(prompt: Prompt | None) -> int:
-    """Patches along one side of what becomes one image token; 1 without a language model."""
-    if prompt is None:
-        return 1
-    match prompt.merge:
-        case SpaceToDepth(side):
-            return side
-        case _:
-            assert_never(prompt.merge)
+def merge_side(prompt: Layout | None) -> int:
+    """Patches along one side of what becomes one image token; 1 where blocks of patches do not become tokens."""
+    return prompt.merge.side if isinstance(prompt, Merged) else 1
 
 
 def sequence(result: TokenCount, carried: Image.Image, width: int) -> Image.Image:
@@ -59,10 +53,12 @@ def sequence(result: TokenCount, carried: Image.Image, width: int) -> Image.Imag
     cells = view.grid.rows * view.grid.cols
     own = strip(prefix_tiles(prefix), cells, lambda number: cut(carried, view, number, 1), width)
     parts = [_words(encoder_line(result), width), own]
-    if result.spec.prompt:
+    if isinstance(result.spec.prompt, Merged):
         side = merge_side(result.spec.prompt)
         merged = strip([], cells // side**2, lambda number: cut(carried, view, number, side), width)
         parts += [Image.new("RGB", (width, 8), PAPER), _words(prompt_line(result), width), merged]
+    elif result.spec.prompt:
+        parts += [Image.new("RGB", (width, 8), PAPER), _words(prompt_line(result), width)]
     return column(parts, 6)
 
 
@@ -74,7 +70,7 @@ def encoder_line(result: TokenCount) -> str:
     """What the encoder's sequence consists of, as a sum."""
     prefix = result.spec.encoder.prefix if result.spec.encoder else ()
     parts = [number_of(token.count * len(result.views), token.label) for token in prefix]
-    total = result.patches + result.prefix_tokens
+    total = result.tiling.patches + result.prefix_tokens
     patches = f"{result.patches:,} patches"
     views = f" in {len(result.views)} views (below: view 0)" if len(result.views) > 1 else ""
     ends = f" = {total:,} tokens" if parts else ""
@@ -86,6 +82,8 @@ def encoder_line(result: TokenCount) -> str:
 
 def prompt_line(result: TokenCount) -> str:
     """What reaches the language model, for example "26 x 46 = 1,196 image tokens after merging 2 x 2"."""
+    if not isinstance(result.spec.prompt, Merged):
+        return f"In the prompt: {result.sequence}"
     side, grid = merge_side(result.spec.prompt), result.views[0].grid
     merged = f"{result.image_tokens or 0:,} image tokens after merging {side} x {side}"
     if len(result.views) > 1:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from vistoken.views.fixed import ShortSideCrop as ShortSideCrop
     from vistoken.views.fixed import Stretch as Stretch
     from vistoken.views.fixed import StretchCrop as StretchCrop
+    from vistoken.views.rule import OneView as OneView
+    from vistoken.views.rule import Tiling as Tiling
+    from vistoken.views.rule import ViewRule as ViewRule
     from vistoken.views.steps import Crop as Crop
     from vistoken.views.steps import Filter as Filter
     from vistoken.views.steps import Pad as Pad
@@ -24,9 +27,8 @@ if TYPE_CHECKING:
     from vistoken.views.steps import Step as Step
     from vistoken.views.steps import View as View
 
-    ViewRule = Stretch | StretchCrop | ShortSide | ShortSideCrop | Native | PixelBudget | FillTokens
-
 _HOMES = {
+    "rule": ("OneView", "Tiling", "ViewRule"),
     "steps": ("Crop", "Filter", "Pad", "Resize", "Step", "View"),
     "fixed": ("Native", "ShortSide", "ShortSideCrop", "Stretch", "StretchCrop"),
     "budget": ("FillTokens", "PixelBudget"),

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vistoken.errors import InputError
 from vistoken.geometry import Patch, Size
-from vistoken.views.steps import Filter, Resize, View
+from vistoken.views.rule import OneView
+from vistoken.views.steps import Filter
+from vistoken.views.video import FrameRule
 
 
 @dataclass(frozen=True, slots=True)
-class PixelBudget:
+class PixelBudget(OneView):
     """Round both sides to multiples of `multiple`, then keep the area between `min_pixels` and `max_pixels`.
 
     Kind A with guard A0: the first rounding has no floor, so a side under half a multiple becomes 0 and the
@@ -34,22 +36,10 @@ class PixelBudget:
             f"with an area from {self.min_pixels:,} to {self.max_pixels:,} pixels"
         )
 
-    @property
-    def own_size(self) -> None:
-        """Such a model has no size of its own."""
-        return None
-
-    def views(self, size: Size) -> tuple[View, ...]:
-        return (View.of(size, (Resize(self.fit(size), self.filter),), self.patch),)
-
     def fit(self, size: Size) -> Size:
         """The size that the picture is resized to. Raises `InputError` above the aspect limit."""
         height, width, k = size.height, size.width, self.multiple
-        if max(height, width) / min(height, width) > self.max_aspect:
-            raise InputError(
-                f"{size} is longer than {self.max_aspect} times its short side, which this model refuses: "
-                "crop it, or cut it into several pictures"
-            )
+        refuse_thin(size, height, width, self.max_aspect)
         rows, cols = round(height / k), round(width / k)
         if rows * cols * k * k > self.max_pixels:
             scale = math.sqrt(height * width / self.max_pixels)
@@ -61,7 +51,7 @@ class PixelBudget:
 
 
 @dataclass(frozen=True, slots=True)
-class FillTokens:
+class FillTokens(OneView):
     """Scale the picture up or down until its patches fill `budget`, each side rounded up to whole patches.
 
     The scale is found by bisection between 1e-6 and 100, which stops when the bracket is under 1e-5 and keeps the
@@ -85,9 +75,6 @@ class FillTokens:
         side = math.isqrt(self.budget)
         return Size(height=side * self.patch.height, width=side * self.patch.width)
 
-    def views(self, size: Size) -> tuple[View, ...]:
-        return (View.of(size, (Resize(self.fit(size), self.filter),), self.patch),)
-
     def fit(self, size: Size) -> Size:
         """The size that the picture is resized to."""
         tolerance = 1e-5
@@ -106,3 +93,114 @@ class FillTokens:
         rows = max(1, math.ceil(size.height * scale / self.patch.height))
         cols = max(1, math.ceil(size.width * scale / self.patch.width))
         return rows, cols
+
+
+@dataclass(frozen=True, slots=True)
+class CappedFrames(FrameRule):
+    """Frames under `frame`'s budget, whose upper end shrinks so that all frames share 0.9 x `most_tokens` tokens.
+
+    Source: transformers 5.23.0, `Qwen2VLVideoProcessor.resize` with `cap_pixels_per_frame`, which follows
+    qwen-vl-utils.
+    """
+
+    frame: PixelBudget
+    most_tokens: int
+
+    def rule(self, size: Size, frames: int) -> PixelBudget:
+        frame, area = self.frame, self.frame.multiple**2
+        total = int(self.most_tokens * area * 0.9)
+        most = max(min(frame.max_pixels, total * frame.patch.frames // frames), int(frame.min_pixels * 1.05))
+        return replace(frame, max_pixels=most)
+
+    def groups(self, frames: int) -> int:
+        return -(-frames // self.frame.patch.frames)
+
+    def __str__(self) -> str:
+        return f"each frame: {self.frame}; all frames together at most 0.9 x {self.most_tokens:,} tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeBudget(FrameRule):
+    """The pixel budget holds for all frames together (kind A with guard A3): Qwen3-VL and GLM videos.
+
+    `per_frame` is the most tokens a frame may cost where the vendor's cap is switched on, else None.
+    Source: transformers 5.23.0, `models/qwen3_vl/video_processing_qwen3_vl.py` and
+    `models/glm4v/image_processing_pil_glm4v.py`, `smart_resize`.
+    """
+
+    multiple: int
+    min_pixels: int
+    max_pixels: int
+    filter: Filter
+    patch: Patch
+    per_frame: int | None = None
+
+    def rule(self, size: Size, frames: int) -> FramesOfVolume:
+        most = self.max_pixels
+        if self.per_frame is not None:
+            cap = self.per_frame * self.multiple**2
+            most = max(min(cap, most // frames), int(self.min_pixels * 1.05)) * frames
+        return FramesOfVolume(self.multiple, self.min_pixels, most, self.filter, self.patch, frames)
+
+    def groups(self, frames: int) -> int:
+        return -(-frames // self.patch.frames)
+
+    def __str__(self) -> str:
+        return (
+            f"round both sides to multiples of {self.multiple}, "
+            f"with a volume of all frames from {self.min_pixels:,} to {self.max_pixels:,} pixels"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FramesOfVolume(OneView):
+    """One of `frames` frames whose volume is bounded; a still picture of GLM counts as two.
+
+    A side under one multiple is first enlarged to it, both sides by one scale and cut to whole pixels. The volume is
+    compared with the frames rounded to whole groups, but the scale is drawn from their raw number.
+    Source: see `VolumeBudget`.
+    """
+
+    multiple: int
+    min_pixels: int
+    max_pixels: int
+    filter: Filter
+    patch: Patch
+    frames: int
+    max_aspect: int = 200
+
+    kind = "pixel budget over frames"
+
+    def __str__(self) -> str:
+        return (
+            f"round both sides to multiples of {self.multiple}, with an area of {self.frames} frames "
+            f"from {self.min_pixels:,} to {self.max_pixels:,} pixels"
+        )
+
+    def fit(self, size: Size) -> Size:
+        """The size that each frame is resized to. Raises `InputError` for too few frames and too thin ones."""
+        height, width, k, group = size.height, size.width, self.multiple, self.patch.frames
+        if self.frames < group:
+            raise InputError(f"{self.frames} frame is too few: this model reads {group} frames as one")
+        if height < k or width < k:
+            scale = max(k / height, k / width)
+            height, width = int(height * scale), int(width * scale)
+        refuse_thin(size, height, width, self.max_aspect)
+        rows, cols, frames = round(height / k), round(width / k), round(self.frames / group) * group
+        volume = frames * rows * cols * k * k
+        if volume > self.max_pixels:
+            scale = math.sqrt((self.frames * height * width) / self.max_pixels)
+            rows, cols = max(1, math.floor(height / scale / k)), max(1, math.floor(width / scale / k))
+        elif volume < self.min_pixels:
+            scale = math.sqrt(self.min_pixels / (self.frames * height * width))
+            rows, cols = math.ceil(height * scale / k), math.ceil(width * scale / k)
+        return Size(height=rows * k, width=cols * k)
+
+
+def refuse_thin(size: Size, height: float, width: float, most: int) -> None:
+    """The aspect limit of kind A: exactly `most` is allowed. `size` is the picture's, for the message."""
+    if max(height, width) / min(height, width) > most:
+        raise InputError(
+            f"{size} is longer than {most} times its short side, which this model refuses: "
+            "crop it, or cut it into several pictures"
+        )

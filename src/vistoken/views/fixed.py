@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from vistoken.errors import InputError
 from vistoken.geometry import MAX_SIDE, Patch, Size
+from vistoken.views.rule import OneView, Tiling, ViewRule
 from vistoken.views.steps import Crop, Filter, Pad, Resize, View, check_at_least_one_patch
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(OneView):
     """Resize to one fixed size without keeping the aspect ratio (ViT, SigLIP).
 
     Source: transformers 5.23.0, `PilBackend.resize` with `size = {"height", "width"}`.
@@ -30,12 +31,12 @@ class Stretch:
     def own_size(self) -> Size:
         return self.size
 
-    def views(self, size: Size) -> tuple[View, ...]:
-        return (View.of(size, (Resize(self.size, self.filter),), self.patch),)
+    def fit(self, size: Size) -> Size:
+        return self.size
 
 
 @dataclass(frozen=True, slots=True)
-class ShortSideCrop:
+class ShortSideCrop(ViewRule):
     """Scale the short side to `short`, then cut the middle of size `crop` (CLIP, DeiT, DINOv2).
 
     Where the crop is larger than the scaled picture, it is padded with black first.
@@ -56,13 +57,17 @@ class ShortSideCrop:
     def own_size(self) -> Size:
         return self.crop
 
+    def tiling(self, size: Size) -> Tiling:
+        scale_short_side(size, self.short)  # refuses what is too thin
+        return Tiling(self.patch.grid(self.crop))
+
     def views(self, size: Size) -> tuple[View, ...]:
         resized = scale_short_side(size, self.short)
         return (View.of(size, (Resize(resized, self.filter), *centre_crop(resized, self.crop)), self.patch),)
 
 
 @dataclass(frozen=True, slots=True)
-class ShortSide:
+class ShortSide(ViewRule):
     """Scale the short side to `short` and keep all of the picture (DINOv2 without its centre crop).
 
     Source: transformers 5.23.0, `image_transforms.get_resize_output_image_size`.
@@ -82,13 +87,16 @@ class ShortSide:
         """A square: the smallest result."""
         return Size(height=self.short, width=self.short)
 
+    def tiling(self, size: Size) -> Tiling:
+        return Tiling(self.views(size)[0].grid)
+
     def views(self, size: Size) -> tuple[View, ...]:
         view = View.of(size, (Resize(scale_short_side(size, self.short), self.filter),), self.patch)
         return (check_at_least_one_patch(view),)
 
 
 @dataclass(frozen=True, slots=True)
-class StretchCrop:
+class StretchCrop(ViewRule):
     """Resize to a fixed size without keeping the aspect ratio, then cut the middle (DeiT: 256x256, then 224x224).
 
     Source: transformers 5.23.0, `DeiTImageProcessorPil`: `size = {"height": 256, "width": 256}`, `crop_size` 224.
@@ -108,12 +116,15 @@ class StretchCrop:
     def own_size(self) -> Size:
         return self.crop
 
+    def tiling(self, size: Size) -> Tiling:
+        return Tiling(self.patch.grid(self.crop))
+
     def views(self, size: Size) -> tuple[View, ...]:
         return (View.of(size, (Resize(self.size, self.filter), *centre_crop(self.size, self.crop)), self.patch),)
 
 
 @dataclass(frozen=True, slots=True)
-class Native:
+class Native(ViewRule):
     """Leave the picture at its own size.
 
     `own` is the size to speak of where no picture is given, if there is one; `filter` serves a caller who asks for
@@ -132,6 +143,9 @@ class Native:
     @property
     def own_size(self) -> Size | None:
         return self.own
+
+    def tiling(self, size: Size) -> Tiling:
+        return Tiling(self.views(size)[0].grid)
 
     def views(self, size: Size) -> tuple[View, ...]:
         return (check_at_least_one_patch(View.of(size, (), self.patch)),)

@@ -1,0 +1,97 @@
+"""Ours against the reference, size by size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vistoken import registry
+from vistoken.counting import TokenCount, count_views
+from vistoken.errors import InputError
+from vistoken.family import Family, Published
+from vistoken.geometry import Size
+from vistoken.judge.reference import Judge, Observed, Refused
+from vistoken.model_spec import ModelSpec
+from vistoken.video import Clip, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """A video to compare on: `sampled` tells whether the model's own rule chooses frames."""
+
+    size: Size
+    source: Source
+    sampled: bool
+
+    def __str__(self) -> str:
+        rate = f" at {self.source.fps:g} a second" if self.source.fps else ""
+        return f"{self.size}, {self.source.frames} frames{rate}{', sampled' if self.sampled else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One picture or video with some settings, what the reference did and what we do."""
+
+    model: str
+    settings: Mapping[str, Any]
+    given: Size | Film
+    theirs: Observed | Refused
+    ours: Observed | Refused
+
+    @property
+    def differs(self) -> bool:
+        if isinstance(self.ours, Refused) or isinstance(self.theirs, Refused):
+            return type(self.ours) is not type(self.theirs)
+        if self.theirs.text is not None and self.theirs.text != self.ours.text:
+            return True
+        return self.ours.views != self.theirs.views
+
+    def __str__(self) -> str:
+        settings = f", {dict(self.settings)}" if self.settings else ""
+        return f"{self.model} {self.given}{settings}: theirs {_short(self.theirs)}, ours {_short(self.ours)}"
+
+
+def pictures(family: Family, model: Published, settings: Mapping[str, Any], sizes: Iterable[Size]) -> Iterator[Case]:
+    """Every size through both."""
+    judge = Judge(family, model, settings)
+    spec = registry.describe(model.name, settings=settings)
+    for size in sizes:
+        yield Case(model.name, settings, size, judge.picture(size), ours(spec, size))
+
+
+def films(family: Family, model: Published, settings: Mapping[str, Any], films: Iterable[Film]) -> Iterator[Case]:
+    """Every video through both. Needs torchvision."""
+    judge = Judge(family, model, settings)
+    spec = registry.describe(model.name, settings=settings)
+    for film in films:
+        theirs = judge.clip(film.size, film.source, film.sampled)
+        yield Case(model.name, settings, film, theirs, ours(spec, film.size, film))
+
+
+def ours(spec: ModelSpec, size: Size, film: Film | None = None) -> Observed | Refused:
+    """What vistoken makes of a size, in the reference's terms."""
+    try:
+        if film is None:
+            return observed(count_views(spec, size))
+        return observed(count_views(spec, size, video=film.source if film.sampled else Clip.whole(film.source)))
+    except InputError as error:
+        return Refused(f"{type(error).__name__}: {error}")
+
+
+def observed(result: TokenCount) -> Observed:
+    views = tuple((view.grid.frames, view.size.height, view.size.width) for view in result.views)
+    if result.sequence is None:
+        return Observed(views, None)
+    if result.clip:
+        return Observed(views, result.sequence.render(result.spec.known_video().prompt.video_token))
+    assert result.spec.prompt is not None
+    return Observed(views, result.sequence.render(result.spec.prompt.image_token))
+
+
+def _short(seen: Observed | Refused) -> str:
+    if isinstance(seen, Refused):
+        return f"refused ({seen.error[:100]})"
+    text = "" if seen.text is None else f" text of {len(seen.text)}: {seen.text[:60]}...{seen.text[-60:]}"
+    views = f"{seen.views[:3]}...{seen.views[-1]}" if len(seen.views) > 4 else str(seen.views)
+    return f"{len(seen.views)} views {views}{text}"

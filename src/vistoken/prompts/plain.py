@@ -1,0 +1,82 @@
+"""Layouts of a picture with one view whose patches are merged: kinds A, B and C without breaks between rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vistoken.errors import InputError, UsageError
+from vistoken.geometry import Grid, Patch, Size
+from vistoken.prompts.layout import Layout, VideoLayout
+from vistoken.sequence import Image, Marker, Sequence
+from vistoken.video import Clip
+from vistoken.views.rule import Tiling
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceToDepth:
+    """Each block of `side` x `side` patches becomes one token for the LLM (Qwen2-VL's merger, pixel shuffle)."""
+
+    side: int
+
+    def grid(self, grid: Grid) -> Grid:
+        """The grid of tokens. Raises `InputError` where the grid of patches does not divide into blocks."""
+        if grid.rows % self.side or grid.cols % self.side:
+            raise InputError(
+                f"a grid of {grid} patches cannot be merged in blocks of {self.side} x {self.side}: "
+                f"rows and columns must be multiples of {self.side}"
+            )
+        return Grid(grid.rows // self.side, grid.cols // self.side, grid.frames)
+
+    def tokens(self, grid: Grid) -> int:
+        """Image tokens of one grid. Raises `InputError` where the grid does not divide into blocks."""
+        return self.grid(grid).patches
+
+    def __str__(self) -> str:
+        return f"{self.side} x {self.side} patches become one token"
+
+
+@dataclass(frozen=True, slots=True)
+class Merged(Layout):
+    """All tokens of one view in raster order, perhaps with one marker before and one after."""
+
+    merge: SpaceToDepth
+    image_token: str
+    start: str = ""
+    end: str = ""
+    template: str = ""
+
+    def sequence(self, tiling: Tiling, size: Size) -> Sequence:
+        return _wrapped(self.start, self.merge.tokens(tiling.tile), self.end)
+
+    def check_input(self, size: Size, patch: Patch) -> None:
+        """A size that the caller forces on the encoder must give whole blocks. Raises `UsageError`."""
+        height, width = patch.height * self.merge.side, patch.width * self.merge.side
+        if size.height % height or size.width % width:
+            unit = f"{height}" if height == width else f"{width} (width) and {height} (height)"
+            down = Size(height=max(1, size.height // height) * height, width=max(1, size.width // width) * width)
+            raise UsageError(f"input {size}: sides must be multiples of {unit}, for example {down}")
+
+    def __str__(self) -> str:
+        return f"merge {self.merge}"
+
+
+@dataclass(frozen=True, slots=True)
+class MergedVideo(VideoLayout):
+    """All tokens of all frame groups in one run (Qwen2-VL: time stands in the position ids, not in the text)."""
+
+    merge: SpaceToDepth
+    video_token: str
+    template: str = ""
+
+    def sequence(self, tiling: Tiling, size: Size, clip: Clip) -> Sequence:
+        return _wrapped("", self.merge.tokens(tiling.tile), "")
+
+    def __str__(self) -> str:
+        return f"merge {self.merge}"
+
+
+def _wrapped(start: str, tokens: int, end: str) -> Sequence:
+    image = Image(tokens)
+    if not start:
+        return Sequence((image,))
+    return Sequence((Marker(start), image, Marker(end)) if end else (Marker(start), image))

@@ -1,0 +1,69 @@
+"""Videos before they are pixels: which frames of a clip a model looks at."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from vistoken.errors import UsageError
+
+# Above this a count of frames is a mistake: 10 million frames are 46 hours at 60 a second.
+MAX_FRAMES = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A video as its file tells it: `frames` in all, shown at `fps` a second; fps is None where nobody knows."""
+
+    frames: int
+    fps: float | None = None
+
+    def __post_init__(self) -> None:
+        if type(self.frames) is not int or not 0 < self.frames <= MAX_FRAMES:
+            raise UsageError(f"frames is {self.frames!r}: it must be a whole number from 1 to {MAX_FRAMES:,}")
+        fps = self.fps
+        if isinstance(fps, bool) or not isinstance(fps, int | float | None) or not 0 < (fps or 1) <= 10_000:  # no NaN
+            raise UsageError(f"fps is {self.fps!r}: it must be a number of frames a second, above 0, at most 10,000")
+
+    @classmethod
+    def lasting(cls, duration: float, fps: float) -> Source:
+        """A video of `duration` seconds at `fps` frames a second: at least one frame."""
+        if isinstance(duration, bool) or not isinstance(duration, int | float) or not 0 < duration <= 10_000_000:
+            raise UsageError(f"duration is {duration!r}: it must be a number of seconds, above 0")
+        cls(1, fps)
+        return cls(max(1, round(duration * fps)), fps)
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds."""
+        return None if self.fps is None else self.frames / self.fps
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """The frames of a video that a model looks at: their numbers in the source, from 0, in order."""
+
+    indices: tuple[int, ...]
+    source: Source
+
+    @property
+    def frames(self) -> int:
+        return len(self.indices)
+
+    @classmethod
+    def whole(cls, source: Source) -> Clip:
+        """Every frame: the caller has chosen them already."""
+        return cls(tuple(range(source.frames)), source)
+
+
+class Sampling(ABC):
+    """A family's own rule for choosing frames."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def choose(self, source: Source) -> tuple[int, ...]:
+        """Numbers of the frames that are looked at. `source.fps` is known. Raises `InputError` where it refuses."""
+
+    def clip(self, source: Source) -> Clip:
+        return Clip(self.choose(source), source)
