@@ -12,11 +12,11 @@ class Image:
     """A run of positions of the LLM's input that visual embeddings fill.
 
     Learned newlines and separators count among them where the model's processor writes the image token for them.
-    `what` says what the run shows, for people.
+    `what` says what the run shows, for people: a grid of tokens, or words.
     """
 
     tokens: int
-    what: str = ""
+    what: object = ""
 
 
 @dataclass(frozen=True, slots=True)

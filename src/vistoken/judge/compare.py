@@ -74,7 +74,7 @@ def ours(spec: ModelSpec, size: Size, film: Film | None = None) -> Observed | Re
     try:
         if film is None:
             return observed(count_views(spec, size))
-        return observed(count_views(spec, size, video=film.source if film.sampled else Clip.whole(film.source)))
+        return observed(count_views(spec, size, film=film.source if film.sampled else Clip.whole(film.source)))
     except InputError as error:
         return Refused(f"{type(error).__name__}: {error}")
 
@@ -84,9 +84,11 @@ def observed(result: TokenCount) -> Observed:
     if result.sequence is None:
         return Observed(views, None)
     if result.clip:
-        return Observed(views, result.sequence.render(result.spec.known_video().prompt.video_token))
+        return Observed(
+            views, result.sequence.render(result.spec.known_video().prompt.video_token), result.marker_tokens
+        )
     assert result.spec.prompt is not None
-    return Observed(views, result.sequence.render(result.spec.prompt.image_token))
+    return Observed(views, result.sequence.render(result.spec.prompt.image_token), result.marker_tokens)
 
 
 def _short(seen: Observed | Refused) -> str:

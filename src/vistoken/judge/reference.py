@@ -29,10 +29,12 @@ class Observed:
     """What the reference did with one size.
 
     The shape of every view, and the text it wrote for the picture: None where its processor leaves that alone.
+    `markers` are the special tokens in it, which only we can tell from text.
     """
 
     views: tuple[Shape, ...]
     text: str | None
+    markers: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
