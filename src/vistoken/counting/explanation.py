@@ -76,7 +76,8 @@ def _views(result: TokenCount) -> Iterator[str]:
             yield f"views {first} to {last}: {_steps(tuple(canvas))}, then each cut to {cut.size}; {_grid(alike[0])}"
             yield f"views {first} to {last} see {_boxes(alike)}"
         first = last + 1
-    yield f"patches of all views: {_patches(result)}"
+    if result.spec.tower:
+        yield f"patches of all views: {_patches(result)}"
 
 
 def _canvas(view: View) -> tuple[object, ...]:

@@ -84,11 +84,11 @@ def observed(result: TokenCount) -> Observed:
     if result.sequence is None:
         return Observed(views, None)
     if result.clip:
-        return Observed(
-            views, result.sequence.render(result.spec.known_video().prompt.video_token), result.marker_tokens
-        )
-    assert result.spec.prompt is not None
-    return Observed(views, result.sequence.render(result.spec.prompt.image_token), result.marker_tokens)
+        token = result.spec.known_video().prompt.video_token
+    else:
+        assert result.spec.prompt is not None
+        token = result.spec.prompt.image_token
+    return Observed(views, result.sequence.render(token), result.marker_tokens)
 
 
 def _short(seen: Observed | Refused) -> str:

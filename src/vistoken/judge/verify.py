@@ -49,9 +49,7 @@ def chosen(names: Iterable[str]) -> Iterator[tuple[Family, Published]]:
     for name in names:
         found = registry.published(name)
         if found is None:
-            raise ModelError(
-                f"{name!r} is no built-in model, so there is nothing to verify: `vistoken models` lists them"
-            )
+            raise ModelError(f"{name!r} is no built-in model, so it cannot be verified: `vistoken models` lists them")
         yield found
     if not names:
         for family in registry.families():
@@ -108,10 +106,8 @@ def picture_cases(family: Family, model: Published, count: int = 300, pixels: bo
     """Every seeded size under every set of settings."""
     thresholds = family.reference.thresholds if family.reference else ()
     for seed, settings in settings_of(family):
-        given = sizes(count, seed, thresholds)
-        yield from (
-            pictures(family, model, settings, given) if pixels else _quick(pictures(family, model, settings, given))
-        )
+        cases = pictures(family, model, settings, sizes(count, seed, thresholds))
+        yield from cases if pixels else _quick(cases)
 
 
 def film_cases(family: Family, model: Published, count: int = 60) -> Iterator[Case]:

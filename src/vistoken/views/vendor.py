@@ -51,9 +51,10 @@ class BoxThenShortSide(ViewRule):
 
     def reasons(self, size: Size) -> list[str]:
         boxed, fitted = shrunk(size, self.box / max(size.height, size.width)), self.fit(size)
+        tile = self.patch
         return [
             f"into {self.box}x{self.box}: {boxed}; short side at most {self.short}: {fitted}",
-            f"tiles: ceil({fitted.height} / {self.patch.height}) rows x ceil({fitted.width} / {self.patch.width}) columns",
+            f"tiles: ceil({fitted.height} / {tile.height}) rows x ceil({fitted.width} / {tile.width}) columns",
         ]
 
 
