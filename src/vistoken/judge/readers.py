@@ -30,6 +30,12 @@ def stacked(key: str = "pixel_values") -> Reader:
     return read
 
 
+def spatial_shapes(outputs: Any, processor: Any) -> Iterator[Shape]:
+    """Rows and columns of patches, the arrays themselves padded to the longest."""
+    for rows, cols in _listed(outputs["spatial_shapes"])[:1]:
+        yield 1, int(rows) * processor.patch_size, int(cols) * processor.patch_size
+
+
 def _flat(values: Any) -> Iterator[Any]:
     """The arrays of three dimensions within lists and arrays of more."""
     if not isinstance(values, list | tuple) and values.ndim == 3:
@@ -47,5 +53,6 @@ READERS: Mapping[str, Reader] = {
     "image_grid_thw": grid_thw("image_grid_thw"),
     "video_grid_thw": grid_thw("video_grid_thw"),
     "pixel_values": stacked(),
+    "spatial_shapes": spatial_shapes,
     "pixel_values_videos": stacked("pixel_values_videos"),
 }
