@@ -25,7 +25,10 @@ VERSION = f"transformers {transformers.__version__}"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """On one built-in model. `skipped` says why nothing, or not everything, could be compared."""
+    """On one built-in model.
+
+    `skipped` says why nothing, or not everything, could be compared here; `without` that there is no reference at all.
+    """
 
     model: str
     family: str
@@ -36,11 +39,24 @@ class Verdict:
     refused: int
     different: tuple[Case, ...]
     skipped: str
+    without: str
+    cases: tuple[Case, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        values = {name: getattr(self, name) for name in self.__slots__ if name != "cases"}
+        return values | {"different": [str(case) for case in self.different], "holds": self.holds}
 
     @property
     def holds(self) -> bool:
         """Whether all was compared and nothing differs: what was not compared does not pass."""
         return not self.different and not self.skipped
+
+
+def quiet() -> None:
+    """Keep the reference's hints to itself."""
+    logging: Any = transformers.logging
+    logging.set_verbosity_error()
 
 
 def chosen(names: Iterable[str]) -> Iterator[tuple[Family, Published]]:
@@ -62,17 +78,19 @@ def chosen(names: Iterable[str]) -> Iterator[tuple[Family, Published]]:
                     yield family, model
 
 
-def verdict(family: Family, model: Published, count: int = 300, pixels: bool = False) -> Verdict:
+def verdict(family: Family, model: Published, count: int = 300, pixels: bool = False, keep: bool = False) -> Verdict:
     """Compare one model on `count` seeded sizes for each of its reference's settings, and its videos.
 
-    `pixels` lets the reference compute its pixels too, which takes a hundred times longer.
+    `pixels` lets the reference compute its pixels too, which takes a hundred times longer; `keep` keeps every case.
     """
     spec = registry.describe(model.name)
-    skipped, cases, clips = reason(family), [], []
-    if not skipped:
+    skipped, without, cases, clips = reason(family), "", [], []
+    if family.reference is None:
+        without = f"no reference in transformers; rule {family.rule}"
+    elif not skipped:
         try:
             cases = list(picture_cases(family, model, count, pixels))
-            if spec.video and family.reference and family.reference.video:
+            if spec.video and family.reference.video:
                 if is_torchvision_available():
                     clips = list(film_cases(family, model, max(1, count // 5)))
                 else:
@@ -83,15 +101,14 @@ def verdict(family: Family, model: Published, count: int = 300, pixels: bool = F
     return Verdict(
         model=model.name, family=family.name, kind=spec.known_rule().kind, trust=spec.trust.level, pictures=len(cases),
         films=len(clips), refused=sum(isinstance(case.theirs, Refused) for case in both),
-        different=tuple(case for case in both if case.differs), skipped=skipped,
+        different=tuple(case for case in both if case.differs), skipped=skipped, without=without,
+        cases=tuple(both) if keep else (),
     )  # fmt: skip
 
 
 def reason(family: Family) -> str:
     """Why a family cannot be compared here; empty if it can."""
-    if family.reference is None:
-        return f"no reference in transformers; rule {family.rule}"
-    if family.reference.torchvision and not is_torchvision_available():
+    if family.reference and family.reference.torchvision and not is_torchvision_available():
         return "its processors need torchvision"
     return ""
 
