@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,8 +23,9 @@ def verify_models(names: Sequence[str], sizes: int, pixels: bool, as_json: bool)
         raise MissingExtra(error.name or "transformers", "verify", "comparing with the reference") from None
     verify.quiet()
     chosen: list[tuple[Family, Published]] = list(verify.chosen(names))
-    verdicts = []
-    with click.progressbar(chosen, label="comparing", file=click.get_text_stream("stderr")) as models:
+    verdicts: list[Verdict] = []
+    progress: Any = click.progressbar  # click resolves the name lazily, without a type
+    with progress(chosen, label="comparing", file=click.get_text_stream("stderr")) as models:
         for family, model in models:
             verdicts.append(verify.verdict(family, model, sizes, pixels))
     for verdict in verdicts:
