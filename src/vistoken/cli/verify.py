@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -24,7 +24,7 @@ def verify_models(names: Sequence[str], sizes: int, pixels: bool, as_json: bool)
     verify.quiet()
     chosen: list[tuple[Family, Published]] = list(verify.chosen(names))
     verdicts: list[Verdict] = []
-    progress: Any = click.progressbar  # click resolves the name lazily, without a type
+    progress = cast(Any, click.progressbar)  # click resolves the name lazily, without a type
     with progress(chosen, label="comparing", file=click.get_text_stream("stderr")) as models:
         for family, model in models:
             verdicts.append(verify.verdict(family, model, sizes, pixels))
