@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,8 +25,7 @@ def verify_models(names: Sequence[str], sizes: int, pixels: bool, as_json: bool)
     verify.quiet()
     chosen: list[tuple[Family, Published]] = list(verify.chosen(names))
     verdicts: list[Verdict] = []
-    progress = cast(Any, click.progressbar)  # click resolves the name lazily, without a type
-    with progress(chosen, label="comparing", file=click.get_text_stream("stderr")) as models:
+    with click.progressbar(chosen, label="comparing", file=sys.stderr) as models:
         for family, model in models:
             verdicts.append(verify.verdict(family, model, sizes, pixels))
     for verdict in verdicts:
