@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vistoken.geometry import Size
-from vistoken.prompts.layout import Layout
+from vistoken.prompts.layout import Layout, VideoLayout
 from vistoken.sequence import Image, Repeat, Sequence
+from vistoken.video import Clip
 from vistoken.views.rule import Tiling
 
 
@@ -44,3 +45,19 @@ class PatchBill(Layout):
     def __str__(self) -> str:
         times = f"{self.hundredths / 100:g} tokens a patch, rounded up" if self.hundredths != 100 else "a token a patch"
         return times + (f", and {self.extra} more" if self.extra else "")
+
+
+@dataclass(frozen=True, slots=True)
+class FrameBill(VideoLayout):
+    """`tokens` for every cell of every frame."""
+
+    tokens: int
+    video_token: str = "frame"
+    template: str = ""
+
+    def sequence(self, tiling: Tiling, size: Size, clip: Clip) -> Sequence:
+        frame = tiling.tile.rows * tiling.tile.cols * self.tokens
+        return Sequence((Repeat(clip.frames, (Image(frame, "frame"),)),))
+
+    def __str__(self) -> str:
+        return f"{self.tokens} tokens a frame" if self.tokens > 1 else "a token a cell of each frame"
