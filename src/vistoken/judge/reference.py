@@ -11,6 +11,7 @@ from unittest import mock
 import transformers
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
+from transformers.processing_utils import OmniModalProcessorMixin
 from transformers.utils.import_utils import is_torchvision_available
 from transformers.video_utils import VideoMetadata
 
@@ -106,7 +107,7 @@ class Judge:
         settings |= _mutable(self.settings)
         if "sampling_fps" in settings:  # our word, since `fps` is the video's own
             settings["fps"] = settings.pop("sampling_fps")
-        merged = self.processor._merge_kwargs(**settings)["videos_kwargs"]
+        merged = self.processor._merge_kwargs(**settings)
         metadata = None
         if source.fps is not None:
             indices = None if sample else list(range(source.frames))
@@ -114,7 +115,10 @@ class Judge:
                 VideoMetadata(source.frames, source.fps, size.width, size.height, source.duration, None, indices)
             ]
         frames = blank_frames(source.frames, size.height, size.width)
-        outputs, texts = self.processor._process_videos([frames], **{**merged, "video_metadata": metadata})
+        values = {**merged["videos_kwargs"], "video_metadata": metadata}
+        if isinstance(self.processor, OmniModalProcessorMixin):  # reads the values of its other modalities, too
+            values = {**merged, "videos_kwargs": values}
+        outputs, texts = self.processor._process_videos([frames], **values)
         return Observed(tuple(READERS[self.reference.sees_video](outputs, self.video)), texts[0] if texts else None)
 
 
