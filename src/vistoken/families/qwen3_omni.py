@@ -14,7 +14,9 @@ from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS, im
 from vistoken.prompts.plain import Merged, MergedVideo
 
 TEMPLATE = "the chat template adds vision_start and vision_end: 2 tokens"
-PARTLY_SEEN = Label("inferred", "budgets, patch and merge of the published files, as quoted; mean and std were not seen")
+PARTLY_SEEN = Label(
+    "inferred", "budgets, patch and merge of the published files, as quoted; mean and std were not seen"
+)
 API = Label("assumed", "no weights and no files are published; the values are those of Qwen3-Omni")
 API_NOTE = (
     "Qwen3.5-Omni runs behind an API only, and its rule is not documented: this is Qwen3-Omni's rule, its predecessor's"

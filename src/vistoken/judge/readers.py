@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -30,10 +31,36 @@ def stacked(key: str = "pixel_values") -> Reader:
     return read
 
 
+def counted(key: str, number: str) -> Reader:
+    """Stacked views, of which only the first `number` are real: the rest fills a batch (Llama 3.2 Vision)."""
+
+    def read(outputs: Any, processor: Any) -> Iterator[Shape]:
+        yield from list(stacked(key)(outputs, processor))[: _first(outputs[number])]
+
+    return read
+
+
 def spatial_shapes(outputs: Any, processor: Any) -> Iterator[Shape]:
-    """Rows and columns of patches, the arrays themselves padded to the longest."""
-    for rows, cols in _listed(outputs["spatial_shapes"])[:1]:
-        yield 1, int(rows) * processor.patch_size, int(cols) * processor.patch_size
+    """A list of (rows, columns) in patches, one for each view, the arrays themselves padded (NaFlex, LFM2-VL)."""
+    side = getattr(processor, "encoder_patch_size", None) or processor.patch_size
+    for rows, cols in _listed(outputs["spatial_shapes"]):
+        yield 1, int(rows) * side, int(cols) * side
+
+
+def square_rows(key: str, frames: bool = False) -> Reader:
+    """An array (views, patches, values) of square views, or of the `frames` of one (Molmo2)."""
+
+    def read(outputs: Any, processor: Any) -> Iterator[Shape]:
+        views, patches = outputs[key].shape[:2]
+        side = math.isqrt(patches) * processor.patch_size
+        yield from [(views, side, side)] if frames else [(1, side, side)] * views
+
+    return read
+
+
+def _first(values: Any) -> int:
+    """The first number within nested lists."""
+    return _first(values[0]) if isinstance(values, list) else int(values)
 
 
 def _flat(values: Any) -> Iterator[Any]:
@@ -53,6 +80,10 @@ READERS: Mapping[str, Reader] = {
     "image_grid_thw": grid_thw("image_grid_thw"),
     "video_grid_thw": grid_thw("video_grid_thw"),
     "pixel_values": stacked(),
+    "image_pixel_values": stacked("image_pixel_values"),
+    "num_tiles": counted("pixel_values", "num_tiles"),
     "spatial_shapes": spatial_shapes,
+    "molmo2_crops": square_rows("pixel_values"),
+    "molmo2_frames": square_rows("pixel_values_videos", frames=True),
     "pixel_values_videos": stacked("pixel_values_videos"),
 }

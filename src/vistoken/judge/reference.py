@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -69,6 +70,8 @@ class Judge:
         kind = _class(self.reference.processor)
         if "video_processor" in kind.get_attributes():
             parts["video_processor"] = self.video
+        if "audio_processor" in kind.get_attributes():
+            parts["audio_processor"] = None
         # Without torchvision there is no video processor; the check of types would refuse to go without.
         with mock.patch.object(kind, "check_argument_for_proper_class", return_value=None):
             return kind(**parts, **_mutable(values))
@@ -88,8 +91,10 @@ class Judge:
         if self.processor is None:
             outputs, text = self.image(pictures, **settings), None
         else:
-            merged = self.processor._merge_kwargs(**settings)["images_kwargs"]
-            outputs, texts = self.processor._process_images(pictures, **merged)
+            merged = self.processor._merge_kwargs(**settings)
+            asked = inspect.signature(self.processor._process_images).parameters
+            values = merged["images_kwargs"] | {name: merged[name] for name in asked if name in merged}
+            outputs, texts = self.processor._process_images(pictures, **values)
             text = texts[0] if self.reference.text and texts else None
         return Observed(tuple(READERS[self.reference.sees](outputs, self.image)), text)
 

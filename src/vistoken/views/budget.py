@@ -212,9 +212,7 @@ class FramesOfVolume(OneView):
         return height, width
 
 
-def _blocks(
-    height: int, width: int, k: int, low: int, high: int, frames: int = 1, group: int = 1
-) -> tuple[int, int]:
+def _blocks(height: int, width: int, k: int, low: int, high: int, frames: int = 1, group: int = 1) -> tuple[int, int]:
     """Rows and columns of blocks of `k` pixels whose volume over all frames lies between `low` and `high`.
 
     The volume is compared with the frames rounded to whole groups (ties to even), the scale is drawn from their raw
@@ -231,9 +229,7 @@ def _blocks(
     return rows, cols
 
 
-def _reasons(
-    height: int, width: int, k: int, low: int, high: int, frames: int = 1, group: int = 1
-) -> list[str]:
+def _reasons(height: int, width: int, k: int, low: int, high: int, frames: int = 1, group: int = 1) -> list[str]:
     """What `_blocks` does, with its numbers."""
     rows, cols, whole = round(height / k), round(width / k), round(frames / group) * group
     volume = whole * rows * k * cols * k
@@ -250,7 +246,9 @@ def _reasons(
         change = f"more than {high:,}: both sides / sqrt({raw}{height} x {width} / {high:,}) = / {scale:.6g}, cut down"
     else:
         scale = math.sqrt(low / (frames * height * width))
-        change = f"less than {low:,}: both sides x sqrt({low:,} / ({raw}{height} x {width})) = x {scale:.6g}, rounded up"
+        change = (
+            f"less than {low:,}: both sides x sqrt({low:,} / ({raw}{height} x {width})) = x {scale:.6g}, rounded up"
+        )
     return [first, f"{change} to multiples of {k}: {rows * k} and {cols * k}"]
 
 
