@@ -30,6 +30,16 @@ def stacked(key: str = "pixel_values") -> Reader:
     return read
 
 
+def filmed(key: str = "pixel_values_videos") -> Reader:
+    """One array a video, (frames, channels, height, width), whose frames are one view each of the same size."""
+
+    def read(outputs: Any, processor: Any) -> Iterator[Shape]:
+        frames, _, height, width = outputs[key][0].shape
+        yield int(frames), int(height), int(width)
+
+    return read
+
+
 def _flat(values: Any) -> Iterator[Any]:
     """The arrays of three dimensions within lists and arrays of more."""
     if not isinstance(values, list | tuple) and values.ndim == 3:
@@ -47,5 +57,7 @@ READERS: Mapping[str, Reader] = {
     "image_grid_thw": grid_thw("image_grid_thw"),
     "video_grid_thw": grid_thw("video_grid_thw"),
     "pixel_values": stacked(),
+    "pixel_values_images": stacked("pixel_values_images"),
     "pixel_values_videos": stacked("pixel_values_videos"),
+    "frames": filmed(),
 }
