@@ -41,11 +41,15 @@ PROCESSORS: Mapping[str, Mapping[str, Any]] = {
     | {"do_center_crop": True, "size": 256, "crop_size": 224, "resample": 3, "image_mean": HALF, "image_std": HALF},
     "CLIPImageProcessor": _CLIP,
     "BitImageProcessor": _CLIP,
+    "LlavaImageProcessor": _CLIP,
+    "VideoLlavaImageProcessor": _CLIP,
     "SiglipImageProcessor": _COMMON
     | {"size": {"height": 224, "width": 224}, "resample": 3, "image_mean": HALF, "image_std": HALF},
 }
 # Processors for which a bare number as `size` means the short side, not a square: `default_to_square` is false.
-_SHORT_SIDE = ("CLIPImageProcessor", "BitImageProcessor", "SiglipImageProcessor")
+_SHORT_SIDE = (
+    "CLIPImageProcessor", "BitImageProcessor", "LlavaImageProcessor", "VideoLlavaImageProcessor", "SiglipImageProcessor",
+)  # fmt: skip
 
 SETTINGS = ("size", "crop_size", "do_center_crop", "resample", "image_mean", "image_std")
 
@@ -79,10 +83,11 @@ def standard(
     config = preprocessor.with_defaults(defaults, f"{name} in {REFERENCE}")
     if config.flag("do_pad"):
         raise config.error("do_pad", True, "padding after the resize is not read by this family")
-    return _rule(config, patch, own), pixel_values(config)
+    return resize_rule(config, patch, own), pixel_values(config)
 
 
-def _rule(config: Config, patch: Patch, own: Size) -> ViewRule:
+def resize_rule(config: Config, patch: Patch, own: Size) -> ViewRule:
+    """The view rule of a processor, completed by its class's defaults, that resizes and perhaps cuts the middle."""
     # Here, since families with rules of their own use only the values above.
     from vistoken.views.fixed import Native, ShortSide, ShortSideCrop, Stretch, StretchCrop
 
@@ -92,14 +97,14 @@ def _rule(config: Config, patch: Patch, own: Size) -> ViewRule:
             raise config.error("do_resize", False, "a centre crop without resizing is not supported")
         return Native(own, filter, patch)
     cropped = config.flag("do_center_crop")
-    short = _short_side(config)
+    short = short_side(config)
     if short is None:
         size = config.size("size")
         return StretchCrop(size, config.size("crop_size"), filter, patch) if cropped else Stretch(size, filter, patch)
     return ShortSideCrop(short, config.size("crop_size"), filter, patch) if cropped else ShortSide(short, filter, patch)
 
 
-def _short_side(config: Config) -> int | None:
+def short_side(config: Config) -> int | None:
     """The length that the short side is scaled to, or None where `size` gives both sides."""
     value = config.raw("size")
     if isinstance(value, dict) and "shortest_edge" in value:

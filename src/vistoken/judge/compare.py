@@ -61,10 +61,15 @@ def pictures(family: Family, model: Published, settings: Mapping[str, Any], size
 
 
 def films(family: Family, model: Published, settings: Mapping[str, Any], films: Iterable[Film]) -> Iterator[Case]:
-    """Every video through both. Needs torchvision."""
+    """Every video through both. Needs torchvision.
+
+    Where these values choose no frames, there is nothing to compare on videos whose frames are to be chosen.
+    """
     judge = Judge(family, model, settings)
     spec = registry.describe(model.name, settings=settings)
     for film in films:
+        if film.sampled and spec.known_video().sampling is None:
+            continue
         theirs = judge.clip(film.size, film.source, film.sampled)
         yield Case(model.name, settings, film, theirs, ours(spec, film.size, film))
 

@@ -76,6 +76,16 @@ def _listed(values: Any) -> list[Any]:
     return values.tolist() if hasattr(values, "tolist") else list(values)
 
 
+def filmed(key: str = "pixel_values_videos") -> Reader:
+    """One array a video, (frames, channels, height, width), whose frames are one view each of the same size."""
+
+    def read(outputs: Any, processor: Any) -> Iterator[Shape]:
+        frames, _, height, width = outputs[key][0].shape
+        yield int(frames), int(height), int(width)
+
+    return read
+
+
 READERS: Mapping[str, Reader] = {
     "image_grid_thw": grid_thw("image_grid_thw"),
     "video_grid_thw": grid_thw("video_grid_thw"),
@@ -86,4 +96,6 @@ READERS: Mapping[str, Reader] = {
     "molmo2_crops": square_rows("pixel_values"),
     "molmo2_frames": square_rows("pixel_values_videos", frames=True),
     "pixel_values_videos": stacked("pixel_values_videos"),
+    "pixel_values_images": stacked("pixel_values_images"),
+    "frames": filmed(),
 }

@@ -58,7 +58,10 @@ class Judge:
         self.reference: Reference = family.reference
         self.model, self.settings = model, dict(settings)
         values = {name: value for name, value in model.preprocessor.items() if name != "image_processor_type"}
-        self.image = _class(self.reference.image)(**_mutable(values))
+        kind = _class(self.reference.image)
+        # Settings are given with every call; some processors read them from the image processor as well (LLaVA-NeXT).
+        values |= {name: value for name, value in settings.items() if hasattr(kind, name)}
+        self.image = kind(**_mutable(values))
         video = {name: value for name, value in (model.video or {}).items() if name != "video_processor_type"}
         here = self.reference.video and is_torchvision_available()
         self.video = _class(self.reference.video)(**_mutable(video)) if here else None

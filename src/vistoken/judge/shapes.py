@@ -43,6 +43,11 @@ def _method(_: Any, image: Any, *__: Any, **___: Any) -> Any:
     return image
 
 
+def _to_numpy(image: Any) -> Any:
+    """Of frames on torch's device "meta", which have shapes and no values."""
+    return np.broadcast_to(np.zeros((), np.uint8), tuple(image.shape))
+
+
 def _torch_resize(image: Any, size: Any, **_: Any) -> Any:
     return torch.zeros((), dtype=image.dtype, device=image.device).expand(*image.shape[:-2], int(size[0]), int(size[1]))
 
@@ -55,6 +60,11 @@ def shapes_only() -> Iterator[None]:
         stack.enter_context(mock.patch.object(backends, "np_rescale", _same))
         stack.enter_context(mock.patch.object(backends, "np_normalize", _same))
         stack.enter_context(mock.patch.object(backends.TorchvisionBackend, "rescale_and_normalize", _method))
+        # A processor of before the backends, and two that look at a video's pixels for their shape alone.
+        models = "transformers.models"
+        stack.enter_context(mock.patch(f"{models}.video_llava.image_processing_video_llava.resize", _np_resize))
+        for name in ("llava_next_video", "video_llava"):
+            stack.enter_context(mock.patch(f"{models}.{name}.processing_{name}.to_numpy_array", _to_numpy))
         if is_torchvision_available():
             from torchvision.transforms.v2 import functional
 
