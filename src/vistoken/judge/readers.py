@@ -58,6 +58,12 @@ def square_rows(key: str, frames: bool = False) -> Reader:
     return read
 
 
+def target_sizes(outputs: Any, processor: Any) -> Iterator[Shape]:
+    """A list of (rows, columns) in patches, one for each view, the patches themselves in one row (MiniCPM-V)."""
+    for rows, cols in _listed(outputs["target_sizes"]):
+        yield 1, int(rows) * processor.patch_size, int(cols) * processor.patch_size
+
+
 def _first(values: Any) -> int:
     """The first number within nested lists."""
     return _first(values[0]) if isinstance(values, list) else int(values)
@@ -93,6 +99,7 @@ READERS: Mapping[str, Reader] = {
     "image_pixel_values": stacked("image_pixel_values"),
     "num_tiles": counted("pixel_values", "num_tiles"),
     "spatial_shapes": spatial_shapes,
+    "target_sizes": target_sizes,
     "molmo2_crops": square_rows("pixel_values"),
     "molmo2_frames": square_rows("pixel_values_videos", frames=True),
     "pixel_values_videos": stacked("pixel_values_videos"),

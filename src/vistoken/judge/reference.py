@@ -72,7 +72,8 @@ class Judge:
         parts: dict[str, Any] = {"image_processor": self.image, "tokenizer": tokenizer(self.reference.tokens)}
         kind = _class(self.reference.processor)
         if "video_processor" in kind.get_attributes():
-            parts["video_processor"] = self.video
+            # Some processors ask it for values that the image processor has too, when they are made.
+            parts["video_processor"] = self.video or self.image
         if "audio_processor" in kind.get_attributes():
             parts["audio_processor"] = None
         # Without torchvision there is no video processor; the check of types would refuse to go without.
@@ -98,6 +99,9 @@ class Judge:
             asked = inspect.signature(self.processor._process_images).parameters
             values = merged["images_kwargs"] | {name: merged[name] for name in asked if name in merged}
             outputs, texts = self.processor._process_images(pictures, **values)
+            if number := getattr(self.processor, "_prepend_local_ids", None):  # MiniCPM-V does so within its call
+                token = self.processor.image_token
+                texts = number([token], texts, token) if merged.get("use_image_id", self.image.use_image_id) else texts
             text = texts[0] if self.reference.text and texts else None
         return Observed(tuple(READERS[self.reference.sees](outputs, self.image)), text)
 
