@@ -7,7 +7,7 @@ arXiv 2410.05993.
 from __future__ import annotations
 
 from vistoken.configs import Config
-from vistoken.family import REFERENCE, SEEN, Family, Files, Published, Reading, Reference
+from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.geometry import Patch
 from vistoken.model_spec import Label
 from vistoken.preprocessing import FILTERS, HALF, pixel_values

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from vistoken.configs import Config
-from vistoken.family import REFERENCE, SEEN, Family, Files, Published, Reading, Reference
+from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.geometry import Patch, Size
 from vistoken.model_spec import Label
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, FILTERS, HALF, pixel_values

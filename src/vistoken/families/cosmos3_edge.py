@@ -8,7 +8,7 @@ Sources: transformers 5.23.0, `models/cosmos3_edge/image_processing_pil_cosmos3_
 from __future__ import annotations
 
 from vistoken.configs import Config
-from vistoken.family import REFERENCE, Family, Files, Published, Reading, Reference
+from vistoken.family import REFERENCE, Example, Family, Files, Published, Reading, Reference
 from vistoken.geometry import Patch
 from vistoken.model_spec import Label, VideoSpec
 from vistoken.preprocessing import FILTERS, HALF, pixel_values

@@ -6,7 +6,7 @@ Sources: github.com/deepseek-ai/DeepSeek-VL2, `deepseek_vl2/models/processing_de
 
 from __future__ import annotations
 
-from vistoken.family import Family, Files, Published, Reading
+from vistoken.family import Example, Family, Files, Published, Reading
 from vistoken.geometry import Grid
 from vistoken.model_spec import Crowd, Label, PixelSpec
 from vistoken.processors.llava_next import read_canvases

@@ -5,7 +5,7 @@ Source: transformers 5.23.0, `models/dots3_note/processing_dots3_note.py`, `mode
 
 from __future__ import annotations
 
-from vistoken.family import REFERENCE, Family, Files, Published, Reading, Reference
+from vistoken.family import REFERENCE, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
 from vistoken.preprocessing import HALF
 from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS, image_rule, vision

@@ -5,7 +5,7 @@ Source: transformers 5.23.0, `models/exaone4_5/processing_exaone4_5.py`.
 
 from __future__ import annotations
 
-from vistoken.family import REFERENCE, SEEN, Family, Files, Published, Reading, Reference
+from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
 from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS, image_rule, video_rule, vision
 from vistoken.prompts.plain import Merged, MergedVideo

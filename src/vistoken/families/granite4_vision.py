@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from vistoken.configs import Config
-from vistoken.family import RECALLED, REFERENCE, Family, Files, Published, Reading, Reference
+from vistoken.family import RECALLED, REFERENCE, Example, Family, Files, Published, Reading, Reference
 from vistoken.geometry import Grid
 from vistoken.model_spec import Label
 from vistoken.processors.granite_vision import PINPOINTS, PREPROCESSOR

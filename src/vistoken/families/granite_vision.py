@@ -7,7 +7,7 @@ Sources: transformers 5.23.0, `models/llava_next/processing_llava_next.py`,
 
 from __future__ import annotations
 
-from vistoken.family import RECALLED, REFERENCE, Family, Files, Published, Reading, Reference
+from vistoken.family import RECALLED, REFERENCE, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
 from vistoken.processors.granite_vision import PINPOINTS, PREPROCESSOR
 from vistoken.processors.llava import read_tower

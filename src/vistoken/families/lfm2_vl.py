@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from vistoken.configs import Config
-from vistoken.family import RECALLED, REFERENCE, SEEN, Family, Files, Published, Reading, Reference
+from vistoken.family import RECALLED, REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.geometry import Patch, Size
 from vistoken.model_spec import Label
 from vistoken.preprocessing import FILTERS, HALF, pixel_values, processor_name

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from vistoken.configs import Config
-from vistoken.family import RECALLED, REFERENCE, SEEN, SIBLING, Family, Files, Published, Reading, Reference
+from vistoken.family import RECALLED, REFERENCE, SEEN, SIBLING, Example, Family, Files, Published, Reading, Reference
 from vistoken.geometry import Patch
 from vistoken.model_spec import Label, PixelSpec
 from vistoken.preprocessing import FILTERS, HALF, pixel_values

@@ -6,7 +6,7 @@ Sources: transformers 5.23.0, `models/llava_next_video/processing_llava_next_vid
 
 from __future__ import annotations
 
-from vistoken.family import REFERENCE, SEEN, Family, Files, Published, Reading, Reference
+from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD
 from vistoken.processors.llava import VIDEO_SETTINGS, read_tower, video_rule

@@ -12,7 +12,7 @@ import math
 import re
 
 from vistoken.configs import Config
-from vistoken.family import REFERENCE, SCRIPT, SEEN, Family, Files, Label, Published, Reading, Reference
+from vistoken.family import REFERENCE, SCRIPT, SEEN, Example, Family, Files, Label, Published, Reading, Reference
 from vistoken.model_spec import Crowd
 from vistoken.preprocessing import HALF
 from vistoken.processors.llava import STRATEGIES, VIDEO_SETTINGS, read_tower, video_rule

@@ -2,7 +2,7 @@
 
 Their processors are code on the hub, not in transformers; the rule is that of `models/minicpmv4_6`, with sides in
 multiples of the patch alone, another order of ties, and fixed queries. Source: the hub code
-`image_processing_minicpmv.py` and `processing_minicpmv.py`, as described in arXiv 2408.01800; no run of it was compared.
+(`image_processing_minicpmv.py`, `processing_minicpmv.py`) as described in arXiv 2408.01800; no run was compared.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ FAMILY = Family(
     rule=Label("inferred", "the hub code as described; its sibling MiniCPM-V 4.6 is compared with transformers"),
     settings=("max_slice_nums", "scale_resolution", "slice_mode", "use_image_id", "norm_mean", "norm_std"),
     examples=(
-        # 640 x 480 / 448^2 = 1.53: 2 slices, or 3; log(4 / 3) = 0.29 is closest to log(2 / 1) = 0.69: 1 row x 2 columns.
+        # 640 x 480 / 448^2 = 1.53: 2 or 3 slices; log(4 / 3) = 0.29 is closest to log(2 / 1) = 0.69: 1 row x 2 columns.
         # Overview: int(448 / sqrt(4 / 3)) = 387 high, 516 wide, so 28 x 37 patches. Slices of 320 x 480: 548 high and
         # 365 wide, so 39 x 26 patches. 1036 + 2 x 1014 patches; 3 x 64 tokens, 2 + 2 + 2 x 2 markers.
         Example("minicpm-v-2.6", 640, 480, 3064, 200, "by hand, see the comment", markers=8),

@@ -7,7 +7,7 @@ Sources: transformers 5.23.0, `models/minicpmv4_6/`, `models/minicpmv4_7/process
 from __future__ import annotations
 
 from vistoken.configs import Config
-from vistoken.family import REFERENCE, SEEN, Family, Files, Published, Reading, Reference
+from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.geometry import Patch
 from vistoken.model_spec import Label
 from vistoken.preprocessing import FILTERS, HALF, pixel_values

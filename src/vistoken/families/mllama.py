@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from vistoken.configs import Config
-from vistoken.family import RECALLED, REFERENCE, SEEN, Family, Files, Published, Reading, Reference
+from vistoken.family import RECALLED, REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.geometry import Patch
 from vistoken.model_spec import Label, PixelSpec
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, FILTERS, HALF, pixel_values

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from vistoken.configs import Config
-from vistoken.family import REFERENCE, SIBLING, Family, Files, Published, Reading, Reference
+from vistoken.family import REFERENCE, SIBLING, Example, Family, Files, Published, Reading, Reference
 from vistoken.geometry import Patch, Size
 from vistoken.model_spec import Label, VideoSpec
 from vistoken.preprocessing import FILTERS, HALF, pixel_values

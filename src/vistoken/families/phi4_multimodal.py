@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vistoken.family import REFERENCE, SEEN, Family, Files, Published, Reading, Reference
+from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.geometry import Size
 from vistoken.model_spec import Label
 from vistoken.preprocessing import FILTERS, HALF, pixel_values

@@ -7,7 +7,7 @@ Sources: transformers 5.23.0, `models/qwen2_5_omni/processing_qwen2_5_omni.py` a
 
 from __future__ import annotations
 
-from vistoken.family import REFERENCE, SEEN, SIBLING, Family, Files, Published, Reading, Reference
+from vistoken.family import REFERENCE, SEEN, SIBLING, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
 from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS, image_rule, video_rule, vision
 from vistoken.prompts.plain import Merged, MergedVideo

@@ -6,7 +6,7 @@ Sources: transformers 5.23.0, `models/qwen2_vl/image_processing_pil_qwen2_vl.py`
 
 from __future__ import annotations
 
-from vistoken.family import REFERENCE, Family, Files, Published, Reading, Reference
+from vistoken.family import REFERENCE, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
 from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS, image_rule, video_rule, vision
 from vistoken.prompts.plain import Merged, MergedVideo

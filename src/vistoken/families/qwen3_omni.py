@@ -7,7 +7,7 @@ Sources: transformers 5.23.0, `models/qwen3_omni_moe/processing_qwen3_omni_moe.p
 
 from __future__ import annotations
 
-from vistoken.family import REFERENCE, Family, Files, Published, Reading, Reference
+from vistoken.family import REFERENCE, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
 from vistoken.preprocessing import HALF
 from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS, image_rule, video_rule, vision

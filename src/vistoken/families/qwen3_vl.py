@@ -9,7 +9,7 @@ Sources: transformers 5.23.0, `models/qwen3_vl/processing_qwen3_vl.py`, `models/
 
 from __future__ import annotations
 
-from vistoken.family import REFERENCE, SEEN, SIBLING, Family, Files, Published, Reading, Reference
+from vistoken.family import REFERENCE, SEEN, SIBLING, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
 from vistoken.preprocessing import HALF
 from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS, image_rule, vision
