@@ -58,5 +58,9 @@ FAMILY = Family(
         thresholds=((384, 384), (768, 384), (1152, 1152), (3840, 384)),
     ),
     examples=(
+        Example("granite-vision-3.2", 1280, 720, 6561, 5967, "LlavaNextProcessor: 729 + 54 rows x (96 + newline)"),
+        Example("granite-vision-3.1", 595, 842, 5103, 4964, "LlavaNextProcessor: 729 + 77 rows x (54 + newline)"),
+        # Wider than any canvas of the other families of this kind.
+        Example("granite-vision-3.3", 3840, 384, 8019, 8046, "LlavaNextProcessor: 729 + 27 rows x (270 + newline)"),
     ),
 )  # fmt: skip
