@@ -79,7 +79,7 @@ FAMILY = Family(
             {"size": {"height": 432, "width": 432}, "crop_size": {"height": 432, "width": 432},
              "image_grid_pinpoints": [[432, 1296], [864, 864], [1296, 432]]},
         ),
-        thresholds=((384, 384), (768, 384), (1152, 1152), (3840, 384)),
+        thresholds=((384, 384), (768, 384), (1152, 1152), (3840, 384), (376, 470)),
     ),
     examples=(
         Example("granite-vision-4.0", 1280, 720, 5184, 1176,

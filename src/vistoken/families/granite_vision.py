@@ -55,7 +55,7 @@ FAMILY = Family(
             {"size": {"height": 448, "width": 448}, "crop_size": {"height": 448, "width": 448},
              "image_grid_pinpoints": [[448, 1344], [896, 896], [1344, 448]]},
         ),
-        thresholds=((384, 384), (768, 384), (1152, 1152), (3840, 384)),
+        thresholds=((384, 384), (768, 384), (1152, 1152), (3840, 384), (738, 820)),
     ),
     examples=(
         Example("granite-vision-3.2", 1280, 720, 6561, 5967, "LlavaNextProcessor: 729 + 54 rows x (96 + newline)"),

@@ -66,7 +66,7 @@ FAMILY = Family(
              "image_grid_pinpoints": [[448, 1344], [896, 896], [1344, 448]]},
             {"size": {"height": 400, "width": 350}},
         ),
-        thresholds=((336, 672), (672, 672), (336, 1008), (504, 504)),
+        thresholds=((336, 672), (672, 672), (336, 1008), (504, 504), (55, 88)),
     ),
     examples=(
         Example("llava-v1.6-mistral-7b", 1280, 720, 2880, 1948, "LlavaNextProcessor: 576 + 28 rows x (48 + newline)"),

@@ -67,7 +67,7 @@ FAMILY = Family(
             {"size": {"shortest_edge": 448}, "crop_size": {"height": 448, "width": 448}, "sampling_fps": 1,
              "image_grid_pinpoints": [[448, 1344], [896, 896], [1344, 448]]},
         ),
-        thresholds=((336, 672), (672, 672), (336, 1008)),
+        thresholds=((336, 672), (672, 672), (336, 1008), (55, 88)),
     ),
     examples=(
         Example("llava-next-video-7b", 1280, 720, 2880, 1948,

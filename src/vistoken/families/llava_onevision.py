@@ -118,7 +118,7 @@ FAMILY = Family(
             {"size": {"height": 448, "width": 448}, "image_grid_pinpoints": [[448, 448], [896, 1344], [1792, 896]],
              "sampling_fps": 1},
         ),
-        thresholds=((384, 384), (768, 384), (1152, 1152), (1270, 1270), (2304, 2304)),
+        thresholds=((384, 384), (768, 384), (1152, 1152), (1270, 1270), (2304, 2304), (738, 820)),
     ),
     examples=(
         Example("llava-onevision-7b", 1280, 720, 6561, 5967, "LlavaOnevisionProcessor: 729 + 54 rows x (96 + newline)"),
