@@ -47,9 +47,8 @@ PROCESSORS: Mapping[str, Mapping[str, Any]] = {
     | {"size": {"height": 224, "width": 224}, "resample": 3, "image_mean": HALF, "image_std": HALF},
 }
 # Processors for which a bare number as `size` means the short side, not a square: `default_to_square` is false.
-_SHORT_SIDE = (
-    "CLIPImageProcessor", "BitImageProcessor", "LlavaImageProcessor", "VideoLlavaImageProcessor", "SiglipImageProcessor",
-)  # fmt: skip
+_SHORT_SIDE = ("CLIPImageProcessor", "BitImageProcessor", "LlavaImageProcessor", "VideoLlavaImageProcessor",
+               "SiglipImageProcessor")  # fmt: skip
 
 SETTINGS = ("size", "crop_size", "do_center_crop", "resample", "image_mean", "image_std")
 

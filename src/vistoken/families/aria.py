@@ -106,5 +106,13 @@ FAMILY = Family(
         thresholds=((980, 336), (336, 980), (490, 980), (1470, 490)),
     ),
     examples=(
+        Example("aria", 1280, 720, 4900, 256, "AriaProcessor: one view of 980 x 980"),
+        Example("aria-chat", 700, 700, 1225, 128, "AriaProcessor: one view of 490 x 490",
+                arguments={"max_image_size": 490}),
+        # Canvases are multiples of 490, but pieces are of 980: 1960x980 makes two, not eight.
+        Example("aria", 2000, 800, 9800, 512, "AriaProcessor: two pieces of 980 x 980",
+                arguments={"split_image": True}),
+        Example("aria", 2000, 800, 9800, 1024, "AriaProcessor: eight pieces of 490 x 490",
+                arguments={"split_image": True, "max_image_size": 490}),
     ),
 )  # fmt: skip

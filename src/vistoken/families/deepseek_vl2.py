@@ -6,6 +6,7 @@ Sources: github.com/deepseek-ai/DeepSeek-VL2, `deepseek_vl2/models/processing_de
 
 from __future__ import annotations
 
+from vistoken.errors import ConfigError
 from vistoken.family import Example, Family, Files, Published, Reading
 from vistoken.geometry import Grid
 from vistoken.model_spec import Crowd, Label, PixelSpec
@@ -36,8 +37,8 @@ PAPER = Label("documented", "arXiv 2412.10302, section 2.1: tile, patch, and the
 def read(files: Files) -> Reading:
     """All from processor_config.json: there is no preprocessor file. The first canvas is the tile."""
     processor = files.processor.with_defaults(DEFAULTS, VENDOR)
-    if not processor.has("candidate_resolutions"):
-        return Reading(None, None, None)
+    if not processor.values:
+        raise ConfigError(f"{processor.where} is missing: it tells how DeepSeek-VL2 cuts pictures; put it there")
     patch, ratio = processor.patch("patch_size"), processor.integer("downsample_ratio", high=64)
     (tile, *_), *_ = read_canvases(processor, "candidate_resolutions", 1024)
     canvases = read_canvases(processor, "candidate_resolutions", tile, wide_first=True)
@@ -72,5 +73,13 @@ FAMILY = Family(
     rule=Label("documented", "the vendor's processing_deepseek_vl_v2.py, in copies; not run"),
     settings=(),
     examples=(
+        Example("deepseek-vl2", 1280, 720, 6561, 1807, "vendor's formula on 1536x768: 14 x 15 + 1 + 28 x 57"),
+        # Cutting is never off for one picture: a canvas of one tile is seen twice.
+        Example("deepseek-vl2-tiny", 300, 300, 1458, 421, "vendor's formula on 384x384: 14 x 15 + 1 + 14 x 15"),
+        Example("deepseek-vl2-small", 1000, 1000, 7290, 2017, "vendor's formula on 1152x1152: 14 x 15 + 1 + 42 x 43"),
+        # The vendor's list is (width, height): a tall picture takes a tall canvas.
+        Example("deepseek-vl2", 384, 1536, 3645, 1051, "vendor's formula on 384x1536: 14 x 15 + 1 + 56 x 15"),
+        Example("deepseek-vl2", 1280, 720, 1458, 421, "vendor's formula, no cutting from three pictures on",
+                arguments={"images_in_prompt": 3}),
     ),
 )  # fmt: skip

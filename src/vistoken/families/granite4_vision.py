@@ -79,8 +79,13 @@ FAMILY = Family(
             {"size": {"height": 432, "width": 432}, "crop_size": {"height": 432, "width": 432},
              "image_grid_pinpoints": [[432, 1296], [864, 864], [1296, 432]]},
         ),
-        thresholds=((384, 384), (768, 384), (1152, 1152), (3840, 384)),
+        thresholds=((384, 384), (768, 384), (1152, 1152), (3840, 384), (376, 470)),
     ),
     examples=(
+        Example("granite-vision-4.0", 1280, 720, 5184, 1176,
+                "Granite4VisionProcessor: 144 + 24 rows x (42 + newline), from cells of 12 x 12"),
+        Example("granite-vision-4.1", 595, 842, 4032, 994, "Granite4VisionProcessor: 144 + 34 rows x (24 + newline)"),
+        Example("granite-vision-4.0", 3840, 384, 6336, 1596,
+                "Granite4VisionProcessor: 144 + 12 rows x (120 + newline)"),
     ),
 )  # fmt: skip

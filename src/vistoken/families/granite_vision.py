@@ -55,8 +55,12 @@ FAMILY = Family(
             {"size": {"height": 448, "width": 448}, "crop_size": {"height": 448, "width": 448},
              "image_grid_pinpoints": [[448, 1344], [896, 896], [1344, 448]]},
         ),
-        thresholds=((384, 384), (768, 384), (1152, 1152), (3840, 384)),
+        thresholds=((384, 384), (768, 384), (1152, 1152), (3840, 384), (738, 820)),
     ),
     examples=(
+        Example("granite-vision-3.2", 1280, 720, 6561, 5967, "LlavaNextProcessor: 729 + 54 rows x (96 + newline)"),
+        Example("granite-vision-3.1", 595, 842, 5103, 4964, "LlavaNextProcessor: 729 + 77 rows x (54 + newline)"),
+        # Wider than any canvas of the other families of this kind.
+        Example("granite-vision-3.3", 3840, 384, 8019, 8046, "LlavaNextProcessor: 729 + 27 rows x (270 + newline)"),
     ),
 )  # fmt: skip

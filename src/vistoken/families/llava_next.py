@@ -66,10 +66,14 @@ FAMILY = Family(
              "image_grid_pinpoints": [[448, 1344], [896, 896], [1344, 448]]},
             {"size": {"height": 400, "width": 350}},
         ),
-        thresholds=((336, 672), (672, 672), (336, 1008), (504, 504)),
+        thresholds=((336, 672), (672, 672), (336, 1008), (504, 504), (55, 88)),
     ),
     examples=(
-        Example("llava-v1.6-mistral-7b", 1280, 720, 2880, 1968,
-                "LlavaNextProcessor: 576 + 28 x 48 + 28 newlines: 24 x 48 / (1280 / 720) ..."),
+        Example("llava-v1.6-mistral-7b", 1280, 720, 2880, 1948, "LlavaNextProcessor: 576 + 28 rows x (48 + newline)"),
+        # Canvases are (height, width): 336 wide and 1008 high are 3 rows of tiles.
+        Example("llava-v1.6-34b", 336, 1008, 2304, 2376, "LlavaNextProcessor: 576 + 72 rows x (24 + newline)"),
+        Example("llava-next-72b", 500, 336, 1728, 1464, "LlavaNextProcessor: 576 + 24 rows x (36 + newline)"),
+        # So thin that all rows of tokens are padding.
+        Example("llama3-llava-next-8b", 3000, 30, 2304, 576, "LlavaNextProcessor: 576 + 0 rows x (72 + newline)"),
     ),
 )  # fmt: skip

@@ -67,8 +67,14 @@ FAMILY = Family(
             {"size": {"shortest_edge": 448}, "crop_size": {"height": 448, "width": 448}, "sampling_fps": 1,
              "image_grid_pinpoints": [[448, 1344], [896, 896], [1344, 448]]},
         ),
-        thresholds=((336, 672), (672, 672), (336, 1008)),
+        thresholds=((336, 672), (672, 672), (336, 1008), (55, 88)),
     ),
     examples=(
+        Example("llava-next-video-7b", 1280, 720, 2880, 1948,
+                "LlavaNextVideoProcessor: 576 + 28 rows x (48 + newline)"),
+        Example("llava-next-video-34b", 480, 640, 2880, 2352,
+                "LlavaNextVideoProcessor: 576 + 48 rows x (36 + newline)"),
+        Example("llava-next-video-7b", 1280, 720, 4608, 1152, "LlavaNextVideoProcessor: 8 frames x 576 // 4",
+                arguments={"frames": 8}),
     ),
 )  # fmt: skip

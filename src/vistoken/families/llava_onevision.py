@@ -12,8 +12,8 @@ import math
 import re
 
 from vistoken.configs import Config
-from vistoken.family import REFERENCE, SCRIPT, SEEN, Example, Family, Files, Label, Published, Reading, Reference
-from vistoken.model_spec import Crowd
+from vistoken.family import REFERENCE, SCRIPT, SEEN, Example, Family, Files, Published, Reading, Reference
+from vistoken.model_spec import Crowd, Label
 from vistoken.preprocessing import HALF
 from vistoken.processors.llava import STRATEGIES, VIDEO_SETTINGS, read_tower, video_rule
 from vistoken.processors.llava_next import ONEVISION, SETTINGS, image_rule, squared
@@ -118,8 +118,18 @@ FAMILY = Family(
             {"size": {"height": 448, "width": 448}, "image_grid_pinpoints": [[448, 448], [896, 1344], [1792, 896]],
              "sampling_fps": 1},
         ),
-        thresholds=((384, 384), (768, 384), (1152, 1152), (1270, 1270), (2304, 2304)),
+        thresholds=((384, 384), (768, 384), (1152, 1152), (1270, 1270), (2304, 2304), (738, 820)),
     ),
     examples=(
+        Example("llava-onevision-7b", 1280, 720, 6561, 5967, "LlavaOnevisionProcessor: 729 + 54 rows x (96 + newline)"),
+        Example("llava-onevision-0.5b", 640, 480, 3645, 2929,
+                "LlavaOnevisionProcessor: 729 + 40 rows x (54 + newline)"),
+        # 6 x 6 tiles: 162 x 162 tokens are four times those of nine tiles, so both sides are halved.
+        Example("llava-onevision-72b", 2304, 2304, 26973, 7371,
+                "LlavaOnevisionProcessor: 729 + 81 rows x (81 + newline)"),
+        Example("llava-onevision-7b", 1280, 720, 729, 730, "LlavaOnevisionProcessor, pictures of one prompt in a list",
+                arguments={"images_in_prompt": 2}),
+        Example("llava-onevision-7b", 1280, 720, 5832, 1569, "LlavaOnevisionProcessor: 8 frames x 14 x 14 + newline",
+                arguments={"frames": 8}),
     ),
 )  # fmt: skip

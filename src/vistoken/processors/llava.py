@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vistoken.configs import Config
-from vistoken.errors import ConfigError
 from vistoken.family import REFERENCE, Files
 from vistoken.geometry import Patch, Size
 from vistoken.preprocessing import FILTERS, PROCESSORS, pixel_values, processor_name, resize_rule, short_side, standard
@@ -93,9 +92,6 @@ def image_rule(image: Config | None, tower: Tower) -> tuple[ViewRule | None, Pix
     if image is None:
         return None, None
     name = processor_name(image, "LlavaImageProcessor")
-    if name == "PixtralImageProcessor":
-        # Pixtral-12B's copy for transformers has this model type, but the rule and the prompt of Mistral's models.
-        raise ConfigError(f"{image.where}: image_processor_type is {name}: this folder is read by the Pixtral family")
     if name == "LlavaImageProcessor":
         defaults = {**PROCESSORS[name], "do_pad": False, "default_to_square": False}
         processor = image.with_defaults(defaults, f"{name} in {REFERENCE}")

@@ -35,6 +35,7 @@ SETTINGS = ("image_grid_pinpoints", "size", "crop_size", "do_center_crop", "resa
 # Published lists have up to 36 canvases of up to 36 tiles.
 MAX_CANVASES = 1024
 MAX_TILES = 1024
+MAX_LENGTH = 2**20
 
 
 def image_rule(
@@ -75,13 +76,14 @@ def read_canvases(processor: Config, name: str, tile: int, wide_first: bool = Fa
         raise processor.error(name, value, f"it must be a list of 1 to {MAX_CANVASES:,} pairs of sides")
     canvases = []
     for pair in value:
-        match pair:
-            case [int(first), int(second)] if 0 < first <= 2**20 and 0 < second <= 2**20:
-                canvases.append((second, first) if wide_first else (first, second))
-            case _:
-                raise processor.error(name, pair, "each entry must be a pair of sides in pixels, of at most 1,048,576")
-        if -(-first // tile) * -(-second // tile) > MAX_TILES:
+        paired = isinstance(pair, list | tuple) and len(pair) == 2
+        if not paired or any(type(side) is not int or not 0 < side <= MAX_LENGTH for side in pair):
+            raise processor.error(
+                name, pair, f"each entry must be a pair of sides in pixels, of at most {MAX_LENGTH:,}"
+            )
+        if -(-pair[0] // tile) * -(-pair[1] // tile) > MAX_TILES:
             raise processor.error(name, pair, f"it makes more than {MAX_TILES:,} tiles of {tile}x{tile}")
+        canvases.append((pair[1], pair[0]) if wide_first else (pair[0], pair[1]))
     return tuple(canvases)
 
 

@@ -105,6 +105,4 @@ class PaddedRows(Layout):
         return Sequence((whole, Image(1, "separator"), tiles))
 
     def __str__(self) -> str:
-        return (
-            f"{self.cells} tokens a view, a newline token after each row, a separator between whole picture and tiles"
-        )
+        return f"{self.cells} tokens a view, a newline token after each row, a separator before the tiles"

@@ -84,7 +84,7 @@ class SplitLongSidePad(ViewRule):
         height, width = best_canvas(size, self.canvases)
         canvas, side = Size(height=height, width=width), self.piece.side
         fitted = fit_inside(size, canvas)
-        padded = (Resize(fitted, self.filter), *in_the_middle(fitted, canvas))
+        padded: tuple[Step, ...] = (Resize(fitted, self.filter), *in_the_middle(fitted, canvas))
         pieces = (
             Crop(top, left, Size(height=min(side, height - top), width=min(side, width - left)))
             for top in range(0, height, side)

@@ -50,15 +50,11 @@ class Pinpoints(ViewRule):
         height, width = best_canvas(size, self.canvases)
         tile, view = self.tile, self.crop
         rows, cols = height // tile, width // tile
-        if (
-            rows * tile != height
-            or cols * tile != width
-            or rows != height // view.height
-            or cols != width // view.width
-        ):
+        broken = rows * tile != height or cols * tile != width
+        if broken or rows != height // view.height or cols != width // view.width:
             raise InputError(
                 f"{size} suits the canvas {width}x{height} best, which is not made of whole tiles of {tile}x{tile} "
-                f"seen at {view}: give other sizes in image_grid_pinpoints (height, width), or another size and crop_size"
+                f"seen at {view}: set image_grid_pinpoints (height, width), size and crop_size so that they agree"
             )
         return rows, cols, height, width
 
@@ -71,7 +67,7 @@ class Pinpoints(ViewRule):
         rows, cols, height, width = self.choose(size)
         canvas = Size(height=height, width=width)
         fitted = fit_inside(size, canvas)
-        padded = (Resize(fitted, self.filter), *in_the_middle(fitted, canvas))
+        padded: tuple[Step, ...] = (Resize(fitted, self.filter), *in_the_middle(fitted, canvas))
         tile = Size(height=self.tile, width=self.tile)
         last = (*self._to_size(tile), *centre_crop(self.size, self.crop))
         whole = View.of(size, (Resize(self.size, self.filter), *centre_crop(self.size, self.crop)), self.patch)
@@ -136,15 +132,14 @@ class PaddedPinpoints(ViewRule):
         return Resize(fitted, self.filter), Pad(top, left, canvas)
 
     def _fit(self, size: Size, height: int, width: int) -> Size:
+        # A side that rounds to 0 is an error in Pillow 11, an empty view in Pillow 13.
         aspect, wanted = size.width / size.height, width / height
         if aspect > wanted:
             height = round(size.height / size.width * width)
         elif aspect < wanted:
             width = round(size.width / size.height * height)
         if not height or not width:
-            raise InputError(
-                f"{size} is too thin: fitted into tiles of {self.tile} nothing of it is left; crop it first"
-            )
+            raise InputError(f"{size} is too thin: nothing is left of it in {self.tile}x{self.tile}; crop it first")
         return Size(height=height, width=width)
 
     def reasons(self, size: Size) -> list[str]:
@@ -156,8 +151,8 @@ class SquareCanvas(ViewRule):
     """Pad the picture to a square, then stretch that to `size` and cut `crop` out of its middle.
 
     The padding has the colour of `image_mean`.
-    Source: transformers 5.23.0, `models/llava/image_processing_pil_llava.py` with `do_pad`, and
-    `models/llava_onevision/image_processing_pil_llava_onevision.py` for several pictures in one prompt: `pad_to_square`.
+    Source: transformers 5.23.0, `pad_to_square` in `models/llava/image_processing_pil_llava.py` with `do_pad`, and in
+    `models/llava_onevision/image_processing_pil_llava_onevision.py` for several pictures in one prompt.
     """
 
     size: Size
