@@ -62,6 +62,17 @@ FAMILY = Family(
     rule=Label("verified", f"Gemma3Processor and Gemma3ImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS + PAN_SETTINGS,
     examples=(
+        Example("gemma-3-4b", 1280, 720, 4096, 258, "Gemma3Processor: 256 tokens and two markers", 2),
+        Example("gemma-3-4b", 1280, 720, 12_288, 774, "Gemma3Processor: the picture and 2 crops", 6,
+                arguments={"do_pan_and_scan": True}),
+        # 1199 / 1000 is under 1.2; 1000 / 400 = 2.5 rounds up to 3, not to even.
+        Example("gemma-3-12b", 1199, 1000, 4096, 258, "Gemma3Processor: no crops", 2,
+                arguments={"do_pan_and_scan": True}),
+        Example("gemma-3-27b", 1000, 400, 16_384, 1032, "Gemma3Processor: the picture and 3 crops", 8,
+                arguments={"do_pan_and_scan": True}),
+        Example("gemma-3-27b", 900, 255, 4096, 258, "Gemma3Processor: crops would be under 256 pixels", 2,
+                arguments={"do_pan_and_scan": True}),
+        Example("t5gemma-2-1b", 1280, 720, 4096, 258, "Gemma3Processor: 256 tokens and two markers", 2),
     ),
     reference=Reference(
         processor="Gemma3Processor",

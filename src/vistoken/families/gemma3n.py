@@ -66,6 +66,11 @@ FAMILY = Family(
     rule=Label("verified", f"Gemma3nProcessor and SiglipImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
     examples=(
+        # Nobody counts patches of a convolutional tower: the cells are ours.
+        Example("gemma-3n-e2b", 1280, 720, None, 258, "Gemma3nProcessor: 256 tokens and two markers", 2),
+        Example("gemma-3n-e4b", 1, 1, None, 258, "Gemma3nProcessor: the same whatever the picture", 2),
+        Example("gemma-3n-e4b", 1280, 720, None, 258, "Gemma3nProcessor: the tokens do not follow the size", 2,
+                arguments={"size": 512}),
     ),
     reference=Reference(
         processor="Gemma3nProcessor",

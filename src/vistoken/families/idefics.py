@@ -69,6 +69,9 @@ FAMILY = Family(
     rule=Label("verified", f"IdeficsProcessor and IdeficsImageProcessorPil of {REFERENCE}"),
     settings=("size", "do_resize", "resample", "image_mean", "image_std"),
     examples=(
+        Example("idefics-9b", 1280, 720, 256, 3, "IdeficsProcessor: 224 x 224, one <image> between two fake tokens", 3),
+        Example("idefics-9b", 1, 1, 256, 3, "IdeficsProcessor: the same whatever the picture", 3),
+        Example("idefics-80b-instruct", 3000, 30, 256, 3, "IdeficsProcessor: the same whatever the picture", 3),
     ),
     reference=Reference(
         processor="IdeficsProcessor",

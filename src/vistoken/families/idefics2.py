@@ -6,6 +6,8 @@ arXiv 2405.02246.
 
 from __future__ import annotations
 
+from typing import Any
+
 from vistoken.configs import Config
 from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.geometry import Patch
@@ -50,7 +52,9 @@ def _each(image: Config, filter: Filter, patch: Patch) -> OneView:
         from vistoken.views.fixed import Stretch
 
         return Stretch(image.size("size"), filter, patch)
-    edges = [value.get(edge) for edge in ("shortest_edge", "longest_edge")] if isinstance(value, dict) else []
+    edges: list[Any] = (
+        [value.get(edge) for edge in ("shortest_edge", "longest_edge")] if isinstance(value, dict) else []
+    )
     if not edges or any(type(edge) is not int or not 0 < edge <= 65_536 for edge in edges):
         raise image.error("size", value, "it must hold shortest_edge and longest_edge, or height and width")
     return BothEdges(edges[0], edges[1], filter, patch)
@@ -78,6 +82,11 @@ FAMILY = Family(
     rule=Label("verified", f"Idefics2Processor and Idefics2ImageProcessorPil of {REFERENCE}"),
     settings=("size", "do_image_splitting", "resample", "image_mean", "image_std"),
     examples=(
+        Example("idefics2", 1280, 720, 7590, 326, "Idefics2Processor: 4 x 27 x 45 and 39 x 70 patches", 6),
+        # Quarters of an odd side: 391 pixels hold 27 patches, 392 hold 28.
+        Example("idefics2", 783, 783, 6050, 326, "Idefics2Processor: quarters of 27 or 28 patches a side", 6),
+        Example("idefics2", 5, 3, 3645, 326, "Idefics2Processor: every view stretched to 378 x 378", 6),
+        Example("idefics2-8b-base", 1280, 720, 2730, 66, "Idefics2Processor: 39 x 70 patches", 2),
     ),
     reference=Reference(
         processor="Idefics2Processor",

@@ -60,6 +60,17 @@ FAMILY = Family(
     rule=Label("verified", f"Idefics3Processor and Idefics3ImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
     examples=(
+        Example("idefics3", 1280, 720, 8788, 2224, "Idefics3Processor: 3 x 4 tiles and the whole, 13 x 171 + 1", 27),
+        # Small pictures are enlarged as far as large ones.
+        Example("idefics3", 1, 1, 11_492, 2908, "Idefics3Processor: 4 x 4 tiles and the whole", 35),
+        Example("idefics3", 100, 3000, 3380, 856, "Idefics3Processor: 4 x 1 tiles and the whole", 11),
+        # get_number_of_image_patches of the same class says 3 x 2 tiles here: it leaves out the proportion.
+        Example("idefics3", 946, 1416, 6760, 1711, "Idefics3Processor: 3 x 3 tiles and the whole", 21,
+                arguments={"size": {"longest_edge": 1000}}),
+        Example("idefics3", 1280, 720, 676, 172, "Idefics3Processor: one tile", 3,
+                arguments={"do_image_splitting": False}),
+        Example("smolvlm1-2.2b", 1280, 720, 9477, 1080, "Idefics3Processor: 3 x 4 tiles and the whole", 27),
+        Example("smolvlm1-256m", 4000, 1300, 9216, 595, "Idefics3Processor: 2 x 4 tiles and the whole", 19),
     ),
     reference=Reference(
         processor="Idefics3Processor",
@@ -68,7 +79,7 @@ FAMILY = Family(
         tokens={"image_token": "<image>", "fake_image_token": "<fake_token_around_image>",
                 "global_image_token": "<global-img>", "end_of_utterance_token": "<end_of_utterance>"},
         settings=(
-            {"size": {"longest_edge": 728}},
+            {"size": {"longest_edge": 1000}},
             {"do_image_splitting": False},
             {"do_resize": False},
             {"size": {"height": 600, "width": 900}},

@@ -88,6 +88,9 @@ FAMILY = Family(
     rule=Label("verified", f"PaliGemmaProcessor and SiglipImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
     examples=(
+        Example("paligemma-224", 1280, 720, 256, 256, "PaliGemmaProcessor: image_seq_length of the file"),
+        Example("paligemma-448", 1, 1, 1024, 1024, "PaliGemmaProcessor: image_seq_length of the file"),
+        Example("paligemma-896", 3000, 30, 4096, 4096, "PaliGemmaProcessor: image_seq_length of the file"),
     ),
     reference=Reference(
         processor="PaliGemmaProcessor",

@@ -46,6 +46,9 @@ FAMILY = Family(
     rule=Label("verified", f"ShieldGemma2Processor and Gemma3ImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
     examples=(
+        Example("shieldgemma-2", 1280, 720, 4096, 258, "ShieldGemma2Processor: 256 tokens and two markers", 2),
+        Example("shieldgemma-2", 1, 1, 4096, 258, "ShieldGemma2Processor: the same whatever the picture", 2),
+        Example("shieldgemma-2", 3000, 30, 4096, 258, "ShieldGemma2Processor: the same whatever the picture", 2),
     ),
     reference=Reference(
         processor="ShieldGemma2Processor",

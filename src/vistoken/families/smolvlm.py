@@ -56,6 +56,11 @@ FAMILY = Family(
     rule=Label("verified", f"SmolVLMProcessor, SmolVLMImageProcessorPil and SmolVLMVideoProcessor of {REFERENCE}"),
     settings=SETTINGS + VIDEO_SETTINGS,
     examples=(
+        Example("smolvlm", 1280, 720, 9477, 1080, "SmolVLMProcessor: 3 x 4 tiles and the whole, 13 x (81 + 2) + 1", 27),
+        Example("smolvlm-256m", 1280, 720, 13_312, 859, "SmolVLMProcessor: 3 x 4 tiles and the whole", 27),
+        Example("smolvlm-256m", 4000, 1300, 9216, 595, "SmolVLMProcessor: 2 x 4 tiles and the whole", 19),
+        Example("smolvlm-500m", 1280, 720, 64 * 1024, 64 * 67, "SmolVLMVideoProcessor: 512 x 512 a frame", 64 * 3,
+                arguments={"duration": 600.0, "fps": 30.0}),
     ),
     reference=Reference(
         processor="SmolVLMProcessor",
@@ -66,7 +71,7 @@ FAMILY = Family(
         video="SmolVLMVideoProcessor",
         sees_video="frames of pixel_values",
         settings=(
-            {"size": {"longest_edge": 728}},
+            {"size": {"longest_edge": 1000}},
             {"do_image_splitting": False},
         ),
         thresholds=((384, 384), (1536, 384), (384, 1152), (1000, 750)),

@@ -137,7 +137,8 @@ class Judge:
                 VideoMetadata(source.frames, source.fps, size.width, size.height, source.duration, None, indices)
             ]
         frames = blank_frames(source.frames, size.height, size.width)
-        outputs, texts = self.processor._process_videos([frames], **{**merged, "video_metadata": metadata})
+        merged |= {"video_metadata": metadata, "return_tensors": "pt"}  # some texts follow the stacked tensor's shape
+        outputs, texts = self.processor._process_videos([frames], **merged)
         return Observed(tuple(READERS[self.reference.sees_video](outputs, self.video)), texts[0] if texts else None)
 
 

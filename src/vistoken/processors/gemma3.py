@@ -22,7 +22,7 @@ PROCESSOR = {
     "size": {"height": 224, "width": 224}, "do_resize": True, "resample": 2, "do_rescale": True,
     "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": HALF, "image_std": HALF,
 }  # fmt: skip
-# What Gemma3Processor passes with every call, so that the file's own values never count (`Gemma3Processor.images_kwargs`).
+# What Gemma3Processor passes with every call (`images_kwargs`): the file's own values never count.
 PASSED = {
     "do_pan_and_scan": False, "pan_and_scan_min_crop_size": 256, "pan_and_scan_max_num_crops": 4,
     "pan_and_scan_min_ratio_to_activate": 1.2,
