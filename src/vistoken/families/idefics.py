@@ -24,6 +24,9 @@ IMAGE_PROCESSOR = {
     "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": CLIP_MEAN, "image_std": CLIP_STD,
 }  # fmt: skip
 
+# Source: IdeficsProcessor, `image_tokens`.
+SHARED = "a picture right after another shares a fake token with it: 1 token less"
+
 
 def read(files: Files) -> Reading:
     """The patch and the resampler from the config, the size from the preprocessor. The tower has a class token."""
@@ -53,7 +56,7 @@ def _published(name: str, *aliases: str) -> Published:
               "vision_config": {"image_size": 224, "patch_size": 14}}  # fmt: skip
     preprocessor = {"image_processor_type": "IdeficsImageProcessor", "image_size": 224, "image_num_channels": 3,
                     "image_mean": CLIP_MEAN, "image_std": CLIP_STD}  # fmt: skip
-    return Published((name, *aliases), config, preprocessor, RECALLED, series="idefics")
+    return Published((name, *aliases), config, preprocessor, RECALLED, series="idefics", notes=(SHARED,))
 
 
 FAMILY = Family(

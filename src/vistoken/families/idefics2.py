@@ -27,6 +27,9 @@ IMAGE_PROCESSOR = {
     "do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": HALF, "image_std": HALF,
 }  # fmt: skip
 
+# Source: Idefics2Processor, which takes out one of two fake tokens that meet.
+SHARED = "a picture right after another shares a fake token with it: 1 token less"
+
 
 def read(files: Files) -> Reading:
     """The patch from the vision config, the rule from the preprocessor, the tokens a view from the processor."""
@@ -67,7 +70,7 @@ def _published(name: str, *aliases: str, split: bool) -> Published:
         "image_processor_type": "Idefics2ImageProcessor", "size": {"shortest_edge": 378, "longest_edge": 980},
         "do_image_splitting": split, "do_pad": True, "resample": 2, "image_mean": HALF, "image_std": HALF,
     }  # fmt: skip
-    return Published((name, *aliases), config, preprocessor, SEEN, processor={"image_seq_len": 64})
+    return Published((name, *aliases), config, preprocessor, SEEN, processor={"image_seq_len": 64}, notes=(SHARED,))
 
 
 FAMILY = Family(

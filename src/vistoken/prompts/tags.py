@@ -20,14 +20,14 @@ TAG = "<row_{row}_col_{col}>"
 
 @dataclass(frozen=True, slots=True)
 class FencedViews(Layout):
-    """Every view between two fences, of which neighbours share one (Idefics2).
+    """Every view between two fences, of which neighbours share one, also those of two pictures (Idefics2).
 
     Source: transformers 5.23.0, `models/idefics2/processing_idefics2.py`.
     """
 
     tokens: int
     image_token: str = IMAGE
-    template: str = "a picture right after another shares one fake token with it: 1 token less"
+    template: str = ""
 
     def sequence(self, tiling: Tiling, size: Size) -> Sequence:
         views = tiling.tiles + (tiling.overview is not None)
@@ -106,7 +106,7 @@ class FencedCross(Layout):
     latents: int | None
     prefix: int
     image_token: str = IMAGE
-    template: str = "a picture right after another shares one fake token with it: 1 token less"
+    template: str = ""
 
     def sequence(self, tiling: Tiling, size: Size) -> Sequence:
         return Sequence((FENCE, Marker(self.image_token), FENCE))

@@ -59,9 +59,13 @@ class Quarters(ViewRule):
         return f"four quarters and the whole picture; each: {self.each}"
 
     def tiling(self, size: Size) -> Tiling:
-        grids = tuple(self._grid(quarter.size) for quarter in _quarters(size))
-        same = grids.count(grids[0]) == len(grids)
-        return Tiling(grids[0], 2, 2, self._grid(size), () if same else grids)
+        heights, widths = _halves(size)
+        first = self._grid(Size(height=heights[0], width=widths[0]))
+        if heights[0] == heights[1] and widths[0] == widths[1]:
+            return Tiling(first, 2, 2, self._grid(size))
+        grids = tuple(self._grid(Size(height=height, width=width)) for height in heights for width in widths)
+        same = grids.count(first) == len(grids)
+        return Tiling(first, 2, 2, self._grid(size), () if same else grids)
 
     def views(self, size: Size) -> tuple[View, ...]:
         quarters = (
@@ -74,16 +78,25 @@ class Quarters(ViewRule):
         return self.patch.grid(self.each.fit(size))
 
 
-def _quarters(size: Size) -> tuple[Crop, ...]:
-    """Top left, top right, bottom left, bottom right."""
+def _halves(size: Size) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The two heights and the two widths of the quarters."""
     down, right = size.height // 2, size.width // 2
     if not down or not right:
         raise InputError(
             f"{size} cannot be cut into quarters: each side must have at least 2 pixels; "
             "set do_image_splitting to false, or give a larger picture"
         )
-    heights, widths = ((0, down), (down, size.height - down)), ((0, right), (right, size.width - right))
-    return tuple(Crop(top, left, Size(height=height, width=width)) for top, height in heights for left, width in widths)
+    return (down, size.height - down), (right, size.width - right)
+
+
+def _quarters(size: Size) -> tuple[Crop, ...]:
+    """Top left, top right, bottom left, bottom right."""
+    heights, widths = _halves(size)
+    return tuple(
+        Crop(top, left, Size(height=height, width=width))
+        for top, height in ((0, heights[0]), heights)
+        for left, width in ((0, widths[0]), widths)
+    )
 
 
 @dataclass(frozen=True, slots=True)
