@@ -107,7 +107,8 @@ class Reference:
     `processor` is given an image processor of class `image` and a tokenizer whose special tokens are `tokens`
     (attribute -> string). `sees` says how the views are read from the image processor's output: a key of
     `vistoken.judge.observe.READERS`. `text` tells whether the processor expands the picture's placeholder, so that the
-    whole string can be compared. `torchvision` marks classes that exist only where torchvision is installed.
+    whole string can be compared; `placeholder` is the text in which a processor of the older kind, without a method for
+    that, expands it. `torchvision` marks classes that exist only where torchvision is installed.
     `settings` are two sets or more to compare with besides the published values; `thresholds` sizes around which the
     rule changes its mind, as (width, height). `sampling` is what the video processor needs besides to choose frames.
     """
@@ -120,6 +121,7 @@ class Reference:
     sees_video: str = ""
     sampling: Mapping[str, Any] = field(default_factory=dict)
     text: bool = True
+    placeholder: str = ""
     torchvision: bool = False
     settings: tuple[Mapping[str, Any], ...] = ()
     thresholds: tuple[tuple[int, int], ...] = ()

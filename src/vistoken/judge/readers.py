@@ -92,6 +92,23 @@ def filmed(key: str = "pixel_values_videos") -> Reader:
     return read
 
 
+def masked(key: str) -> Reader:
+    """The part of each padded view that a mask of (height, width) leaves."""
+
+    def read(outputs: Any, processor: Any) -> Iterator[Shape]:
+        for mask in _flat(outputs[key]):
+            for view in mask:
+                yield 1, int(view[:, 0].sum()), int(view[0].sum())
+
+    return read
+
+
+def bare(outputs: Any, processor: Any) -> Iterator[Shape]:
+    """The processor returns the views themselves, (views, channels, height, width)."""
+    for view in _flat(outputs):
+        yield 1, int(view.shape[-2]), int(view.shape[-1])
+
+
 READERS: Mapping[str, Reader] = {
     "image_grid_thw": grid_thw("image_grid_thw"),
     "video_grid_thw": grid_thw("video_grid_thw"),
@@ -105,4 +122,7 @@ READERS: Mapping[str, Reader] = {
     "pixel_values_videos": stacked("pixel_values_videos"),
     "pixel_values_images": stacked("pixel_values_images"),
     "frames": filmed(),
+    "pixel_attention_mask": masked("pixel_attention_mask"),
+    "frames of pixel_values": filmed("pixel_values"),
+    "array": bare,
 }

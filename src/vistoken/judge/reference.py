@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import warnings
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
 import transformers
+from PIL import Image
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
+from transformers import ProcessorMixin
 from transformers.processing_utils import OmniModalProcessorMixin
 from transformers.utils.import_utils import is_torchvision_available
 from transformers.video_utils import VideoMetadata
@@ -21,6 +25,7 @@ from vistoken.family import Family, Published, Reference
 from vistoken.geometry import Size
 from vistoken.judge.readers import READERS
 from vistoken.judge.shapes import blank, blank_frames
+from vistoken.prompts.words import in_words
 from vistoken.video import Source
 
 Shape = tuple[int, int, int]  # frames (or groups), height and width in pixels of one view
@@ -66,6 +71,7 @@ class Judge:
         here = self.reference.video and is_torchvision_available()
         self.video = _class(self.reference.video)(**_mutable(video)) if here else None
         self.processor: Any = self._processor() if self.reference.processor else None
+        self.text = self._older_text() if self.processor and _older(type(self.processor)) else None
 
     def _processor(self) -> Any:
         values = {k: v for k, v in self.model.processor.items() if k not in ("processor_class", "image_processor")}
@@ -74,11 +80,29 @@ class Judge:
         if "video_processor" in kind.get_attributes():
             # Some processors ask it for values that the image processor has too, when they are made.
             parts["video_processor"] = self.video or self.image
-        if "audio_processor" in kind.get_attributes():
-            parts["audio_processor"] = None
+        for sounds in ("audio_processor", "feature_extractor"):  # not compared
+            if sounds in kind.get_attributes():
+                parts[sounds] = None
+        if _older(kind):  # its text follows the image processor's own values, not those of the call
+            for name, value in _mutable(self.settings).items():
+                setattr(self.image, name, value)
         # Without torchvision there is no video processor; the check of types would refuse to go without.
-        with mock.patch.object(kind, "check_argument_for_proper_class", return_value=None):
+        with ExitStack() as stack:
+            stack.enter_context(mock.patch.object(kind, "check_argument_for_proper_class", return_value=None))
+            module = sys.modules[kind.__module__]
+            if vars(module).get("num2words", in_words) is None:  # not installed: our words, which are then not compared
+                vars(module)["num2words"] = in_words
             return kind(**parts, **_mutable(values))
+
+    def _older_text(self) -> str:
+        """What a processor that expands the picture's placeholder within its call writes, read back from the ids.
+
+        None of them looks at the picture's size for it.
+        """
+        picture = Image.new("RGB", (16, 16))
+        ids = self.processor(images=[picture], text=[self.reference.placeholder])["input_ids"][0]
+        text = "".join(self.processor.tokenizer.convert_ids_to_tokens([int(number) for number in ids]))
+        return text.removeprefix(self.processor.tokenizer.bos_token or "")
 
     def picture(self, size: Size, images: int = 1) -> Observed | Refused:
         """What becomes of one of `images` equal pictures."""
@@ -92,8 +116,8 @@ class Judge:
 
     def _picture(self, pictures: list[Any]) -> Observed:
         settings = _mutable(self.settings)
-        if self.processor is None:
-            outputs, text = self.image(pictures, **settings), None
+        if self.processor is None or self.text is not None:
+            outputs, text = self.image(pictures, **settings), self.text
         else:
             merged = self.processor._merge_kwargs(**settings)
             asked = inspect.signature(self.processor._process_images).parameters
@@ -131,7 +155,14 @@ class Judge:
         if isinstance(self.processor, OmniModalProcessorMixin):  # reads the values of its other modalities, too
             values = {**merged, "videos_kwargs": values}
         outputs, texts = self.processor._process_videos([frames], **values)
+        merged |= {"video_metadata": metadata, "return_tensors": "pt"}  # some texts follow the stacked tensor's shape
+        outputs, texts = self.processor._process_videos([frames], **merged)
         return Observed(tuple(READERS[self.reference.sees_video](outputs, self.video)), texts[0] if texts else None)
+
+
+def _older(kind: Any) -> bool:
+    """Whether a processor has no method of its own for the text of one picture."""
+    return bool(kind.replace_image_token is ProcessorMixin.replace_image_token)
 
 
 def tokenizer(tokens: Mapping[str, str]) -> Any:

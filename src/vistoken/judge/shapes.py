@@ -32,6 +32,8 @@ def blank_frames(frames: int, height: int, width: int) -> Any:
 
 
 def _np_resize(image: Any, size: tuple[int, int], **_: Any) -> Any:
+    if not image.size:  # torchvision's classes refuse it too; Pillow makes it black
+        raise ValueError("an empty picture cannot be resized")
     return np.broadcast_to(np.zeros((), image.dtype), (*image.shape[:-2], int(size[0]), int(size[1])))
 
 
