@@ -30,6 +30,24 @@ def stacked(key: str = "pixel_values") -> Reader:
     return read
 
 
+def two_towers(outputs: Any, processor: Any) -> Iterator[Shape]:
+    """One array for each of two towers."""
+    yield from stacked()(outputs, processor)
+    yield from stacked("high_res_pixel_values")(outputs, processor)
+
+
+def first_pixels(outputs: Any, processor: Any) -> Iterator[Shape]:
+    """The array of the first picture alone, without the padding that its batch needs."""
+    height, width = outputs["image_sizes"][0]
+    yield 1, int(height), int(width)
+
+
+def flattened(outputs: Any, processor: Any) -> Iterator[Shape]:
+    """Rows of one patch each, which begin with the numbers of its row and column, counted from 1."""
+    patches, patch = outputs["flattened_patches"][0], processor.patch_size
+    yield 1, int(patches[:, 0].max()) * patch["height"], int(patches[:, 1].max()) * patch["width"]
+
+
 def _flat(values: Any) -> Iterator[Any]:
     """The arrays of three dimensions within lists and arrays of more."""
     if not isinstance(values, list | tuple) and values.ndim == 3:
@@ -48,4 +66,7 @@ READERS: Mapping[str, Reader] = {
     "video_grid_thw": grid_thw("video_grid_thw"),
     "pixel_values": stacked(),
     "pixel_values_videos": stacked("pixel_values_videos"),
+    "high_res_pixel_values": two_towers,
+    "image_sizes": first_pixels,
+    "flattened_patches": flattened,
 }

@@ -56,6 +56,8 @@ class Judge:
         self.reference: Reference = family.reference
         self.model, self.settings = model, dict(settings)
         values = {name: value for name, value in model.preprocessor.items() if name != "image_processor_type"}
+        if self.reference.constructed:
+            values, self.settings = values | self.settings, {}
         self.image = _class(self.reference.image)(**_mutable(values))
         video = {name: value for name, value in (model.video or {}).items() if name != "video_processor_type"}
         here = self.reference.video and is_torchvision_available()
@@ -83,7 +85,7 @@ class Judge:
             return Refused(f"{type(error).__name__}: {error}")
 
     def _picture(self, pictures: list[Any]) -> Observed:
-        settings = _mutable(self.settings)
+        settings = _mutable({**self.reference.call, **self.settings})
         if self.processor is None:
             outputs, text = self.image(pictures, **settings), None
         else:

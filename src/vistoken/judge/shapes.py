@@ -32,7 +32,14 @@ def blank_frames(frames: int, height: int, width: int) -> Any:
 
 
 def _np_resize(image: Any, size: tuple[int, int], **_: Any) -> Any:
+    _refuse_nothing(size)
     return np.broadcast_to(np.zeros((), image.dtype), (*image.shape[:-2], int(size[0]), int(size[1])))
+
+
+def _refuse_nothing(size: Any) -> None:
+    """The real primitives refuse a side of 0 pixels, too."""
+    if not all(int(side) > 0 for side in size):
+        raise ValueError(f"height and width must be > 0, not {tuple(size)}")
 
 
 def _same(image: Any, *_: Any, **__: Any) -> Any:
@@ -44,6 +51,7 @@ def _method(_: Any, image: Any, *__: Any, **___: Any) -> Any:
 
 
 def _torch_resize(image: Any, size: Any, **_: Any) -> Any:
+    _refuse_nothing(size)
     return torch.zeros((), dtype=image.dtype, device=image.device).expand(*image.shape[:-2], int(size[0]), int(size[1]))
 
 
