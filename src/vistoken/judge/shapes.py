@@ -14,8 +14,12 @@ from unittest import mock
 
 import numpy as np
 import torch
+import transformers
 from transformers import image_processing_backends as backends
 from transformers.utils.import_utils import is_torchvision_available
+
+# Classes that normalise each picture by its own mean and deviation.
+OWN_NORMALIZE: tuple[Any, ...] = (transformers.Kosmos2_5ImageProcessorPil, transformers.Pix2StructImageProcessorPil)
 
 
 def blank(height: int, width: int) -> Any:
@@ -55,6 +59,14 @@ def _torch_resize(image: Any, size: Any, **_: Any) -> Any:
     return torch.zeros((), dtype=image.dtype, device=image.device).expand(*image.shape[:-2], int(size[0]), int(size[1]))
 
 
+def _interpolate(image: Any, size: Any, **_: Any) -> Any:
+    return _torch_resize(image, size)
+
+
+def _floats(_: Any, image: Any, **__: Any) -> Any:
+    return np.broadcast_to(np.zeros((), np.float32), image.shape)
+
+
 @contextmanager
 def shapes_only() -> Iterator[None]:
     """While it lasts, the reference's resizing and normalising make shapes, not pixels."""
@@ -63,6 +75,9 @@ def shapes_only() -> Iterator[None]:
         stack.enter_context(mock.patch.object(backends, "np_rescale", _same))
         stack.enter_context(mock.patch.object(backends, "np_normalize", _same))
         stack.enter_context(mock.patch.object(backends.TorchvisionBackend, "rescale_and_normalize", _method))
+        stack.enter_context(mock.patch.object(torch.nn.functional, "interpolate", _interpolate))
+        for kind in OWN_NORMALIZE:
+            stack.enter_context(mock.patch.object(kind, "normalize", _floats))
         if is_torchvision_available():
             from torchvision.transforms.v2 import functional
 
