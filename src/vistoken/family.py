@@ -70,7 +70,10 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a family's reader makes of the files; the registry adds name, trust and origins. See `ModelSpec`."""
+    """What a family's reader makes of the files; the registry adds name, trust and origins. See `ModelSpec`.
+
+    `notes` are shown with every count, after those of the built-in model.
+    """
 
     encoder: EncoderSpec | None
     rule: ViewRule | None
@@ -80,6 +83,7 @@ class Reading:
     prefix: int = 0
     tower: bool = True
     crowds: tuple[Crowd, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,9 @@ class Reference:
     (attribute -> string). `sees` says how the views are read from the image processor's output: a key of
     `vistoken.judge.observe.READERS`. `text` tells whether the processor expands the picture's placeholder, so that the
     whole string can be compared; `placeholder` is the text in which a processor of the older kind, without a method for
-    that, expands it. `torchvision` marks classes that exist only where torchvision is installed.
+    that, expands it. `torchvision` marks classes that exist only where torchvision is installed. `call` are further
+    arguments that the processor needs at every call. `constructed` marks an image processor whose calls ignore such
+    arguments, so that settings are given to its constructor.
     `settings` are two sets or more to compare with besides the published values; `thresholds` sizes around which the
     rule changes its mind, as (width, height). `sampling` is what the video processor needs besides to choose frames.
     """
@@ -122,6 +128,8 @@ class Reference:
     sampling: Mapping[str, Any] = field(default_factory=dict)
     text: bool = True
     placeholder: str = ""
+    call: Mapping[str, Any] = field(default_factory=dict)
+    constructed: bool = False
     torchvision: bool = False
     settings: tuple[Mapping[str, Any], ...] = ()
     thresholds: tuple[tuple[int, int], ...] = ()

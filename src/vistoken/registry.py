@@ -272,7 +272,7 @@ def _from_hub(
         raise _unfetched(hub_id, known, (str(error).strip() or type(error).__name__).splitlines()[0]) from None
     found = _from_folder(hub_id, folder, settings)
     notes = _differences(found.spec, _built_in(*known, settings)) if known else ()
-    return replace(found, spec=replace(found.spec, notes=notes))
+    return replace(found, spec=replace(found.spec, notes=found.spec.notes + notes))
 
 
 def _unfetched(hub_id: str, known: tuple[Family, Published] | None, reason: str) -> NotAtHand:
@@ -306,9 +306,10 @@ def _describe(
     if overrides:
         settings = Label(settings.level, f"{settings.evidence}; {', '.join(overrides)} set by the caller")
         _refuse_unused(name, overrides, origins.values())
+    values = {field: getattr(reading, field) for field in Reading.__dataclass_fields__}
     return ModelSpec(
-        name=name, family=family.name, trust=Trust(family.rule, settings), origins=tuple(origins.values()), notes=notes,
-        **{field: getattr(reading, field) for field in Reading.__dataclass_fields__},
+        name=name, family=family.name, trust=Trust(family.rule, settings), origins=tuple(origins.values()),
+        **{**values, "notes": notes + reading.notes},
     )  # fmt: skip
 
 

@@ -94,10 +94,12 @@ class TokenCount:
         if self.sequence:
             image, markers = self.sequence.counts
             return (("image tokens", image), *((("marker tokens", markers),) if markers else ()))
-        prefix = self.spec.encoder.prefix if self.spec.encoder else ()
+        if self.spec.encoder is None:
+            prefix = (("prefix tokens", self.prefix_tokens),) if self.spec.prefix else ()
+            return (("patches", self.tiling.patches), *prefix)
         return (
             ("patches", self.tiling.patches),
-            *((token.label, token.count * self.tiling.segments) for token in prefix),
+            *((token.label, token.count * self.tiling.segments) for token in self.spec.encoder.prefix),
         )
 
     @property

@@ -109,6 +109,24 @@ def bare(outputs: Any, processor: Any) -> Iterator[Shape]:
         yield 1, int(view.shape[-2]), int(view.shape[-1])
 
 
+def two_towers(outputs: Any, processor: Any) -> Iterator[Shape]:
+    """One array for each of two towers."""
+    yield from stacked()(outputs, processor)
+    yield from stacked("high_res_pixel_values")(outputs, processor)
+
+
+def first_pixels(outputs: Any, processor: Any) -> Iterator[Shape]:
+    """The array of the first picture alone, without the padding that its batch needs."""
+    height, width = outputs["image_sizes"][0]
+    yield 1, int(height), int(width)
+
+
+def flattened(outputs: Any, processor: Any) -> Iterator[Shape]:
+    """Rows of one patch each, which begin with the numbers of its row and column, counted from 1."""
+    patches, patch = outputs["flattened_patches"][0], processor.patch_size
+    yield 1, int(patches[:, 0].max()) * patch["height"], int(patches[:, 1].max()) * patch["width"]
+
+
 READERS: Mapping[str, Reader] = {
     "image_grid_thw": grid_thw("image_grid_thw"),
     "video_grid_thw": grid_thw("video_grid_thw"),
@@ -125,4 +143,7 @@ READERS: Mapping[str, Reader] = {
     "pixel_attention_mask": masked("pixel_attention_mask"),
     "frames of pixel_values": filmed("pixel_values"),
     "array": bare,
+    "high_res_pixel_values": two_towers,
+    "image_sizes": first_pixels,
+    "flattened_patches": flattened,
 }

@@ -64,8 +64,10 @@ class Judge:
         self.model, self.settings = model, dict(settings)
         values = {name: value for name, value in model.preprocessor.items() if name != "image_processor_type"}
         kind = _class(self.reference.image)
+        if self.reference.constructed:
+            values, self.settings = values | self.settings, {}
         # Settings are given with every call; some processors read them from the image processor as well (LLaVA-NeXT).
-        values |= {name: value for name, value in settings.items() if hasattr(kind, name)}
+        values |= {name: value for name, value in self.settings.items() if hasattr(kind, name)}
         self.image = kind(**_mutable(values))
         video = {name: value for name, value in (model.video or {}).items() if name != "video_processor_type"}
         here = self.reference.video and is_torchvision_available()
@@ -115,7 +117,7 @@ class Judge:
             return Refused(f"{type(error).__name__}: {error}")
 
     def _picture(self, pictures: list[Any]) -> Observed:
-        settings = _mutable(self.settings)
+        settings = _mutable({**self.reference.call, **self.settings})
         if self.processor is None or self.text is not None:
             outputs, text = self.image(pictures, **settings), self.text
         else:
