@@ -20,6 +20,16 @@ def grid_thw(key: str) -> Reader:
     return read
 
 
+def chunked_thw(key: str) -> Reader:
+    """As `grid_thw` where one video is handed over in several chunks of frames."""
+
+    def read(outputs: Any, processor: Any) -> Iterator[Shape]:
+        chunks, side = _listed(outputs[key]), processor.patch_size
+        yield sum(int(frames) for frames, _, _ in chunks), int(chunks[0][1]) * side, int(chunks[0][2]) * side
+
+    return read
+
+
 def stacked(key: str = "pixel_values") -> Reader:
     """One array a view, (channels, height, width), all views of the picture one after another."""
 
@@ -46,6 +56,7 @@ def _listed(values: Any) -> list[Any]:
 READERS: Mapping[str, Reader] = {
     "image_grid_thw": grid_thw("image_grid_thw"),
     "video_grid_thw": grid_thw("video_grid_thw"),
+    "video_grid_thw in chunks": chunked_thw("video_grid_thw"),
     "pixel_values": stacked(),
     "pixel_values_videos": stacked("pixel_values_videos"),
 }

@@ -47,6 +47,14 @@ def _torch_resize(image: Any, size: Any, **_: Any) -> Any:
     return torch.zeros((), dtype=image.dtype, device=image.device).expand(*image.shape[:-2], int(size[0]), int(size[1]))
 
 
+def _ones(*args: Any, **kwargs: Any) -> Any:
+    """Masks keep their values even where pixels have none: lengths of texts are read off them."""
+    return _TORCH_ONES(*args, **{name: value for name, value in kwargs.items() if name != "device"})
+
+
+_TORCH_ONES = torch.ones
+
+
 @contextmanager
 def shapes_only() -> Iterator[None]:
     """While it lasts, the reference's resizing and normalising make shapes, not pixels."""
@@ -54,6 +62,7 @@ def shapes_only() -> Iterator[None]:
         stack.enter_context(mock.patch.object(backends, "np_resize", _np_resize))
         stack.enter_context(mock.patch.object(backends, "np_rescale", _same))
         stack.enter_context(mock.patch.object(backends, "np_normalize", _same))
+        stack.enter_context(mock.patch.object(torch, "ones", _ones))
         stack.enter_context(mock.patch.object(backends.TorchvisionBackend, "rescale_and_normalize", _method))
         if is_torchvision_available():
             from torchvision.transforms.v2 import functional

@@ -124,11 +124,13 @@ class StampedIfKnown(StampedVideo):
 class StampedList(StampedVideo):
     """VideoLLaMA3: "Time", the time and the tokens of each frame, with commas between; a rate of 1 where unknown.
 
+    `at_most` tells that blocks which hardly change from one frame to the next are left out, which only pixels show.
     Source: transformers 5.23.0, `models/video_llama_3/processing_video_llama_3.py`, `replace_video_token`.
     """
 
     merge: SpaceToDepth
     video_token: str
+    at_most: bool
     template: str = ""
 
     def times(self, clip: Clip, groups: int) -> list[float]:
@@ -138,7 +140,8 @@ class StampedList(StampedVideo):
         return Text(f"{',' if number else ''}Time {time:.1f}s:"), Image(tokens)
 
     def __str__(self) -> str:
-        return f"merge {self.merge}; before each frame its time"
+        most = "; an upper bound: blocks that hardly change between frames are left out" if self.at_most else ""
+        return f"merge {self.merge}; before each frame its time{most}"
 
 
 def whole_seconds(time: float) -> str:

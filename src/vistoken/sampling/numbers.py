@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 
 
@@ -29,5 +30,4 @@ def strides(total: int, wanted: float) -> list[int]:
     Source: PyTorch, `arange(0, total, total / wanted).int()`: single precision before the cut.
     """
     step = total / wanted
-    count = -int(-total // step)
-    return [int(single(number * step)) for number in range(count)]
+    return [int(single(number * step)) for number in range(math.ceil(total / step))]
