@@ -83,5 +83,12 @@ FAMILY = Family(
         thresholds=((56, 56), (1000, 1000), (16, 16)),
         built=("min_pixels", "max_pixels", "min_frames", "max_frames", "cap_pixels_per_frame", "max_video_tokens"),
     ),
-    examples=(),
+    examples=(
+        Example("north-micro-vision", 1280, 720, 3520, 880, "CohereCompassImageProcessorPil: resized to 1280x704"),
+        # 80 / 32 = 2.5 and 112 / 32 = 3.5 round to even.
+        Example("north-micro-vision", 80, 112, 32, 8, "CohereCompassImageProcessorPil: resized to 64x128"),
+        Example("north-micro-vision", 1200, 6, 100, 25, "CohereCompassImageProcessorPil: resized to 800x32"),
+        Example("north-micro-vision", 1280, 720, 1456, 372, "CohereCompassProcessor, 8 frames: 4 of 416x224", 8,
+                {"frames": 8, "fps": 2.0}),
+    ),
 )  # fmt: skip

@@ -45,11 +45,11 @@ def read(files: Files) -> Reading:
 
 
 def _video(files: Files, patch: Patch, merge: SpaceToDepth) -> VideoSpec | None:
-    if files.video is None:
+    if files.video is None or _for_pictures(files.video):
         return None
     processor = files.video.with_defaults(VIDEO, f"Ernie4_5_VLMoeVideoProcessor in {REFERENCE}")
     agree(processor, patch, merge.side)
-    if (group := processor.integer("temporal_patch_size", high=64)) != 2 and not _vendor(files.video):
+    if (group := processor.integer("temporal_patch_size", high=64)) != 2:
         raise processor.error("temporal_patch_size", group, "the model merges two frames")
     rule, _ = image_rule(processor, patch, merge.side, _budget(files, processor, "video", VIDEO_EDGES))
     prompt = FramesMerged(merge, 2, "<|VIDEO_PLACEHOLDER|>", VIDEO_TEMPLATE)
@@ -62,6 +62,11 @@ def _budget(files: Files, processor: Config, kind: str, defaults: tuple[int, int
     vendor = files.processor.with_defaults(VENDOR, "the vendor's Ernie4_5_VLProcessor")
     low, high = (vendor.integer(f"{kind}_{end}_pixels", high=10**12) for end in ("min", "max"))
     return edges(processor.replaced(size={"shortest_edge": low, "longest_edge": high}), defaults)
+
+
+def _for_pictures(video: Config) -> bool:
+    """Whether a folder without a video file falls back on the image processor's, which the video class refuses."""
+    return not _vendor(video) and video.has("image_processor_type") and not video.has("video_processor_type")
 
 
 def _vendor(processor: Config) -> bool:
@@ -106,5 +111,15 @@ FAMILY = Family(
         built=("min_pixels", "max_pixels", "max_frames"),
         harmless={"draw_on_frames": False},
     ),
-    examples=(),
+    examples=(
+        Example("ernie-4.5-vl-28b", 1280, 720, 4784, 1196, "Ernie4_5_VLMoeImageProcessorPil: grid 1 x 52 x 92"),
+        Example("ernie-4.5-vl-28b", 4000, 3000, 24_480, 6120, "Ernie4_5_VLMoeImageProcessorPil: 2520x1904"),
+        # A side under half a token becomes 0, the area is under the minimum, and the picture is enlarged.
+        Example("ernie-4.5-vl-28b", 1200, 6, 116, 29, "Ernie4_5_VLMoeImageProcessorPil: resized to 812x28"),
+        # The last of 7 frames is repeated; every frame is a grid, two of them make the tokens of one.
+        Example("ernie-4.5-vl-28b", 1280, 720, 38_272, 4784, "Ernie4_5_VLMoeProcessor: 8 grids of 4784 patches", 0,
+                {"frames": 7}),
+        Example("ernie-4.5-vl-28b", 1280, 720, 861_120, 107_640, "Ernie4_5_VLMoeProcessor: 180 frames at most", 0,
+                {"duration": 300, "fps": 30}),
+    ),
 )  # fmt: skip

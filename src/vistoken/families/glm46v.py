@@ -35,7 +35,7 @@ FAMILY = Family(
     model_types=("glm46v", "glm_ocr"),
     read=read,
     published=(
-        # The published config.json of GLM-4.6V says glm4v_moe, that of the Flash glm4v: the processors differ, not they.
+        # The config.json of GLM-4.6V says glm4v_moe, that of the Flash glm4v: the processors tell the generation.
         _published("zai-org/GLM-4.6V", "glm-4.6v", "glm4v_moe", SEEN),
         _published("zai-org/GLM-4.6V-Flash", "glm-4.6v-flash", "glm4v", SIBLING),
         _published("zai-org/GLM-OCR", "glm-ocr", "glm_ocr", SEEN),
@@ -54,5 +54,12 @@ FAMILY = Family(
         thresholds=((2184, 2184), (84, 84), (28, 28)),
         built=("min_pixels", "max_pixels"),
     ),
-    examples=(),
+    examples=(
+        Example("glm-4.6v", 1280, 720, 4784, 1196, "Glm46VImageProcessorPil: grid 1 x 52 x 92, merged 2 x 2"),
+        Example("glm-ocr", 4000, 3000, 24_120, 6030, "Glm46VImageProcessorPil: resized to 2520x1876"),
+        Example("glm-4.6v-flash", 20, 30, 48, 12, "Glm46VImageProcessorPil: resized to 84x112"),
+        # Up to 30 seconds 3 groups of 2 frames a second: 60 frames of 10 seconds.
+        Example("glm-4.6v", 640, 480, 46_920, 11_790, "Glm46VProcessor: 30 x 391 tokens", 60,
+                {"duration": 10, "fps": 30}),
+    ),
 )  # fmt: skip

@@ -53,5 +53,15 @@ FAMILY = Family(
         thresholds=((2184, 2184), (84, 84), (28, 28)),
         built=("min_pixels", "max_pixels", "max_duration"),
     ),
-    examples=(),
+    examples=(
+        Example("glm-4.1v", 1280, 720, 4784, 1196, "Glm4vImageProcessorPil: grid 1 x 52 x 92, merged 2 x 2"),
+        # 2 x 2996 x 3996 is over 9,633,792: a still picture counts twice, so half of it is the most.
+        Example("glm-4.5v", 4000, 3000, 24_120, 6030, "Glm4vImageProcessorPil: resized to 2520x1876"),
+        # 20 is under 28: first to 28x42, then up to the minimum of two frames of 6272 pixels.
+        Example("glm-4.1v", 20, 30, 48, 12, "Glm4vImageProcessorPil: resized to 84x112"),
+        Example("glm-4.5v", 1280, 720, 19_136, 4792, "Glm4vProcessor, 8 frames: 4 x 1196 tokens", 8, {"frames": 8}),
+        # 300 seconds at 2 a second are 600 frames.
+        Example("glm-4.1v", 1280, 720, 109_200, 27_900, "Glm4vProcessor: 300 x 91 tokens, resized to 364x196", 600,
+                {"duration": 300, "fps": 30}),
+    ),
 )  # fmt: skip

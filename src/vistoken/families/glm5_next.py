@@ -56,5 +56,11 @@ FAMILY = Family(
         thresholds=((112, 112), (28, 28), (2504, 2504), (672, 700)),
         built=("max_frames", "max_duration"),
     ),
-    examples=(),
+    examples=(
+        Example("glm-5.3-flash", 1280, 720, 4784, 1196, "Glm5NextImageProcessorPil: grid 1 x 52 x 92, merged 2 x 2"),
+        # The tallest square under 8000 tokens: 89 x 89 = 7921.
+        Example("glm-5.3-flash", 10_000, 10_000, 31_684, 7921, "Glm5NextImageProcessorPil: canvas 2492x2492"),
+        Example("glm-5.3-flash", 1, 1, 64, 16, "Glm5NextImageProcessorPil: enlarged to the minimum, 112x112"),
+        Example("glm-5.3-flash", 1280, 720, 19_136, 4792, "Glm5NextProcessor, 8 frames: 4 x 1196", 8, {"frames": 8}),
+    ),
 )  # fmt: skip

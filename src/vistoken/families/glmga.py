@@ -46,5 +46,11 @@ FAMILY = Family(
         thresholds=((2420, 2420), (84, 84), (28, 28)),
         built=("min_pixels", "max_pixels", "max_frames"),
     ),
-    examples=(),
+    examples=(
+        Example("glmga", 1280, 720, 4784, 1196, "GlmgaImageProcessor: grid 1 x 52 x 92, merged 2 x 2"),
+        Example("glmga", 4000, 3000, 30_000, 7500, "GlmgaImageProcessor: resized to 2800x2100"),
+        # 2 a second, not 4.6V's 3 groups of 2.
+        Example("glmga", 640, 480, 15_640, 3930, "GlmgaVideoProcessor: 10 x 391 tokens", 20,
+                {"duration": 10, "fps": 30}),
+    ),
 )  # fmt: skip

@@ -10,7 +10,7 @@ from vistoken.family import REFERENCE, Example, Family, Files, Published, Readin
 from vistoken.model_spec import Label
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD
 from vistoken.processors.edges import pixels
-from vistoken.processors.pixel_budget import PROCESSOR, SETTINGS, image_rule
+from vistoken.processors.pixel_budget import PROCESSOR, image_rule
 from vistoken.processors.qwen2_vl import agree
 from vistoken.prompts.newlines import NewlineRows
 from vistoken.prompts.plain import SpaceToDepth
@@ -63,5 +63,11 @@ FAMILY = Family(
         settings=({"max_pixels": 1_048_576}, {"min_pixels": 400_000, "max_pixels": 420_000}),
         thresholds=((512, 512), (2048, 2048), (16, 16)),
     ),
-    examples=(),
+    examples=(
+        # 22 rows of 40 tokens and a newline, and 2 ends.
+        Example("hunyuan-ocr", 1280, 720, 3520, 904, "HunYuanVLProcessor: 22 x (40 + 1) + 2"),
+        Example("hunyuan-ocr", 100, 100, 1024, 274, "HunYuanVLProcessor: enlarged to 512x512, 16 x (16 + 1) + 2"),
+        # Two rows, although the picture is 6 pixels high.
+        Example("hunyuan-ocr", 1200, 6, 1816, 458, "HunYuanVLProcessor: 7264x64, 2 x (227 + 1) + 2"),
+    ),
 )  # fmt: skip

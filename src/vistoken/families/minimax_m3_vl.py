@@ -72,7 +72,7 @@ FAMILY = Family(
             ("MiniMaxAI/MiniMax-M3", "minimax-m3"),
             {"model_type": "minimax_m3_vl", "vision_config": {"patch_size": 14, "spatial_merge_size": 2}},
             {"size": [672, 672], "image_processor_type": "MiniMaxM3VLImageProcessor"},
-            Label("inferred", f"defaults of the classes of {REFERENCE}, which say that the published size never counted"),
+            Label("inferred", f"defaults of the classes of {REFERENCE}, which say that the published size is unused"),
             video={"video_processor_type": "MiniMaxM3VLVideoProcessor"},
         ),
     ),
@@ -90,5 +90,14 @@ FAMILY = Family(
                   {"min_pixels": 100_352, "max_pixels": 150_528, "do_resize": True}),
         thresholds=((56, 56), (672, 672), (14, 14)),
     ),
-    examples=(),
+    examples=(
+        Example("minimax-m3", 1280, 720, 2304, 578, "MiniMaxM3VLImageProcessor: resized to 896x504", 2),
+        # 70 / 28 = 2.5 and 98 / 28 = 3.5 round to even.
+        Example("minimax-m3", 98, 70, 32, 10, "MiniMaxM3VLImageProcessor: resized to 112x56", 2),
+        Example("minimax-m3", 1200, 6, 116, 31, "MiniMaxM3VLImageProcessor: resized to 812x28", 2),
+        # Videos are not resized: 4 groups of 12 x 20 tokens, each between two markers.
+        Example("minimax-m3", 560, 336, 3840, 968, "MiniMaxM3VLProcessor, 7 frames: 4 x 240", 8, {"frames": 7}),
+        Example("minimax-m3", 1280, 720, 11_520, 2888, "MiniMaxM3VLProcessor: 4 of 1008x560", 8,
+                {"frames": 7, "do_resize": True}),
+    ),
 )  # fmt: skip

@@ -59,5 +59,12 @@ FAMILY = Family(
         settings=({"max_pixels": 501_760}, {"min_pixels": 200_704, "max_pixels": 250_000}),
         thresholds=((28, 28), (28, 5600), (14, 2800), (384, 384), (1680, 1680)),
     ),
-    examples=(),
+    examples=(
+        Example("paddleocr-vl", 1280, 720, 4784, 1196, "PaddleOCRVLImageProcessorPil: grid 1 x 52 x 92, merged 2 x 2"),
+        # 6 is under 28: 1200x6 becomes 5600x28 first. Without that guard it would be 29 tokens.
+        Example("paddleocr-vl", 1200, 6, 800, 200, "PaddleOCRVLImageProcessorPil: resized to 5600x28"),
+        # The two models of the series have other budgets.
+        Example("paddleocr-vl", 3000, 4000, 14_076, 3519, "PaddleOCRVLImageProcessorPil: resized to 1428x1932"),
+        Example("paddleocr-vl-1.5", 3000, 4000, 4920, 1230, "PaddleOCRVLImageProcessorPil: resized to 840x1148"),
+    ),
 )  # fmt: skip

@@ -54,16 +54,18 @@ def _video(video: Config | None) -> VideoSpec | None:
 
 def _published(name: str, alias: str, width: int) -> Published:
     config = {"model_type": "video_llama_3", "text_config": {"hidden_size": width},
-              "vision_config": {"patch_size": 14, "hidden_size": 1152, "num_hidden_layers": 27}}
+              "vision_config": {"patch_size": 14, "hidden_size": 1152, "num_hidden_layers": 27}}  # fmt: skip
     common = {"do_resize": True, "resample": 3, "do_rescale": True, "rescale_factor": 0.00392156862745098,
-              "do_normalize": True, "image_mean": HALF, "image_std": HALF, "patch_size": 14, "temporal_patch_size": 1}
+              "do_normalize": True, "image_mean": HALF, "image_std": HALF, "patch_size": 14,
+              "temporal_patch_size": 1}  # fmt: skip
     preprocessor = {**common, "merge_size": 1, "min_pixels": 3136, "max_pixels": 3_211_264,
                     "size": {"shortest_edge": 3136, "longest_edge": 3_211_264},
-                    "image_processor_type": "VideoLlama3ImageProcessor"}
+                    "image_processor_type": "VideoLlama3ImageProcessor"}  # fmt: skip
     video = {**common, "merge_size": 2, "min_pixels": 12_544, "max_pixels": 12_845_056, "min_frames": 4,
              "max_frames": 180, "size": {"shortest_edge": 12_544, "longest_edge": 12_845_056}, "fps": None,
-             "num_frames": None, "use_token_compression": True, "video_processor_type": "VideoLlama3VideoProcessor"}
-    return Published((name, alias), config, preprocessor, SEEN, "videollama3", video=video)  # fmt: skip
+             "num_frames": None, "use_token_compression": True,
+             "video_processor_type": "VideoLlama3VideoProcessor"}  # fmt: skip
+    return Published((name, alias), config, preprocessor, SEEN, "videollama3", video=video)
 
 
 FAMILY = Family(
@@ -88,5 +90,14 @@ FAMILY = Family(
         thresholds=((56, 56), (1792, 1792), (14, 14)),
         harmless={"use_token_compression": False},
     ),
-    examples=(),
+    examples=(
+        # A picture's token is one patch: nothing is merged.
+        Example("videollama3-2b", 1280, 720, 4641, 4641, "VideoLlama3ImageProcessorPil: grid 1 x 51 x 91"),
+        Example("videollama3-7b", 4000, 3000, 16_170, 16_170, "VideoLlama3ImageProcessorPil: resized to 2058x1540"),
+        # 16 frames share 12,845,056 pixels, and their patches are merged 2 x 2.
+        Example("videollama3-2b", 1280, 720, 64_512, 16_128, "VideoLlama3VideoProcessor: 16 of 1176x672", 0,
+                {"frames": 16}),
+        Example("videollama3-2b", 1280, 720, 60_480, 15_120, "VideoLlama3VideoProcessor: 180 of 336x196", 0,
+                {"duration": 300, "fps": 30}),
+    ),
 )  # fmt: skip

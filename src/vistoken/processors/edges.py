@@ -40,8 +40,9 @@ def _budget(processor: Config, defaults: tuple[int, int], spelled: Callable[[str
         processor.integer(name, high=MAX_PIXELS) if spelled(name) else size.integer(edge, high=MAX_PIXELS)
         for name, edge in (("min_pixels", "shortest_edge"), ("max_pixels", "longest_edge"))
     )
-    if low > high:
-        if "max_pixels" in processor.overrides:
-            raise processor.error("max_pixels", high, f"it must not be less than min_pixels, which is {low:,}")
-        raise processor.error("min_pixels", low, f"it must not be more than max_pixels, which is {high:,}")
-    return low, high
+    if low <= high:
+        return low, high
+    if spelled("max_pixels"):
+        raise processor.error("max_pixels", high, f"it must not be less than the minimum, which is {low:,}")
+    where, name = (processor, "min_pixels") if spelled("min_pixels") else (size, "shortest_edge")
+    raise where.error(name, low, f"it must not be more than the maximum, which is {high:,}")

@@ -117,7 +117,7 @@ class StampedIfKnown(StampedVideo):
         return frames if time < 0 else (Text(f"]<]{time:.1f} seconds[>["), *frames)
 
     def __str__(self) -> str:
-        return f"merge {self.merge}; before each group of frames its time if known, around it {self.start} and {self.end}"
+        return f"merge {self.merge}; before each group of frames its time if known, around {self.start} and {self.end}"
 
 
 @dataclass(frozen=True, slots=True)
