@@ -27,6 +27,7 @@ SEEN = Label("verified", "the published config.json and preprocessor_config.json
 SIBLING = Label("inferred", "the published config.json; the preprocessor's values are those of the series")
 SCRIPT = Label("documented", "the script that converted the published files, in transformers")
 RECALLED = Label("assumed", "values as remembered; no copy of the published files was seen")
+DEFAULTS = Label("assumed", f"defaults of the classes of {REFERENCE}; no copy of the published files was seen")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,9 @@ class Reference:
     arguments, so that settings are given to its constructor.
     `settings` are two sets or more to compare with besides the published values; `thresholds` sizes around which the
     rule changes its mind, as (width, height). `sampling` is what the video processor needs besides to choose frames.
+    `built` names settings that the processors take only when they are built, not when they are called: `min_pixels` and
+    `max_pixels` then become the edges of `size`. `harmless` are values that the video processor is built with besides,
+    which stop work on pixels that changes no size.
     """
 
     processor: str
@@ -133,6 +137,8 @@ class Reference:
     torchvision: bool = False
     settings: tuple[Mapping[str, Any], ...] = ()
     thresholds: tuple[tuple[int, int], ...] = ()
+    built: tuple[str, ...] = ()
+    harmless: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,16 @@ def grid_thw(key: str) -> Reader:
     return read
 
 
+def chunked_thw(key: str) -> Reader:
+    """As `grid_thw` where one video is handed over in several chunks of frames."""
+
+    def read(outputs: Any, processor: Any) -> Iterator[Shape]:
+        chunks, side = _listed(outputs[key]), processor.patch_size
+        yield sum(int(frames) for frames, _, _ in chunks), int(chunks[0][1]) * side, int(chunks[0][2]) * side
+
+    return read
+
+
 def stacked(key: str = "pixel_values") -> Reader:
     """One array a view, (channels, height, width), all views of the picture one after another."""
 
@@ -130,6 +140,7 @@ def flattened(outputs: Any, processor: Any) -> Iterator[Shape]:
 READERS: Mapping[str, Reader] = {
     "image_grid_thw": grid_thw("image_grid_thw"),
     "video_grid_thw": grid_thw("video_grid_thw"),
+    "video_grid_thw in chunks": chunked_thw("video_grid_thw"),
     "pixel_values": stacked(),
     "image_pixel_values": stacked("image_pixel_values"),
     "num_tiles": counted("pixel_values", "num_tiles"),

@@ -61,17 +61,19 @@ class Judge:
         if family.reference is None:
             raise ModelError(f"{family.name} has no reference in transformers: see its rule's label")
         self.reference: Reference = family.reference
-        self.model, self.settings = model, dict(settings)
+        built = {name: value for name, value in settings.items() if name in self.reference.built}
+        self.model, self.settings = model, {name: settings[name] for name in settings if name not in built}
         values = {name: value for name, value in model.preprocessor.items() if name != "image_processor_type"}
         kind = _class(self.reference.image)
         if self.reference.constructed:
             values, self.settings = values | self.settings, {}
         # Settings are given with every call; some processors read them from the image processor as well (LLaVA-NeXT).
         values |= {name: value for name, value in self.settings.items() if hasattr(kind, name)}
-        self.image = kind(**_mutable(values))
+        self.image = _built(kind, values, built)
         video = {name: value for name, value in (model.video or {}).items() if name != "video_processor_type"}
         here = self.reference.video and is_torchvision_available()
-        self.video = _class(self.reference.video)(**_mutable(video)) if here else None
+        also = {**built, **self.reference.harmless}
+        self.video = _built(_class(self.reference.video), video, also) if here else None
         self.processor: Any = self._processor() if self.reference.processor else None
         self.text = self._older_text() if self.processor and _older(type(self.processor)) else None
 
@@ -173,6 +175,19 @@ def tokenizer(tokens: Mapping[str, str]) -> Any:
     base = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
     kind: Any = transformers.PreTrainedTokenizerFast
     return kind(tokenizer_object=base, unk_token="[UNK]", pad_token="[UNK]", extra_special_tokens=dict(tokens))
+
+
+_EDGES = {"min_pixels": "shortest_edge", "max_pixels": "longest_edge"}
+
+
+def _built(kind: Any, values: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
+    """A processor of class `kind` with `values` and those of `settings` that it knows."""
+    edges = {_EDGES[name]: value for name, value in settings.items() if name in _EDGES}
+    others = {name: value for name, value in settings.items() if name in kind.valid_kwargs.__annotations__}
+    values = {**values, **{name: value for name, value in others.items() if name not in _EDGES}}
+    if edges:
+        values["size"] = {**values.get("size", kind.size), **edges}
+    return kind(**_mutable(values))
 
 
 def _class(name: str) -> Any:

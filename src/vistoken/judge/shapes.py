@@ -74,6 +74,14 @@ def _floats(_: Any, image: Any, **__: Any) -> Any:
     return np.broadcast_to(np.zeros((), np.float32), image.shape)
 
 
+def _ones(*args: Any, **kwargs: Any) -> Any:
+    """Masks keep their values even where pixels have none: lengths of texts are read off them."""
+    return _TORCH_ONES(*args, **{name: value for name, value in kwargs.items() if name != "device"})
+
+
+_TORCH_ONES = torch.ones
+
+
 @contextmanager
 def shapes_only() -> Iterator[None]:
     """While it lasts, the reference's resizing and normalising make shapes, not pixels."""
@@ -81,6 +89,7 @@ def shapes_only() -> Iterator[None]:
         stack.enter_context(mock.patch.object(backends, "np_resize", _np_resize))
         stack.enter_context(mock.patch.object(backends, "np_rescale", _same))
         stack.enter_context(mock.patch.object(backends, "np_normalize", _same))
+        stack.enter_context(mock.patch.object(torch, "ones", _ones))
         stack.enter_context(mock.patch.object(backends.TorchvisionBackend, "rescale_and_normalize", _method))
         # A processor of before the backends, and two that look at a video's pixels for their shape alone.
         models = "transformers.models"

@@ -31,6 +31,14 @@ class SpaceToDepth:
         """Image tokens of one grid. Raises `InputError` where the grid does not divide into blocks."""
         return self.grid(grid).patches
 
+    def check_input(self, size: Size, patch: Patch) -> None:
+        """A size that the caller forces on the encoder must give whole blocks. Raises `UsageError`."""
+        height, width = patch.height * self.side, patch.width * self.side
+        if size.height % height or size.width % width:
+            unit = f"{height}" if height == width else f"{width} (width) and {height} (height)"
+            down = Size(height=max(1, size.height // height) * height, width=max(1, size.width // width) * width)
+            raise UsageError(f"input {size}: sides must be multiples of {unit}, for example {down}")
+
     def __str__(self) -> str:
         return f"{self.side} x {self.side} patches become one token"
 
@@ -53,12 +61,7 @@ class Merged(Layout):
         return Sequence((Marker(self.start), image, Marker(self.end)) if self.end else (Marker(self.start), image))
 
     def check_input(self, size: Size, patch: Patch) -> None:
-        """A size that the caller forces on the encoder must give whole blocks. Raises `UsageError`."""
-        height, width = patch.height * self.merge.side, patch.width * self.merge.side
-        if size.height % height or size.width % width:
-            unit = f"{height}" if height == width else f"{width} (width) and {height} (height)"
-            down = Size(height=max(1, size.height // height) * height, width=max(1, size.width // width) * width)
-            raise UsageError(f"input {size}: sides must be multiples of {unit}, for example {down}")
+        self.merge.check_input(size, patch)
 
     def __str__(self) -> str:
         return str(self.merge)
