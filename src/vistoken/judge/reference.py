@@ -28,6 +28,8 @@ from vistoken.judge.shapes import blank, blank_frames
 from vistoken.prompts.words import in_words
 from vistoken.video import Source
 
+_UNWRITTEN = ProcessorMixin.replace_image_token  # what a processor without a method of its own has
+
 Shape = tuple[int, int, int]  # frames (or groups), height and width in pixels of one view
 
 
@@ -75,7 +77,7 @@ class Judge:
         also = {**built, **self.reference.harmless}
         self.video = _built(_class(self.reference.video), video, also) if here else None
         self.processor: Any = self._processor() if self.reference.processor else None
-        self.text = self._older_text() if self.processor and _older(type(self.processor)) else None
+        self.text = self._older_text() if self._older() else None
 
     def _processor(self) -> Any:
         values = {k: v for k, v in self.model.processor.items() if k not in ("processor_class", "image_processor")}
@@ -87,9 +89,6 @@ class Judge:
         for sounds in ("audio_processor", "feature_extractor"):  # not compared
             if sounds in kind.get_attributes():
                 parts[sounds] = None
-        if _older(kind):  # its text follows the image processor's own values, not those of the call
-            for name, value in _mutable(self.settings).items():
-                setattr(self.image, name, value)
         # Without torchvision there is no video processor; the check of types would refuse to go without.
         with ExitStack() as stack:
             stack.enter_context(mock.patch.object(kind, "check_argument_for_proper_class", return_value=None))
@@ -98,11 +97,18 @@ class Judge:
                 vars(module)["num2words"] = in_words
             return kind(**parts, **_mutable(values))
 
+    def _older(self) -> bool:
+        """Whether the processor writes the text of pictures, yet has no method for that of one picture."""
+        kind = type(self.processor)
+        return bool(self.processor and self.reference.text and kind.replace_image_token is _UNWRITTEN)
+
     def _older_text(self) -> str:
         """What a processor that expands the picture's placeholder within its call writes, read back from the ids.
 
-        None of them looks at the picture's size for it.
+        None of them looks at the picture's size for it, only at the image processor's own values.
         """
+        for name, value in _mutable(self.settings).items():
+            setattr(self.image, name, value)
         picture = Image.new("RGB", (16, 16))
         ids = self.processor(images=[picture], text=[self.reference.placeholder])["input_ids"][0]
         text = "".join(self.processor.tokenizer.convert_ids_to_tokens([int(number) for number in ids]))
@@ -162,11 +168,6 @@ class Judge:
         merged |= {"video_metadata": metadata, "return_tensors": "pt"}  # some texts follow the stacked tensor's shape
         outputs, texts = self.processor._process_videos([frames], **merged)
         return Observed(tuple(READERS[self.reference.sees_video](outputs, self.video)), texts[0] if texts else None)
-
-
-def _older(kind: Any) -> bool:
-    """Whether a processor has no method of its own for the text of one picture."""
-    return bool(kind.replace_image_token is ProcessorMixin.replace_image_token)
 
 
 def tokenizer(tokens: Mapping[str, str]) -> Any:
