@@ -108,6 +108,7 @@ class Reference:
     (attribute -> string). `sees` says how the views are read from the image processor's output: a key of
     `vistoken.judge.observe.READERS`. `text` tells whether the processor expands the picture's placeholder, so that the
     whole string can be compared. `torchvision` marks classes that exist only where torchvision is installed.
+    `call` are further arguments that the processor needs at every call.
     `settings` are two sets or more to compare with besides the published values; `thresholds` sizes around which the
     rule changes its mind, as (width, height). `sampling` is what the video processor needs besides to choose frames.
     """
@@ -120,6 +121,7 @@ class Reference:
     sees_video: str = ""
     sampling: Mapping[str, Any] = field(default_factory=dict)
     text: bool = True
+    call: Mapping[str, Any] = field(default_factory=dict)
     torchvision: bool = False
     settings: tuple[Mapping[str, Any], ...] = ()
     thresholds: tuple[tuple[int, int], ...] = ()

@@ -30,6 +30,25 @@ def stacked(key: str = "pixel_values") -> Reader:
     return read
 
 
+def with_tiles(outputs: Any, processor: Any) -> Iterator[Shape]:
+    """Tiles and overviews in arrays of their own: the tiles first, as the model puts them together."""
+    if "pixel_values_local" in outputs:
+        yield from stacked("pixel_values_local")(outputs, processor)
+    yield from stacked()(outputs, processor)
+
+
+def grid_hw(outputs: Any, processor: Any) -> Iterator[Shape]:
+    """A list of (rows, columns) in patches."""
+    for rows, cols in _listed(outputs["image_grid_hw"])[:1]:
+        yield 1, int(rows) * processor.patch_size, int(cols) * processor.patch_size
+
+
+def whole_video(outputs: Any, processor: Any) -> Iterator[Shape]:
+    """One array of (frames, channels, height, width), as one view."""
+    video = outputs["pixel_values_videos"][0]
+    yield int(video.shape[0]), int(video.shape[-2]), int(video.shape[-1])
+
+
 def _flat(values: Any) -> Iterator[Any]:
     """The arrays of three dimensions within lists and arrays of more."""
     if not isinstance(values, list | tuple) and values.ndim == 3:
@@ -47,5 +66,8 @@ READERS: Mapping[str, Reader] = {
     "image_grid_thw": grid_thw("image_grid_thw"),
     "video_grid_thw": grid_thw("video_grid_thw"),
     "pixel_values": stacked(),
+    "pixel_values_local": with_tiles,
     "pixel_values_videos": stacked("pixel_values_videos"),
+    "image_grid_hw": grid_hw,
+    "whole_video": whole_video,
 }

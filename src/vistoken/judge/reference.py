@@ -81,7 +81,7 @@ class Judge:
             return Refused(f"{type(error).__name__}: {error}")
 
     def _picture(self, pictures: list[Any]) -> Observed:
-        settings = _mutable(self.settings)
+        settings = _mutable({**self.reference.call, **self.settings})
         if self.processor is None:
             outputs, text = self.image(pictures, **settings), None
         else:
