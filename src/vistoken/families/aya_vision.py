@@ -75,5 +75,11 @@ FAMILY = Family(
         settings=({"max_patches": 6}, {"min_patches": 4, "max_patches": 24}, {"crop_to_patches": False}),
         thresholds=((364, 364), (728, 364), (640, 480), (910, 364)),
     ),
-    examples=(),
+    examples=(
+        Example("aya-vision-8b", 1280, 720, 6084, 1532, "AyaVisionProcessor: 8 tiles and an overview, 169 each", 11),
+        # An exact match of the aspect ratio, 4 x 3, beats fewer tiles.
+        Example("aya-vision-8b", 640, 480, 8788, 2212, "AyaVisionProcessor: 12 tiles and an overview", 15),
+        # One tile alone is the overview: no TILE_1.
+        Example("aya-vision-8b", 448, 448, 676, 172, "AyaVisionProcessor: the overview alone", 3),
+    ),
 )  # fmt: skip

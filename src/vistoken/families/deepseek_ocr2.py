@@ -13,7 +13,7 @@ from vistoken.family import REFERENCE, SCRIPT, Example, Family, Files, Published
 from vistoken.geometry import Patch, Size
 from vistoken.model_spec import Label, PixelSpec
 from vistoken.preprocessing import FILTERS, HALF, pixel_values
-from vistoken.processors.got_ocr2 import PROCESSOR, overruled, tile_range, tile_size
+from vistoken.processors.got_ocr2 import PROCESSOR, check_class, overruled, tile_range, tile_size
 from vistoken.prompts.tiles import TilesThenOverview
 from vistoken.views.rule import ViewRule
 
@@ -32,6 +32,7 @@ def read(files: Files) -> Reading:
     patch = vision.with_defaults(SAM, f"DeepseekOcr2SamVisionConfig in {REFERENCE}").patch("patch_size")
     if files.image is None:
         return Reading(None, None, None)
+    check_class(files.image, "DeepseekOcr2ImageProcessor")
     classes = "DeepseekOcr2Processor and DeepseekOcr2ImageProcessor"
     config = overruled(files.image, IMAGE, PASSED, classes)
     whole, tile = tile_size(config, patch), tile_size(config, patch, "tile_size")
@@ -41,12 +42,10 @@ def read(files: Files) -> Reading:
 
 def _prompt(processor: Config, tile: Size, whole: Size) -> TilesThenOverview:
     """A side of so many pixels makes ceil(side / patch / ratio) tokens along it."""
-    config = processor.with_defaults(
-        {"patch_size": 16, "downsample_ratio": 4}, f"DeepseekOcr2Processor in {REFERENCE}"
-    )
+    config = processor.with_defaults({"patch_size": 16, "downsample_ratio": 4}, f"DeepseekOcr2Processor in {REFERENCE}")
     patch, ratio = config.integer("patch_size", high=4096), config.integer("downsample_ratio", high=64)
-    sides = (math.ceil(size.height / patch / ratio) for size in (tile, whole))
-    return TilesThenOverview(*(side**2 for side in sides), "<image>")
+    side, side_of_whole = (math.ceil(size.height / patch / ratio) for size in (tile, whole))
+    return TilesThenOverview(side**2, side_of_whole**2, "<image>")
 
 
 def _image(config: Config, patch: Patch, tile: Size, whole: Size) -> tuple[ViewRule, PixelSpec]:
@@ -99,5 +98,11 @@ FAMILY = Family(
         settings=({"max_patches": 9}, {"min_patches": 1, "max_patches": 4}, {"tile_size": 512}),
         thresholds=((768, 768), (1536, 768), (100, 768), (512, 512)),
     ),
-    examples=(),
+    examples=(
+        Example("deepseek-ocr-2", 1280, 720, 8704, 545, "DeepseekOcr2Processor: 2 tiles of 144, 256 and 1"),
+        Example("deepseek-ocr-2", 768, 768, 4096, 257, "DeepseekOcr2Processor: no side over 768, the overview alone"),
+        # One pixel more, and there are tiles; `get_number_of_image_patches` of the class does not know this limit.
+        Example("deepseek-ocr-2", 769, 768, 13_312, 833, "DeepseekOcr2Processor: 4 tiles of 144, 256 and 1"),
+        Example("deepseek-ocr-2", 2480, 3508, 17_920, 1121, "DeepseekOcr2Processor: 6 tiles of 144, 256 and 1"),
+    ),
 )  # fmt: skip

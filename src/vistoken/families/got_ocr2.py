@@ -49,5 +49,13 @@ FAMILY = Family(
         settings=({"crop_to_patches": True}, {"crop_to_patches": True, "min_patches": 3, "max_patches": 6}),
         thresholds=((1024, 1024), (2048, 1024), (640, 480)),
     ),
-    examples=(),
+    examples=(
+        Example("got-ocr2", 1280, 720, 4096, 256, "GotOcr2Processor: one view of 1024 x 1024"),
+        Example("got-ocr2", 2480, 3508, 4096, 256, "GotOcr2Processor: one view of 1024 x 1024"),
+        Example("got-ocr2", 2480, 3508, 28_672, 1792, "GotOcr2Processor: 6 tiles and an overview", 0,
+                {"crop_to_patches": True}),
+        # Tiles of 1024 pixels are made of small pictures as well: the aspect ratio alone decides.
+        Example("got-ocr2", 640, 480, 53_248, 3328, "GotOcr2Processor: 12 tiles and an overview", 0,
+                {"crop_to_patches": True}),
+    ),
 )  # fmt: skip

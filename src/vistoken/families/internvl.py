@@ -30,7 +30,7 @@ VIDEO = {
     "image_mean": CLIP_MEAN, "image_std": CLIP_STD, "num_frames": None, "fps": None, "initial_shift": True,
 }  # fmt: skip
 MARKERS = {"start_image_token": "<img>", "end_image_token": "</img>", "context_image_token": "<IMG_CONTEXT>"}
-TEMPLATE = "the chat template adds a line break after the picture or video"
+TEMPLATE = "the chat template adds line breaks after pictures and videos"
 PART = Label("inferred", "a recorded run of the published model: tiles of 448 pixels, 256 tokens each, an overview")
 
 
@@ -119,5 +119,17 @@ FAMILY = Family(
         ),
         thresholds=((448, 448), (896, 448), (640, 480), (1120, 448), (1100, 800)),
     ),
-    examples=(),
+    examples=(
+        Example("internvl3-8b", 1280, 720, 9216, 2306, "InternVLProcessor: 8 tiles and an overview, 256 each", 2),
+        # An exact match of the aspect ratio, 4 x 3, beats fewer tiles: more tokens than a screen full.
+        Example("internvl3-8b", 640, 480, 13_312, 3330, "InternVLProcessor: 12 tiles and an overview", 2),
+        Example("internvl3-8b", 1920, 1080, 9216, 2306, "InternVLProcessor: 8 tiles and an overview", 2),
+        # 1 x 1 and 2 x 2 are equally close; the picture has too few pixels for four tiles.
+        Example("internvl3-8b", 448, 448, 1024, 258, "InternVLProcessor: one tile, which needs no overview", 2),
+        Example("internvl3-8b", 768, 768, 5120, 1282, "InternVLProcessor: 4 tiles and an overview", 2),
+        Example("internvl3-8b", 640, 480, 7168, 1794, "InternVLProcessor: 6 tiles and an overview", 2,
+                {"max_patches": 6}),
+        Example("internvl3-8b", 640, 480, 4096, 1032, "InternVLProcessor: one tile a frame, 256 + 2 tokens each", 8,
+                {"frames": 4}),
+    ),
 )  # fmt: skip

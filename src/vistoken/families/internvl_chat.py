@@ -15,7 +15,7 @@ from vistoken.family import RECALLED, Example, Family, Files, Published, Reading
 from vistoken.geometry import Patch, Size
 from vistoken.model_spec import Label, PixelSpec, VideoSpec
 from vistoken.preprocessing import IMAGENET_MEAN, IMAGENET_STD
-from vistoken.processors.got_ocr2 import MAX_TILES, tile_size
+from vistoken.processors.got_ocr2 import tile_range, tile_size
 from vistoken.prompts.tiles import NumberedFrames, TilesInOneRun
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ CONFIG = {
     "min_dynamic_patch": 1, "max_dynamic_patch": 6,
 }  # fmt: skip
 VISION = {"patch_size": 14, "image_size": 224}
-TEMPLATE = "the vendor's examples put a line break after the picture, and after each frame of a video"
+TEMPLATE = "the vendor's examples add line breaks after pictures and after each frame of a video"
 
 
 def read(files: Files) -> Reading:
@@ -52,8 +52,7 @@ def _rule(config: Config, size: Size, patch: Patch) -> ViewRule:
 
     if not config.flag("dynamic_image_size"):
         return Stretch(size, "bicubic", patch)
-    least = config.integer("min_dynamic_patch", high=MAX_TILES)
-    most = config.integer("max_dynamic_patch", low=least, high=MAX_TILES)
+    least, most = tile_range(config, ("min_dynamic_patch", "max_dynamic_patch"))
     return ClosestAspect(size, least, most, config.flag("use_thumbnail"), "bicubic", patch)
 
 
@@ -90,5 +89,11 @@ FAMILY = Family(
     ),
     rule=Label("inferred", "the vendor's `dynamic_preprocess`, compared with transformers' rule on chosen sizes"),
     settings=("force_image_size", "dynamic_image_size", "min_dynamic_patch", "max_dynamic_patch", "use_thumbnail"),
-    examples=(),
+    examples=(
+        Example("OpenGVLab/InternVL3-8B", 1280, 720, 9216, 2306, "dynamic_preprocess: 8 tiles and a thumbnail", 2),
+        Example("OpenGVLab/InternVL3-8B", 640, 480, 13_312, 3330, "dynamic_preprocess: 12 tiles and a thumbnail", 2),
+        Example("OpenGVLab/InternVL3-8B", 448, 448, 1024, 258, "dynamic_preprocess: one tile", 2),
+        Example("OpenGVLab/InternVL3-8B", 640, 480, 7168, 1794, "dynamic_preprocess: 6 tiles and a thumbnail", 2,
+                {"max_dynamic_patch": 6}),
+    ),
 )  # fmt: skip

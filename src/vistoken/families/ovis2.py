@@ -11,7 +11,7 @@ from vistoken.family import RECALLED, REFERENCE, SEEN, Example, Family, Files, P
 from vistoken.geometry import Patch
 from vistoken.model_spec import Label, PixelSpec
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, FILTERS, pixel_values
-from vistoken.processors.got_ocr2 import PROCESSOR, tile_range, tile_size
+from vistoken.processors.got_ocr2 import PROCESSOR, check_class, tile_range, tile_size
 from vistoken.prompts.tiles import OverviewThenGrid
 from vistoken.views.rule import ViewRule
 
@@ -28,15 +28,14 @@ def read(files: Files) -> Reading:
     rule, pixels = _image(files.image, vision.patch("patch_size"))
     processor = files.processor.with_defaults({"image_seq_length": 256}, f"Ovis2Processor in {REFERENCE}")
     tokens = processor.integer("image_seq_length")
-    prompt = OverviewThenGrid(
-        tokens, "<IMG_ATOM>", "<IMG_START>", "<IMG_GRID>", "<IMG_COL>", "<IMG_ROW>", "<IMG_END>"
-    )
+    prompt = OverviewThenGrid(tokens, "<IMG_ATOM>", "<IMG_START>", "<IMG_GRID>", "<IMG_COL>", "<IMG_ROW>", "<IMG_END>")
     return Reading(None, rule, pixels, prompt)
 
 
 def _image(image: Config | None, patch: Patch) -> tuple[ViewRule | None, PixelSpec | None]:
     if image is None:
         return None, None
+    check_class(image, "Ovis2ImageProcessor")
     config = image.with_defaults(IMAGE, f"Ovis2ImageProcessor in {REFERENCE}")
     if config.flag("do_center_crop"):
         raise config.error("do_center_crop", True, "a crop after the tiles is not read by this family")
@@ -52,7 +51,7 @@ def _rule(config: Config, patch: Patch) -> ViewRule:
             return CoveringArea(size, most, filter, patch)
         from vistoken.views.tiles import ClosestAspect
 
-        return ClosestAspect(size, *tile_range(config, MAX_TILES), True, filter, patch)
+        return ClosestAspect(size, *tile_range(config, high=MAX_TILES), True, filter, patch)
     if not config.flag("do_resize"):
         raise config.error("do_resize", False, "the prompt holds tokens for pictures that are resized to one size")
     from vistoken.views.fixed import Stretch
@@ -97,7 +96,16 @@ FAMILY = Family(
             {"use_covering_area_grid": False, "min_patches": 2},
             {"crop_to_patches": False},
         ),
-        thresholds=((448, 448), (896, 448), (497, 448), (472, 472), (1344, 896)),
+        thresholds=((448, 448), (896, 448), (472, 448), (448, 472), (1344, 896)),
     ),
-    examples=(),
+    examples=(
+        Example("ovis2-1b", 1280, 720, 7168, 1800, "Ovis2Processor: 3 x 2 tiles and an overview, 256 each", 8),
+        Example("ovis2-1b", 640, 480, 5120, 1286, "Ovis2Processor: 2 x 2 tiles and an overview", 6),
+        # The chosen grid is turned: a wide picture is cut into 4 rows and 3 columns.
+        Example("ovis2-1b", 1920, 1080, 13_312, 3342, "Ovis2Processor: 4 x 3 tiles and an overview", 14),
+        # The whole picture, shrunk to 448, would keep (448 / 473) squared of its area: 0.897, just too little.
+        Example("ovis2-1b", 473, 448, 3072, 772, "Ovis2Processor: 2 x 1 tiles and an overview", 4),
+        Example("ovis2-1b", 1920, 1080, 9216, 2314, "Ovis2Processor: 4 x 2 tiles and an overview", 10,
+                {"max_patches": 9}),
+    ),
 )  # fmt: skip

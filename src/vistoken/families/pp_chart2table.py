@@ -10,20 +10,21 @@ from __future__ import annotations
 from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, FILTERS, pixel_values
-from vistoken.processors.got_ocr2 import PROCESSOR, tile_size
+from vistoken.processors.got_ocr2 import PROCESSOR, check_class, tile_size
 from vistoken.prompts.fixed import FixedTokens
 from vistoken.views.fixed import Stretch
 
 VISION = {"patch_size": 16}
 SIZE = {"height": 1024, "width": 1024}
 # Two convolutions of stride 2 behind the tower make one token of 4 x 4 of its 64 x 64 patches.
-PROMPT = FixedTokens(256, "<imgpad>", template="the chat template writes the placeholders, and more around them")
+PROMPT = FixedTokens(256, "<imgpad>", template="the chat template adds special tokens around the placeholders")
 
 
 def read(files: Files) -> Reading:
     """The size from the preprocessor; the placeholders are the chat template's."""
     if files.image is None:
         return Reading(None, None, None, PROMPT)
+    check_class(files.image, "PPChart2TableImageProcessor")
     vision = files.config.child("vision_config").with_defaults(VISION, f"PPChart2TableVisionConfig in {REFERENCE}")
     image = files.image.with_defaults({**PROCESSOR, "size": SIZE}, f"PPChart2TableImageProcessor in {REFERENCE}")
     if not image.flag("do_resize"):
@@ -56,5 +57,9 @@ FAMILY = Family(
         settings=({"size": {"height": 512, "width": 512}}, {"size": {"height": 768, "width": 1024}}),
         thresholds=((1024, 1024),),
     ),
-    examples=(),
+    examples=(
+        Example("pp-chart2table", 1280, 720, 4096, 256, "PPChart2TableImageProcessorPil: 1024 x 1024; its config: 256"),
+        Example("pp-chart2table", 640, 480, 4096, 256, "PPChart2TableImageProcessorPil: 1024 x 1024; its config: 256"),
+        Example("pp-chart2table", 3000, 30, 4096, 256, "PPChart2TableImageProcessorPil: 1024 x 1024; its config: 256"),
+    ),
 )  # fmt: skip

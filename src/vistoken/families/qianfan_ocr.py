@@ -51,5 +51,10 @@ FAMILY = Family(
         settings=({"max_patches": 6}, {"min_patches": 4, "max_patches": 24}, {"crop_to_patches": False}),
         thresholds=((448, 448), (896, 448), (640, 480)),
     ),
-    examples=(),
+    examples=(
+        Example("qianfan-ocr", 1280, 720, 9216, 2306, "QianfanOCRProcessor: 8 tiles and an overview, 256 each", 2),
+        Example("qianfan-ocr", 2480, 3508, 7168, 1794, "QianfanOCRProcessor: 6 tiles and an overview", 2),
+        # An exact match of the aspect ratio, 4 x 3, beats fewer tiles.
+        Example("qianfan-ocr", 640, 480, 13_312, 3330, "QianfanOCRProcessor: 12 tiles and an overview", 2),
+    ),
 )  # fmt: skip

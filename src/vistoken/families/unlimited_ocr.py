@@ -13,7 +13,7 @@ from vistoken.family import REFERENCE, Example, Family, Files, Published, Readin
 from vistoken.geometry import Patch, Size
 from vistoken.model_spec import Label
 from vistoken.preprocessing import FILTERS, HALF, pixel_values
-from vistoken.processors.got_ocr2 import MAX_TILE, PROCESSOR, tile_range, tile_size
+from vistoken.processors.got_ocr2 import MAX_TILE, PROCESSOR, check_class, tile_range, tile_size
 from vistoken.prompts.tiles import NewlinesThenOverview
 from vistoken.views.rule import ViewRule
 
@@ -31,6 +31,7 @@ def read(files: Files) -> Reading:
     patch = vision.with_defaults(SAM, f"UnlimitedOcrSamVisionConfig in {REFERENCE}").patch("patch_size")
     if files.image is None:
         return Reading(None, None, None)
+    check_class(files.image, "UnlimitedOcrImageProcessor")
     config = files.image.with_defaults(IMAGE, f"UnlimitedOcrImageProcessor in {REFERENCE}")
     size, tile = tile_size(config, patch), tile_size(config, patch, "tile_size")
     if tile.height != tile.width:
@@ -42,11 +43,10 @@ def read(files: Files) -> Reading:
 
 def _prompt(processor: Config, tile: int, whole: int) -> NewlinesThenOverview:
     """A side of so many pixels makes ceil(side // patch / ratio) tokens along it."""
-    config = processor.with_defaults(
-        {"patch_size": 16, "downsample_ratio": 4}, f"UnlimitedOcrProcessor in {REFERENCE}"
-    )
+    config = processor.with_defaults({"patch_size": 16, "downsample_ratio": 4}, f"UnlimitedOcrProcessor in {REFERENCE}")
     patch, ratio = config.integer("patch_size", high=4096), config.integer("downsample_ratio", high=64)
-    return NewlinesThenOverview(*(math.ceil(side // patch / ratio) for side in (tile, whole)), "<image>")
+    tokens, tokens_of_whole = (math.ceil(side // patch / ratio) for side in (tile, whole))
+    return NewlinesThenOverview(tokens, tokens_of_whole, "<image>")
 
 
 def _rule(config: Config, patch: Patch, tile: Size, side: int) -> ViewRule:
@@ -96,5 +96,13 @@ FAMILY = Family(
         ),
         thresholds=((640, 640), (1280, 640), (100, 640)),
     ),
-    examples=(),
+    examples=(
+        Example("unlimited-ocr", 1280, 720, 48_896, 3113, "UnlimitedOcrProcessor: 28 tiles and an overview"),
+        Example("unlimited-ocr", 640, 480, 4096, 273, "UnlimitedOcrProcessor: 16 x 17 and 1, no side over 640"),
+        # Lying and standing tiles have the same number, but not the same number of newlines.
+        Example("unlimited-ocr", 1000, 300, 52_096, 3303, "UnlimitedOcrProcessor: 30 tiles and an overview"),
+        Example("unlimited-ocr", 300, 1000, 52_096, 3373, "UnlimitedOcrProcessor: 30 tiles and an overview"),
+        Example("unlimited-ocr", 1280, 720, 4096, 273, "UnlimitedOcrProcessor: 16 x 17 and 1", 0,
+                {"crop_to_patches": False}),
+    ),
 )  # fmt: skip

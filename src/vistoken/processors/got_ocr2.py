@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vistoken.configs import Config
 from vistoken.family import REFERENCE
 from vistoken.geometry import Patch, Size
-from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, FILTERS, pixel_values
+from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, FILTERS, pixel_values, processor_name
 
 if TYPE_CHECKING:
     from vistoken.model_spec import PixelSpec
@@ -36,6 +36,7 @@ def image_rule(
     """The view rule and the pixel values; `passed` is what the processor `by` always passes, see `overruled`."""
     if image is None:
         return None, None
+    check_class(image, "GotOcr2ImageProcessor")
     config = overruled(image, PROCESSOR, passed, f"{by} and GotOcr2ImageProcessor")
     size, filter = tile_size(config, patch), config.choice("resample", FILTERS)
     if config.flag("crop_to_patches"):
@@ -45,7 +46,7 @@ def image_rule(
 
             return ClosestAspect(size, least, most, True, filter, patch), pixel_values(config)
     if not config.flag("do_resize"):
-        raise config.error("do_resize", False, "the prompt holds tokens for one size, which pictures must be brought to")
+        raise config.error("do_resize", False, "the prompt holds tokens for pictures that are resized to one size")
     from vistoken.views.fixed import Stretch
 
     return Stretch(size, filter, patch), pixel_values(config)
@@ -64,13 +65,21 @@ def overruled(image: Config, defaults: Mapping[str, Any], passed: Mapping[str, A
     )  # fmt: skip
 
 
-def tile_range(config: Config, most_tiles: int = MAX_TILES) -> tuple[int, int]:
-    """The least and the most tiles."""
-    least, most = config.integer("min_patches", high=most_tiles), config.integer("max_patches", high=most_tiles)
-    if least > most and "max_patches" in config.overrides:
-        raise config.error("max_patches", most, f"it must not be less than min_patches, which is {least}")
+def check_class(image: Config, name: str) -> None:
+    """Refuse a file that names another image processor than the one that is read."""
+    if (given := processor_name(image, name)) != name:
+        raise image.error("image_processor_type", given, f"of this family, {name} is read")
+
+
+def tile_range(
+    config: Config, names: tuple[str, str] = ("min_patches", "max_patches"), high: int = MAX_TILES
+) -> tuple[int, int]:
+    """The least and the most tiles, which stand under `names`."""
+    least, most = (config.integer(name, high=high) for name in names)
+    if least > most and names[1] in config.overrides:
+        raise config.error(names[1], most, f"it must not be less than {names[0]}, which is {least}")
     if least > most:
-        raise config.error("min_patches", least, f"it must not be more than max_patches, which is {most}")
+        raise config.error(names[0], least, f"it must not be more than {names[1]}, which is {most}")
     return least, most
 
 

@@ -74,7 +74,10 @@ class CoveringArea(ViewRule):
 
     def reasons(self, size: Size) -> list[str]:
         rows, cols = self.choose(size)
+        fewer = [self.kept(size, a, b) for a, b, _ in arrangements(1, self.most) if a * b < rows * cols]
         kept = f"cut into {cols} rows x {rows} columns it keeps {self.kept(size, cols, rows):.4g} of the area"
+        if fewer:
+            kept += f", with fewer tiles at most {max(fewer):.4g}"
         return [f"{kept}; turned, as transformers does: {rows} rows x {cols} columns"]
 
 
