@@ -3,6 +3,9 @@
 Numbers are those of the processors of transformers 5.23.0, run on the size, unless a comment says otherwise.
 """
 
+from fractions import Fraction
+from itertools import pairwise
+
 import pytest
 
 from vistoken.configs import Config
@@ -37,7 +40,7 @@ def test_height_and_width_are_not_mixed_up():
     wide, tall = count("internvl3", width=1000, height=300), count("internvl3", width=300, height=1000)
     assert (wide.tiling.rows, wide.tiling.cols) == (1, 3)
     assert (tall.tiling.rows, tall.tiling.cols) == (3, 1)
-    assert [piece.size for piece in wide.views[0].steps][0] == Size(height=448, width=1344)
+    assert wide.views[0].steps[0].size == Size(height=448, width=1344)
 
 
 def test_internvl_spends_more_on_640x480_than_on_full_hd():
@@ -60,14 +63,12 @@ def test_on_equal_distance_more_tiles_win_only_for_pictures_with_enough_pixels()
 
 def test_the_vendors_own_order_of_grids_changes_nothing():
     """The vendor sorts a Python set, the copies for transformers sort nested loops: only exact ties could differ."""
-    from fractions import Fraction
-
     tile, most = 448, 12
     pairs = {(i, j) for n in range(1, most + 1) for i in range(1, n + 1) for j in range(1, n + 1) if i * j <= most}
     vendor = sorted(pairs, key=lambda pair: pair[0] * pair[1])
     rule = ClosestAspect(Size(height=tile, width=tile), 1, most, True, "bicubic", Patch.square(14))
     ratios = sorted({Fraction(*pair) for pair in pairs})
-    for low, high in zip(ratios, ratios[1:], strict=False):
+    for low, high in pairwise(ratios):
         middle = (low + high) / 2
         for scale in (1, 7, 50, 113, 400, 1000):
             width, height = middle.numerator * scale, middle.denominator * scale
@@ -106,7 +107,8 @@ def test_what_a_processor_passes_wins_over_the_file_but_not_over_the_caller():
 def test_class_defaults_are_not_checkpoints():
     # GotOcr2ImageProcessor's own tile is 384; of the models that use it, none is.
     rule, _ = image_rule(Config({}, "file"), Patch.square(14), {"crop_to_patches": True}, "InternVLProcessor")
-    assert isinstance(rule, ClosestAspect) and rule.tile == Size(height=384, width=384)
+    assert isinstance(rule, ClosestAspect)
+    assert rule.tile == Size(height=384, width=384)
     assert count("aya-vision", width=364, height=364).views[0].size == Size(height=364, width=364)
 
 
