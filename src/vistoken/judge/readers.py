@@ -137,6 +137,25 @@ def flattened(outputs: Any, processor: Any) -> Iterator[Shape]:
     yield 1, int(patches[:, 0].max()) * patch["height"], int(patches[:, 1].max()) * patch["width"]
 
 
+def with_tiles(outputs: Any, processor: Any) -> Iterator[Shape]:
+    """Tiles and overviews in arrays of their own: the tiles first, as the model puts them together."""
+    if "pixel_values_local" in outputs:
+        yield from stacked("pixel_values_local")(outputs, processor)
+    yield from stacked()(outputs, processor)
+
+
+def grid_hw(outputs: Any, processor: Any) -> Iterator[Shape]:
+    """A list of (rows, columns) in patches."""
+    for rows, cols in _listed(outputs["image_grid_hw"])[:1]:
+        yield 1, int(rows) * processor.patch_size, int(cols) * processor.patch_size
+
+
+def whole_video(outputs: Any, processor: Any) -> Iterator[Shape]:
+    """One array of (frames, channels, height, width), as one view."""
+    video = outputs["pixel_values_videos"][0]
+    yield int(video.shape[0]), int(video.shape[-2]), int(video.shape[-1])
+
+
 READERS: Mapping[str, Reader] = {
     "image_grid_thw": grid_thw("image_grid_thw"),
     "video_grid_thw": grid_thw("video_grid_thw"),
@@ -157,4 +176,7 @@ READERS: Mapping[str, Reader] = {
     "high_res_pixel_values": two_towers,
     "image_sizes": first_pixels,
     "flattened_patches": flattened,
+    "pixel_values_local": with_tiles,
+    "image_grid_hw": grid_hw,
+    "whole_video": whole_video,
 }

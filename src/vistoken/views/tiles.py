@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+from vistoken.errors import InputError
 from vistoken.geometry import Patch, Size
 from vistoken.views.rule import Tiling, ViewRule, cut
-from vistoken.views.steps import Filter, Resize, View
+from vistoken.views.steps import Filter, Pad, Resize, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,92 @@ class ClosestAspect(ViewRule):
             f"width / height = {size.width} / {size.height} = {aspect:.4g}",
             f"closest columns x rows: {listed}; chosen: {rows} rows x {cols} columns",
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class PaddedSquare(ViewRule):
+    """Scale the long side to `side` and pad to a square, the picture in the middle.
+
+    Source: transformers 5.23.0, `models/deepseek_ocr2/image_processing_pil_deepseek_ocr2.py`, the global view.
+    """
+
+    side: int
+    filter: Filter
+    patch: Patch
+
+    kind = "padded square"
+
+    def __str__(self) -> str:
+        return f"scale the long side to {self.side} and pad to a square"
+
+    @property
+    def own_size(self) -> Size:
+        return Size(height=self.side, width=self.side)
+
+    def fit(self, size: Size) -> tuple[int, int]:
+        """Height and width before padding. Raises `InputError` where a side would vanish."""
+        scale = self.side / max(size.width, size.height)
+        height, width = round(size.height * scale), round(size.width * scale)
+        if not height or not width:
+            raise InputError(
+                f"{size} is too thin: with its long side scaled to {self.side} nothing is left of the short one; "
+                "crop it first"
+            )
+        return height, width
+
+    def tiling(self, size: Size) -> Tiling:
+        self.fit(size)  # refuses what is too thin
+        return Tiling(self.patch.grid(self.own_size))
+
+    def views(self, size: Size) -> tuple[View, ...]:
+        height, width = self.fit(size)
+        steps: tuple[Resize | Pad, ...] = (Resize(Size(height=height, width=width), self.filter),)
+        if height != width:
+            steps += (Pad((self.side - height) // 2, (self.side - width) // 2, self.own_size),)
+        return (View.of(size, steps, self.patch),)
+
+
+@dataclass(frozen=True, slots=True)
+class TilesPastOne(ViewRule):
+    """The whole picture as `whole` makes it; where a side is longer than a tile, also the tiles of `tiles`.
+
+    Sources: transformers 5.23.0, `models/deepseek_ocr2/image_processing_pil_deepseek_ocr2.py` and
+    `models/unlimited_ocr/image_processing_unlimited_ocr.py`, `_preprocess`.
+    """
+
+    tiles: ClosestAspect
+    whole: PaddedSquare
+
+    kind = "overview, and tiles by aspect ratio"
+
+    @property
+    def filter(self) -> Filter:  # type: ignore[override]
+        return self.whole.filter
+
+    @property
+    def patch(self) -> Patch:  # type: ignore[override]
+        return self.whole.patch
+
+    def __str__(self) -> str:
+        return f"{self.whole}; if a side is over {self.tiles.tile.height} pixels, also {self.tiles}"
+
+    def tiling(self, size: Size) -> Tiling:
+        whole = self.whole.tiling(size)
+        if max(size.width, size.height) <= self.tiles.tile.height:
+            return whole
+        return self.tiles.tiling(size)._replace(overview=whole.tile)
+
+    def views(self, size: Size) -> tuple[View, ...]:
+        whole = self.whole.views(size)
+        if max(size.width, size.height) <= self.tiles.tile.height:
+            return whole
+        return (*self.tiles.views(size), *whole)
+
+    def reasons(self, size: Size) -> list[str]:
+        longest, side = max(size.width, size.height), self.tiles.tile.height
+        if longest <= side:
+            return [f"no side is over {side} pixels: no tiles"]
+        return [f"the long side, {longest}, is over {side} pixels: tiles", *self.tiles.reasons(size)]
 
 
 @cache

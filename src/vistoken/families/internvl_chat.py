@@ -1,0 +1,99 @@
+"""InternVL checkpoints as their vendor publishes them (`internvl_chat`): tiles by aspect ratio, and an overview.
+
+The vendor's code chooses the grid by the rule that transformers took over; it lists grids of equally many tiles in
+another order, which decides exact ties alone and was found to change none of those between neighbouring ratios.
+Sources: `modeling_internvl_chat.py`, `configuration_internvl_chat.py` and the model cards' `dynamic_preprocess` of
+OpenGVLab's repositories; arXiv 2404.16821, 2412.05271.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vistoken.configs import Config
+from vistoken.family import RECALLED, Example, Family, Files, Published, Reading
+from vistoken.geometry import Patch, Size
+from vistoken.model_spec import Label, PixelSpec, VideoSpec
+from vistoken.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from vistoken.processors.got_ocr2 import tile_range, tile_size
+from vistoken.prompts.tiles import NumberedFrames, TilesInOneRun
+
+if TYPE_CHECKING:
+    from vistoken.views.rule import ViewRule
+
+# Defaults of InternVLChatConfig and InternVisionConfig.
+CONFIG = {
+    "force_image_size": None, "downsample_ratio": 0.5, "dynamic_image_size": False, "use_thumbnail": False,
+    "min_dynamic_patch": 1, "max_dynamic_patch": 6,
+}  # fmt: skip
+VISION = {"patch_size": 14, "image_size": 224}
+TEMPLATE = "the vendor's examples add line breaks after pictures and after each frame of a video"
+
+
+def read(files: Files) -> Reading:
+    """All of it from config.json: the vendor's code has no image processor of its own."""
+    config = files.config.with_defaults(CONFIG, "the vendor's InternVLChatConfig")
+    vision = files.config.child("vision_config").with_defaults(VISION, "the vendor's InternVisionConfig")
+    patch = vision.patch("patch_size")
+    forced = config.raw("force_image_size") is not None
+    size = tile_size(config, patch, "force_image_size") if forced else tile_size(vision, patch, "image_size")
+    ratio = config.number("downsample_ratio", 1e-3, 1)
+    tokens = int((size.height // patch.height) ** 2 * ratio**2)
+    if not tokens:
+        raise config.error("downsample_ratio", ratio, f"a tile of {size} must give at least one token")
+    prompt = TilesInOneRun(tokens, "<IMG_CONTEXT>", "<img>", "</img>", TEMPLATE)
+    pixels = PixelSpec(mean=IMAGENET_MEAN, std=IMAGENET_STD)
+    return Reading(None, _rule(config, size, patch), pixels, prompt, _video(size, patch, tokens), prefix=1)
+
+
+def _rule(config: Config, size: Size, patch: Patch) -> ViewRule:
+    from vistoken.views.fixed import Stretch
+    from vistoken.views.tiles import ClosestAspect
+
+    if not config.flag("dynamic_image_size"):
+        return Stretch(size, "bicubic", patch)
+    least, most = tile_range(config, ("min_dynamic_patch", "max_dynamic_patch"))
+    return ClosestAspect(size, least, most, config.flag("use_thumbnail"), "bicubic", patch)
+
+
+def _video(size: Size, patch: Patch, tokens: int) -> VideoSpec:
+    """Every frame is one tile; which frames there are is left to the caller."""
+    from vistoken.views.fixed import Stretch
+    from vistoken.views.video import PerFrame
+
+    prompt = NumberedFrames(tokens, "<IMG_CONTEXT>", "<img>", "</img>", TEMPLATE)
+    return VideoSpec(rule=PerFrame(Stretch(size, "bicubic", patch)), prompt=prompt)
+
+
+def _published(*names: str) -> tuple[Published, ...]:
+    config = {"model_type": "internvl_chat", "force_image_size": 448, "downsample_ratio": 0.5, "use_thumbnail": True,
+              "dynamic_image_size": True, "min_dynamic_patch": 1, "max_dynamic_patch": 12,
+              "vision_config": {"patch_size": 14, "image_size": 448}}  # fmt: skip
+    return tuple(Published((name,), config, {}, RECALLED) for name in names)
+
+
+FAMILY = Family(
+    name="InternVL (vendor's checkpoints)",
+    model_types=("internvl_chat",),
+    read=read,
+    published=_published(
+        "OpenGVLab/InternVL2-1B", "OpenGVLab/InternVL2-2B", "OpenGVLab/InternVL2-4B", "OpenGVLab/InternVL2-8B",
+        "OpenGVLab/InternVL2-26B", "OpenGVLab/InternVL2-40B", "OpenGVLab/InternVL2-Llama3-76B",
+        "OpenGVLab/InternVL2_5-1B", "OpenGVLab/InternVL2_5-2B", "OpenGVLab/InternVL2_5-4B", "OpenGVLab/InternVL2_5-8B",
+        "OpenGVLab/InternVL2_5-26B", "OpenGVLab/InternVL2_5-38B", "OpenGVLab/InternVL2_5-78B",
+        "OpenGVLab/InternVL3-1B", "OpenGVLab/InternVL3-2B", "OpenGVLab/InternVL3-8B", "OpenGVLab/InternVL3-9B",
+        "OpenGVLab/InternVL3-14B", "OpenGVLab/InternVL3-38B", "OpenGVLab/InternVL3-78B",
+        "OpenGVLab/InternVL3_5-1B", "OpenGVLab/InternVL3_5-2B", "OpenGVLab/InternVL3_5-4B", "OpenGVLab/InternVL3_5-8B",
+        "OpenGVLab/InternVL3_5-14B", "OpenGVLab/InternVL3_5-38B", "OpenGVLab/InternVL3_5-30B-A3B",
+        "OpenGVLab/InternVL3_5-241B-A28B",
+    ),
+    rule=Label("inferred", "the vendor's `dynamic_preprocess`, compared with transformers' rule on chosen sizes"),
+    settings=("force_image_size", "dynamic_image_size", "min_dynamic_patch", "max_dynamic_patch", "use_thumbnail"),
+    examples=(
+        Example("OpenGVLab/InternVL3-8B", 1280, 720, 9216, 2306, "dynamic_preprocess: 8 tiles and a thumbnail", 2),
+        Example("OpenGVLab/InternVL3-8B", 640, 480, 13_312, 3330, "dynamic_preprocess: 12 tiles and a thumbnail", 2),
+        Example("OpenGVLab/InternVL3-8B", 448, 448, 1024, 258, "dynamic_preprocess: one tile", 2),
+        Example("OpenGVLab/InternVL3-8B", 640, 480, 7168, 1794, "dynamic_preprocess: 6 tiles and a thumbnail", 2,
+                {"max_dynamic_patch": 6}),
+    ),
+)  # fmt: skip
