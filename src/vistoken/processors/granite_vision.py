@@ -1,7 +1,6 @@
 """What the preprocessors of IBM's Granite Vision models say: LlavaNextImageProcessor with 27 canvases.
 
-Source: the published config of granite-vision-3.2-2b: all canvases of up to ten tiles of 384 pixels, except those of
-three rows or columns and more that are not 3 x 3 or one or two tiles wide.
+Source: the canvases of granite-vision-3.2-2b's config; the other values are the series' as remembered.
 """
 
 from __future__ import annotations
