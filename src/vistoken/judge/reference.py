@@ -161,12 +161,11 @@ class Judge:
                 VideoMetadata(source.frames, source.fps, size.width, size.height, source.duration, None, indices)
             ]
         frames = blank_frames(source.frames, size.height, size.width)
-        values = {**merged["videos_kwargs"], "video_metadata": metadata}
+        # Some texts follow the shape of the stacked tensor.
+        values = {**merged["videos_kwargs"], "video_metadata": metadata, "return_tensors": "pt"}
         if isinstance(self.processor, OmniModalProcessorMixin):  # reads the values of its other modalities, too
             values = {**merged, "videos_kwargs": values}
         outputs, texts = self.processor._process_videos([frames], **values)
-        merged |= {"video_metadata": metadata, "return_tensors": "pt"}  # some texts follow the stacked tensor's shape
-        outputs, texts = self.processor._process_videos([frames], **merged)
         return Observed(tuple(READERS[self.reference.sees_video](outputs, self.video)), texts[0] if texts else None)
 
 
