@@ -18,7 +18,7 @@ NOTE = "the pixel budgets of the published files were not seen: set min_pixels a
 
 
 def read(files: Files) -> Reading:
-    """Patch and merge from the vision config; the frames of a patch from the preprocessor: the config class has none."""
+    """Patch and merge from the vision config; the frames of a patch from the preprocessor: no config class has them."""
     frames = 1
     if files.image is not None:
         image = files.image.with_defaults(PROCESSOR, f"Qwen2VLImageProcessor in {REFERENCE}")
@@ -33,7 +33,7 @@ def _published(name: str, alias: str) -> Published:
     vision = {"patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 1}
     values = {"temporal_patch_size": 1, "image_mean": HALF, "image_std": HALF}
     preprocessor = PROCESSOR | values | {"min_pixels": 3136, "max_pixels": 12_845_056}
-    # Without a video file the image processor's serves videos, whose class does not read those two: its own budget holds.
+    # The image processor's file serves videos, too; their class does not read those two, so its own budget holds.
     config = {"model_type": "dots3_note", "vision_config": vision}
     return Published((name, alias), config, preprocessor, PORTED, video=preprocessor, notes=(NOTE,))
 
@@ -61,5 +61,9 @@ FAMILY = Family(
         thresholds=((3584, 3584), (56, 56)),
     ),
     examples=(
+        Example("dots3-note", 1280, 720, 4784, 1196, "Qwen2VLImageProcessorPil: grid 1 x 52 x 92, merged 2 x 2"),
+        Example("dots3-note", 98, 70, 32, 8, "Qwen2VLImageProcessorPil: 2.5 and 3.5 round to even"),
+        Example("dots3-note", 1280, 720, 3528, 882, "Qwen3VLVideoProcessor with one frame a patch: grid 9 x 14 x 28",
+                arguments={"frames": 9}),
     ),
 )  # fmt: skip

@@ -176,10 +176,9 @@ class FramesOfVolume(OneView):
     kind = "pixel budget over frames"
 
     def __str__(self) -> str:
-        return (
-            f"round both sides to multiples of {self.multiple}, with an area of {self.frames} frames "
-            f"from {self.min_pixels:,} to {self.max_pixels:,} pixels"
-        )
+        area = f"an area of {self.frames} frames" if self.frames > 1 else "an area"
+        bounds = f"from {self.min_pixels:,} to {self.max_pixels:,} pixels"
+        return f"round both sides to multiples of {self.multiple}, with {area} {bounds}"
 
     def fit(self, size: Size) -> Size:
         """The size that each frame is resized to. Raises `InputError` for too few frames and too thin ones."""
@@ -212,9 +211,7 @@ class FramesOfVolume(OneView):
         return height, width
 
 
-def _blocks(
-    height: int, width: int, k: int, low: int, high: int, frames: int = 1, group: int = 1
-) -> tuple[int, int]:
+def _blocks(height: int, width: int, k: int, low: int, high: int, frames: int = 1, group: int = 1) -> tuple[int, int]:
     """Rows and columns of blocks of `k` pixels whose volume over all frames lies between `low` and `high`.
 
     The volume is compared with the frames rounded to whole groups (ties to even), the scale is drawn from their raw
@@ -231,15 +228,13 @@ def _blocks(
     return rows, cols
 
 
-def _reasons(
-    height: int, width: int, k: int, low: int, high: int, frames: int = 1, group: int = 1
-) -> list[str]:
+def _reasons(height: int, width: int, k: int, low: int, high: int, frames: int = 1, group: int = 1) -> list[str]:
     """What `_blocks` does, with its numbers."""
     rows, cols, whole = round(height / k), round(width / k), round(frames / group) * group
     volume = whole * rows * k * cols * k
     times, raw = (f"{whole} frames x ", f"{frames} x ") if frames > 1 else ("", "")
     first = (
-        f"to the nearest multiple of {k}: {height} / {k} = {height / k:.5g}, so {rows * k}; "
+        f"to the nearest multiple of {k}, ties to even: {height} / {k} = {height / k:.5g}, so {rows * k}; "
         f"{width} / {k} = {width / k:.5g}, so {cols * k}: {times}{rows * k} x {cols * k} = {volume:,} pixels"
     )
     if low <= volume <= high:
@@ -247,10 +242,12 @@ def _reasons(
     rows, cols = _blocks(height, width, k, low, high, frames, group)
     if volume > high:
         scale = math.sqrt((frames * height * width) / high)
-        change = f"more than {high:,}: both sides / sqrt({raw}{height} x {width} / {high:,}) = / {scale:.6g}, cut down"
+        change = f"more than {high:,}: both sides / sqrt({raw}{height} x {width} / {high:,}) = / {scale:.8g}, cut down"
     else:
         scale = math.sqrt(low / (frames * height * width))
-        change = f"less than {low:,}: both sides x sqrt({low:,} / ({raw}{height} x {width})) = x {scale:.6g}, rounded up"
+        change = (
+            f"less than {low:,}: both sides x sqrt({low:,} / ({raw}{height} x {width})) = x {scale:.8g}, rounded up"
+        )
     return [first, f"{change} to multiples of {k}: {rows * k} and {cols * k}"]
 
 
