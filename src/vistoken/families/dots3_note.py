@@ -12,7 +12,7 @@ from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS, im
 from vistoken.processors.qwen3_vl import video_rule
 from vistoken.prompts.plain import Merged, MergedVideo
 
-TEMPLATE = "the chat template adds one token before and one after"
+TEMPLATE = "public ports put <|img|> and <|endofimg|> around a picture: 2 tokens"
 PORTED = Label("assumed", "values that public ports of the model fall back to; its own preprocessor file was not seen")
 NOTE = "the pixel budgets of the published files were not seen: set min_pixels and max_pixels where you know them"
 
@@ -25,7 +25,7 @@ def read(files: Files) -> Reading:
         frames = image.integer("temporal_patch_size", high=64)
     patch, merge = vision(files.config.child("vision_config"), 14, "Dots3NoteVisionConfig", frames)
     rule, pixels = image_rule(files.image, patch, merge.side)
-    video = video_rule(files.video, patch, merge.side, MergedVideo(merge, "<|video_pad|>", TEMPLATE))
+    video = video_rule(files.video, patch, merge.side, MergedVideo(merge, "<|video_pad|>"))
     return Reading(None, rule, pixels, Merged(merge, "<|imgpad|>", template=TEMPLATE), video)
 
 

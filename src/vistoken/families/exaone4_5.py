@@ -10,7 +10,8 @@ from vistoken.model_spec import Label
 from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS, image_rule, video_rule, vision
 from vistoken.prompts.plain import Merged, MergedVideo
 
-TEMPLATE = "the chat template adds one token before and one after"
+# Not seen: config.json names both tokens.
+TEMPLATE = "the chat template probably adds vision_start and vision_end: 2 tokens"
 BUDGET = {"min_pixels": 3136, "max_pixels": 3_211_264, "size": {"shortest_edge": 3136, "longest_edge": 3_211_264}}
 
 
