@@ -102,5 +102,10 @@ FAMILY = Family(
         thresholds=((4096, 4096), (256, 256), (32, 32)),
     ),
     examples=(
+        Example("cosmos3-edge", 1280, 720, 3520, 880, "Cosmos3EdgeImageProcessorPil: grid 1 x 44 x 80, merged 2 x 2"),
+        # A side under one token is enlarged first: Qwen2-VL's rule would give 114.
+        Example("cosmos3-edge", 1200, 6, 800, 200, "Cosmos3EdgeImageProcessorPil: 6400 x 32"),
+        Example("cosmos3-edge", 1280, 720, 31_680, 7938, "Cosmos3EdgeProcessor: 9 x (880 tokens, start, end)", 18,
+                {"frames": 9, "fps": 2}),
     ),
 )  # fmt: skip

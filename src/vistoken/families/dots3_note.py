@@ -12,20 +12,20 @@ from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS, im
 from vistoken.processors.qwen3_vl import video_rule
 from vistoken.prompts.plain import Merged, MergedVideo
 
-TEMPLATE = "the chat template adds one token before and one after"
+TEMPLATE = "public ports put <|img|> and <|endofimg|> around a picture: 2 tokens"
 PORTED = Label("assumed", "values that public ports of the model fall back to; its own preprocessor file was not seen")
 NOTE = "the pixel budgets of the published files were not seen: set min_pixels and max_pixels where you know them"
 
 
 def read(files: Files) -> Reading:
-    """Patch and merge from the vision config; the frames of a patch from the preprocessor: the config class has none."""
+    """Patch and merge from the vision config; the frames of a patch from the preprocessor: no config class has them."""
     frames = 1
     if files.image is not None:
         image = files.image.with_defaults(PROCESSOR, f"Qwen2VLImageProcessor in {REFERENCE}")
         frames = image.integer("temporal_patch_size", high=64)
     patch, merge = vision(files.config.child("vision_config"), 14, "Dots3NoteVisionConfig", frames)
     rule, pixels = image_rule(files.image, patch, merge.side)
-    video = video_rule(files.video, patch, merge.side, MergedVideo(merge, "<|video_pad|>", TEMPLATE))
+    video = video_rule(files.video, patch, merge.side, MergedVideo(merge, "<|video_pad|>"))
     return Reading(None, rule, pixels, Merged(merge, "<|imgpad|>", template=TEMPLATE), video)
 
 
@@ -33,7 +33,7 @@ def _published(name: str, alias: str) -> Published:
     vision = {"patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 1}
     values = {"temporal_patch_size": 1, "image_mean": HALF, "image_std": HALF}
     preprocessor = PROCESSOR | values | {"min_pixels": 3136, "max_pixels": 12_845_056}
-    # Without a video file the image processor's serves videos, whose class does not read those two: its own budget holds.
+    # The image processor's file serves videos, too; their class does not read those two, so its own budget holds.
     config = {"model_type": "dots3_note", "vision_config": vision}
     return Published((name, alias), config, preprocessor, PORTED, video=preprocessor, notes=(NOTE,))
 
@@ -61,5 +61,9 @@ FAMILY = Family(
         thresholds=((3584, 3584), (56, 56)),
     ),
     examples=(
+        Example("dots3-note", 1280, 720, 4784, 1196, "Qwen2VLImageProcessorPil: grid 1 x 52 x 92, merged 2 x 2"),
+        Example("dots3-note", 98, 70, 32, 8, "Qwen2VLImageProcessorPil: 2.5 and 3.5 round to even"),
+        Example("dots3-note", 1280, 720, 3528, 882, "Qwen3VLVideoProcessor with one frame a patch: grid 9 x 14 x 28",
+                arguments={"frames": 9}),
     ),
 )  # fmt: skip

@@ -10,7 +10,8 @@ from vistoken.model_spec import Label
 from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS, image_rule, video_rule, vision
 from vistoken.prompts.plain import Merged, MergedVideo
 
-TEMPLATE = "the chat template adds one token before and one after"
+# Not seen: config.json names both tokens.
+TEMPLATE = "the chat template probably adds vision_start and vision_end: 2 tokens"
 BUDGET = {"min_pixels": 3136, "max_pixels": 3_211_264, "size": {"shortest_edge": 3136, "longest_edge": 3_211_264}}
 
 
@@ -55,5 +56,10 @@ FAMILY = Family(
         thresholds=((1792, 1792), (56, 56)),
     ),
     examples=(
+        Example("exaone-4.5-33b", 1280, 720, 4784, 1196, "Qwen2VLImageProcessorPil: grid 1 x 52 x 92, merged 2 x 2"),
+        Example("exaone-4.5-33b", 4000, 3000, 16_060, 4015, "Qwen2VLImageProcessorPil: shrunk to 2044 x 1540"),
+        Example("exaone-4.5-33b", 1200, 6, 116, 29, "Qwen2VLImageProcessorPil, minimum branch: 812 x 28"),
+        Example("exaone-4.5-33b", 1280, 720, 23_920, 5980, "Qwen2VLVideoProcessor: grid 5 x 52 x 92",
+                arguments={"frames": 9}),
     ),
 )  # fmt: skip

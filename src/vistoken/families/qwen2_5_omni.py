@@ -7,25 +7,16 @@ Sources: transformers 5.23.0, `models/qwen2_5_omni/processing_qwen2_5_omni.py` a
 
 from __future__ import annotations
 
-from vistoken.family import REFERENCE, SEEN, SIBLING, Example, Family, Files, Published, Reading, Reference
+from vistoken.family import REFERENCE, SEEN, SIBLING, Example, Family, Published, Reference
 from vistoken.model_spec import Label
-from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS, image_rule, video_rule, vision
-from vistoken.prompts.plain import Merged, MergedVideo
+from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS
+from vistoken.processors.qwen_omni import Omni
 
-TEMPLATE = "the chat template adds vision_bos and vision_eos: 2 tokens"
-# Class attribute of the processor, which wins over what the video processor's own file says.
-HANDED = {"size": {"shortest_edge": 100_352, "longest_edge": 602_112}}
-
-
-def read(files: Files) -> Reading:
-    """The vision config stands below `thinker_config`, but in a folder of the thinker alone."""
-    config = files.config
-    thinker = config if config.raw("model_type") == "qwen2_5_omni_thinker" else config.child("thinker_config")
-    patch, merge = vision(thinker.child("vision_config"), 14, "Qwen2_5OmniVisionEncoderConfig")
-    rule, pixels = image_rule(files.image, patch, merge.side)
-    handed = files.processor.with_defaults(HANDED, f"Qwen2_5OmniProcessor in {REFERENCE}")
-    video = video_rule(files.video, patch, merge.side, MergedVideo(merge, "<|VIDEO|>", TEMPLATE), handed)
-    return Reading(None, rule, pixels, Merged(merge, "<|IMAGE|>", template=TEMPLATE), video)
+OMNI = Omni(
+    thinker="qwen2_5_omni_thinker", vision="Qwen2_5OmniVisionEncoderConfig", patch=14,
+    processor="Qwen2_5OmniProcessor", least=100_352, most=602_112, image_token="<|IMAGE|>", video_token="<|VIDEO|>",
+    template="the chat template adds vision_bos and vision_eos: 2 tokens",
+)  # fmt: skip
 
 
 def _published(name: str, alias: str, settings: Label) -> Published:
@@ -38,7 +29,7 @@ def _published(name: str, alias: str, settings: Label) -> Published:
 FAMILY = Family(
     name="Qwen2.5-Omni",
     model_types=("qwen2_5_omni", "qwen2_5_omni_thinker"),
-    read=read,
+    read=OMNI.read,
     published=(
         _published("Qwen/Qwen2.5-Omni-7B", "qwen2.5-omni-7b", SEEN),
         _published("Qwen/Qwen2.5-Omni-3B", "qwen2.5-omni-3b", SIBLING),
@@ -64,5 +55,10 @@ FAMILY = Family(
         thresholds=((3584, 3584), (56, 56)),
     ),
     examples=(
+        Example("qwen2.5-omni-7b", 1280, 720, 4784, 1196, "Qwen2VLImageProcessorPil: grid 1 x 52 x 92, merged 2 x 2"),
+        Example("qwen2.5-omni-7b", 98, 70, 32, 8, "Qwen2VLImageProcessorPil: 2.5 and 3.5 round to even"),
+        # The processor's budget of 602,112 pixels a frame holds, not the 12,845,056 of the file.
+        Example("qwen2.5-omni-7b", 1280, 720, 14_400, 3600, "Qwen2_5OmniProcessor: grid 5 x 40 x 72",
+                arguments={"frames": 9}),
     ),
 )  # fmt: skip

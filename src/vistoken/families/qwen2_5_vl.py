@@ -65,5 +65,7 @@ FAMILY = Family(
         Example("qwen2.5-vl-7b", 98, 70, 32, 8, "smart_resize: 70 / 28 = 2.5 and 98 / 28 = 3.5 round to even"),
         # A side under half a token becomes 0, the area is under the minimum, and the picture is enlarged.
         Example("qwen2.5-vl-7b", 1200, 6, 116, 29, "smart_resize, minimum branch; the vendor's own utility gives 43"),
+        Example("qwen2.5-vl-7b", 1280, 720, 23_920, 5980, "Qwen2VLVideoProcessor: grid 5 x 52 x 92",
+                arguments={"frames": 9}),
     ),
 )  # fmt: skip

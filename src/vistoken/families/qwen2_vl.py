@@ -59,5 +59,13 @@ FAMILY = Family(
         thresholds=((3584, 3584), (56, 56)),
     ),
     examples=(
+        Example("qwen2-vl-7b", 1280, 720, 4784, 1196, "Qwen2VLImageProcessorPil: grid 1 x 52 x 92, merged 2 x 2"),
+        Example("qwen2-vl-7b", 98, 70, 32, 8, "Qwen2VLImageProcessorPil: 2.5 and 3.5 tokens round to even"),
+        # The class's own budget would shrink this picture to 1,280 tokens; the checkpoint's does not.
+        Example("qwen2-vl-7b", 4000, 3000, 61_204, 15_301, "Qwen2VLImageProcessorPil with the published max_pixels"),
+        Example("qwen2-vl-7b", 1280, 720, 23_920, 5980, "Qwen2VLVideoProcessor: grid 5 x 52 x 92, the last frame twice",
+                arguments={"frames": 9}),
+        Example("qwen2-vl-7b", 1920, 1080, 107_640, 26_910, "Qwen2VLVideoProcessor with fps=2: 20 frames of 300",
+                arguments={"duration": 10, "fps": 30}),
     ),
 )  # fmt: skip

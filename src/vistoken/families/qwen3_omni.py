@@ -7,55 +7,39 @@ Sources: transformers 5.23.0, `models/qwen3_omni_moe/processing_qwen3_omni_moe.p
 
 from __future__ import annotations
 
-from vistoken.family import REFERENCE, Example, Family, Files, Published, Reading, Reference
+from vistoken.family import REFERENCE, Example, Family, Published, Reference
 from vistoken.model_spec import Label
 from vistoken.preprocessing import HALF
-from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS, image_rule, video_rule, vision
-from vistoken.prompts.plain import Merged, MergedVideo
+from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS
+from vistoken.processors.qwen_omni import Omni
 
-TEMPLATE = "the chat template adds vision_start and vision_end: 2 tokens"
+OMNI = Omni(
+    thinker="qwen3_omni_moe_thinker", vision="Qwen3OmniMoeVisionEncoderConfig", patch=16,
+    processor="Qwen3OmniMoeProcessor", least=131_072, most=786_432, image_token="<|image_pad|>",
+    video_token="<|video_pad|>", template="the chat template adds vision_start and vision_end: 2 tokens",
+)  # fmt: skip
 PARTLY_SEEN = Label(
     "inferred", "budgets, patch and merge of the published files, as quoted; mean and std were not seen"
 )
-API = Label("assumed", "no weights and no files are published; the values are those of Qwen3-Omni")
-API_NOTE = (
-    "Qwen3.5-Omni runs behind an API only, and its rule is not documented: this is Qwen3-Omni's rule, its predecessor's"
-)
-# Class attribute of the processor, which wins over what the video processor's own file says.
-HANDED = {"size": {"shortest_edge": 131_072, "longest_edge": 786_432}}
 
 
-def read(files: Files) -> Reading:
-    """The vision config stands below `thinker_config`, but in a folder of the thinker alone."""
-    config = files.config
-    thinker = config if config.raw("model_type") == "qwen3_omni_moe_thinker" else config.child("thinker_config")
-    patch, merge = vision(thinker.child("vision_config"), 16, "Qwen3OmniMoeVisionEncoderConfig")
-    rule, pixels = image_rule(files.image, patch, merge.side)
-    handed = files.processor.with_defaults(HANDED, f"Qwen3OmniMoeProcessor in {REFERENCE}")
-    video = video_rule(files.video, patch, merge.side, MergedVideo(merge, "<|video_pad|>", TEMPLATE), handed)
-    return Reading(None, rule, pixels, Merged(merge, "<|image_pad|>", template=TEMPLATE), video)
-
-
-def _published(
-    *names: str, settings: Label = PARTLY_SEEN, series: str = "qwen3-omni", notes: tuple[str, ...] = ()
-) -> Published:
+def _published(name: str, alias: str) -> Published:
     vision = {"patch_size": 16, "spatial_merge_size": 2, "temporal_patch_size": 2}
     config = {"model_type": "qwen3_omni_moe", "thinker_config": {"vision_config": vision}}
     # Qwen2-VL's budget, although the patches are those of Qwen3-VL.
     values = {"patch_size": 16, "image_mean": HALF, "image_std": HALF, "min_pixels": 3136, "max_pixels": 12_845_056}
     preprocessor = PROCESSOR | values
-    return Published(names, config, preprocessor, settings, series, video=preprocessor, notes=notes)
+    return Published((name, alias), config, preprocessor, PARTLY_SEEN, "qwen3-omni", video=preprocessor)
 
 
 FAMILY = Family(
     name="Qwen3-Omni",
     model_types=("qwen3_omni_moe", "qwen3_omni_moe_thinker"),
-    read=read,
+    read=OMNI.read,
     published=(
         _published("Qwen/Qwen3-Omni-30B-A3B-Instruct", "qwen3-omni-30b-a3b"),
         _published("Qwen/Qwen3-Omni-30B-A3B-Thinking", "qwen3-omni-30b-a3b-thinking"),
         _published("Qwen/Qwen3-Omni-30B-A3B-Captioner", "qwen3-omni-30b-a3b-captioner"),
-        _published("qwen3.5-omni", settings=API, series="", notes=(API_NOTE,)),
     ),
     rule=Label("verified", f"Qwen3OmniMoeProcessor, Qwen2VLImageProcessorPil and Qwen2VLVideoProcessor of {REFERENCE}"),
     settings=SETTINGS + VIDEO_SETTINGS,
@@ -78,5 +62,10 @@ FAMILY = Family(
         thresholds=((3584, 3584), (64, 64)),
     ),
     examples=(
+        Example("qwen3-omni-30b-a3b", 1280, 720, 3520, 880, "Qwen2VLImageProcessorPil: grid 1 x 44 x 80, merged 2 x 2"),
+        # Qwen2-VL's minimum, not Qwen3-VL's, which gives 64.
+        Example("qwen3-omni-30b-a3b", 1, 1, 16, 4, "Qwen2VLImageProcessorPil: 64 x 64"),
+        Example("qwen3-omni-30b-a3b", 1280, 720, 14_400, 3600, "Qwen3OmniMoeProcessor: grid 5 x 40 x 72",
+                arguments={"frames": 9}),
     ),
 )  # fmt: skip

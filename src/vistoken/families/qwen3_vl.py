@@ -98,5 +98,15 @@ FAMILY = Family(
         thresholds=((4096, 4096), (256, 256)),
     ),
     examples=(
+        Example("qwen3-vl-8b", 1280, 720, 3520, 880, "Qwen2VLImageProcessorPil: grid 1 x 44 x 80, merged 2 x 2"),
+        Example("qwen3-vl-8b", 1, 1, 256, 64, "Qwen2VLImageProcessorPil: the minimum of 65,536 pixels"),
+        Example("qwen3-vl-8b", 1200, 6, 456, 114, "Qwen2VLImageProcessorPil, minimum branch: 3648 x 32"),
+        Example("qwen3.5-27b", 1280, 720, 3520, 880, "the same classes and values as Qwen3-VL"),
+        # Five groups of two frames, the last frame twice: "<0.2 seconds>", "<1.2 seconds>", ...
+        Example("qwen3-vl-8b", 1280, 720, 17_600, 4410, "Qwen3VLProcessor: 5 x (880 tokens, start, end)", 10,
+                {"frames": 9, "fps": 2}),
+        # Twenty times the pixels of one frame are more than the budget of all frames: each becomes smaller.
+        Example("qwen3-vl-8b", 1920, 1080, 47_840, 11_980, "Qwen3VLProcessor: 20 of 300 frames, 10 x (1196 + 2)", 20,
+                {"duration": 10, "fps": 30}),
     ),
 )  # fmt: skip

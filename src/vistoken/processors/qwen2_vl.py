@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from vistoken.views.video import FrameRule
 
 # Class attributes of Qwen2VLImageProcessor but for its budget: checkpoints say theirs, which are larger.
-PROCESSOR: Mapping[str, Any] = {
+PROCESSOR: dict[str, Any] = {
     "patch_size": 14, "merge_size": 2, "temporal_patch_size": 2, "do_resize": True, "resample": 3, "do_rescale": True,
     "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": CLIP_MEAN, "image_std": CLIP_STD,
 }  # fmt: skip
 BUDGET = {"size": {"shortest_edge": 3136, "longest_edge": 1_003_520}}
 # What differs in Qwen2VLVideoProcessor.
-VIDEO: Mapping[str, Any] = PROCESSOR | {
+VIDEO: dict[str, Any] = PROCESSOR | {
     "size": {"shortest_edge": 100_352, "longest_edge": 602_112}, "min_frames": 4, "max_frames": 768, "fps": None,
     "num_frames": None, "cap_pixels_per_frame": None, "max_video_tokens": 128_000,
 }  # fmt: skip
@@ -42,7 +42,7 @@ MOST_PIXELS = 10**12
 
 
 def vision(config: Config, patch: int, source: str, frames: int = 2) -> tuple[Patch, SpaceToDepth]:
-    """Patch and merge of a vision config, whose class `source` has patches of `patch` pixels and `frames` by default."""
+    """Patch and merge of a vision config; its class `source` has patches of `patch` pixels and `frames` by default."""
     defaults = {"patch_size": patch, "spatial_merge_size": 2, "temporal_patch_size": frames}
     config = config.with_defaults(defaults, f"{source} in {REFERENCE}")
     side = config.patch("patch_size", config.integer("temporal_patch_size", high=64))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vistoken.views.video import FrameRule
 
 # Class attributes of Qwen3VLVideoProcessor.
-VIDEO: Mapping[str, Any] = {
+VIDEO: dict[str, Any] = {
     "patch_size": 16, "merge_size": 2, "temporal_patch_size": 2, "do_resize": True, "resample": 3, "do_rescale": True,
     "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": HALF, "image_std": HALF,
     "size": {"shortest_edge": 131_072, "longest_edge": 786_432}, "min_frames": 4, "max_frames": 768, "fps": 2,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from array import array
 from dataclasses import dataclass
-from struct import pack, unpack
 from typing import TYPE_CHECKING
 
 from vistoken.errors import InputError
@@ -105,18 +104,13 @@ def _rate_or_number(processor: Config) -> tuple[float | None, int | None]:
     return sampling_rate(processor), frames
 
 
-def _arange(step: float, length: int) -> Iterator[float]:
+def _arange(step: float, length: int) -> array[float]:
     """`torch.arange(0, length * step, step)` as x86 computes it: in single precision, in vectors of eight.
 
     The first number of a vector is rounded before the others are added to it, so a number that should be whole can
     fall on either side. What remains after the last pair of vectors is computed one by one.
     """
     whole = length - length % 16
-    for number in range(length):
-        first = number - number % 8 if number < whole else number
-        yield _single(_single(first * step) + (number - first) * step)
-
-
-def _single(value: float) -> float:
-    """`value` rounded to single precision."""
-    return float(unpack("f", pack("f", value))[0])
+    firsts = array("f", [number * step for number in range(0, whole, 8)])
+    vectors = [first + lane * step for first in firsts for lane in range(8)]
+    return array("f", vectors + [number * step for number in range(whole, length)])

@@ -176,17 +176,14 @@ class FramesOfVolume(OneView):
     kind = "pixel budget over frames"
 
     def __str__(self) -> str:
-        return (
-            f"round both sides to multiples of {self.multiple}, with an area of {self.frames} frames "
-            f"from {self.min_pixels:,} to {self.max_pixels:,} pixels"
-        )
+        area = f"an area of {self.frames} frames" if self.frames > 1 else "an area"
+        bounds = f"from {self.min_pixels:,} to {self.max_pixels:,} pixels"
+        return f"round both sides to multiples of {self.multiple}, with {area} {bounds}"
 
     def fit(self, size: Size) -> Size:
         """The size that each frame is resized to. Raises `InputError` for too few frames and too thin ones."""
         height, width = self._grown(size)
-        rows, cols = _blocks(
-            height, width, self.multiple, self.min_pixels, self.max_pixels, self.frames, self.patch.frames
-        )
+        rows, cols = _blocks(height, width, self.multiple, self.min_pixels, self.max_pixels, self.frames, self._whole)
         return Size(height=rows * self.multiple, width=cols * self.multiple)
 
     def reasons(self, size: Size) -> list[str]:
@@ -195,8 +192,13 @@ class FramesOfVolume(OneView):
             f"a side is under {self.multiple}: enlarged to {width}x{height} first"
         ]  # fmt: skip
         return grown + _reasons(
-            height, width, self.multiple, self.min_pixels, self.max_pixels, self.frames, self.patch.frames
+            height, width, self.multiple, self.min_pixels, self.max_pixels, self.frames, self._whole
         )
+
+    @property
+    def _whole(self) -> int:
+        """The frames rounded to whole groups; ties go to even."""
+        return round(self.frames / self.patch.frames) * self.patch.frames
 
     def _grown(self, size: Size) -> tuple[int, int]:
         """Height and width after no side is under one multiple. Raises `InputError` as `fit` does."""
@@ -212,13 +214,13 @@ class FramesOfVolume(OneView):
         return height, width
 
 
-def _blocks(height: int, width: int, k: int, low: int, high: int, frames: int = 1, group: int = 1) -> tuple[int, int]:
+def _blocks(height: int, width: int, k: int, low: int, high: int, frames: int = 1, whole: int = 1) -> tuple[int, int]:
     """Rows and columns of blocks of `k` pixels whose volume over all frames lies between `low` and `high`.
 
-    The volume is compared with the frames rounded to whole groups (ties to even), the scale is drawn from their raw
-    number: that is the reference's rule.
+    The volume is compared with `whole`, the frames rounded to whole groups, the scale is drawn from their raw number:
+    that is the reference's rule.
     """
-    rows, cols, whole = round(height / k), round(width / k), round(frames / group) * group
+    rows, cols = round(height / k), round(width / k)
     volume = whole * rows * k * cols * k
     if volume > high:
         scale = math.sqrt((frames * height * width) / high)
@@ -229,32 +231,32 @@ def _blocks(height: int, width: int, k: int, low: int, high: int, frames: int = 
     return rows, cols
 
 
-def _reasons(height: int, width: int, k: int, low: int, high: int, frames: int = 1, group: int = 1) -> list[str]:
+def _reasons(height: int, width: int, k: int, low: int, high: int, frames: int = 1, whole: int = 1) -> list[str]:
     """What `_blocks` does, with its numbers."""
-    rows, cols, whole = round(height / k), round(width / k), round(frames / group) * group
+    rows, cols = round(height / k), round(width / k)
     volume = whole * rows * k * cols * k
     times, raw = (f"{whole} frames x ", f"{frames} x ") if frames > 1 else ("", "")
     first = (
-        f"to the nearest multiple of {k}: {height} / {k} = {height / k:.5g}, so {rows * k}; "
+        f"to the nearest multiple of {k}, ties to even: {height} / {k} = {height / k:.5g}, so {rows * k}; "
         f"{width} / {k} = {width / k:.5g}, so {cols * k}: {times}{rows * k} x {cols * k} = {volume:,} pixels"
     )
     if low <= volume <= high:
         return [f"{first}, from {low:,} to {high:,}"]
-    rows, cols = _blocks(height, width, k, low, high, frames, group)
+    rows, cols = _blocks(height, width, k, low, high, frames, whole)
     if volume > high:
         scale = math.sqrt((frames * height * width) / high)
-        change = f"more than {high:,}: both sides / sqrt({raw}{height} x {width} / {high:,}) = / {scale:.6g}, cut down"
+        change = f"more than {high:,}: both sides / sqrt({raw}{height} x {width} / {high:,}) = / {scale:.8g}, cut down"
     else:
         scale = math.sqrt(low / (frames * height * width))
         change = (
-            f"less than {low:,}: both sides x sqrt({low:,} / ({raw}{height} x {width})) = x {scale:.6g}, rounded up"
+            f"less than {low:,}: both sides x sqrt({low:,} / ({raw}{height} x {width})) = x {scale:.8g}, rounded up"
         )
     return [first, f"{change} to multiples of {k}: {rows * k} and {cols * k}"]
 
 
 def refuse_thin(size: Size, height: float, width: float, most: int) -> None:
     """The aspect limit of kind A: exactly `most` is allowed. `size` is the picture's, for the message."""
-    if max(height, width) / min(height, width) > most:
+    if (height > width and height / width > most) or width / height > most:
         raise InputError(
             f"{size} is longer than {most} times its short side, which this model refuses: "
             "crop it, or cut it into several pictures"
