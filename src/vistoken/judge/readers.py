@@ -58,6 +58,16 @@ def square_rows(key: str, frames: bool = False) -> Reader:
     return read
 
 
+def stacked_frames(key: str) -> Reader:
+    """The frames of a video in one array, (frames, channels, height, width)."""
+
+    def read(outputs: Any, processor: Any) -> Iterator[Shape]:
+        frames, _, height, width = outputs[key][0].shape
+        yield int(frames), int(height), int(width)
+
+    return read
+
+
 def _first(values: Any) -> int:
     """The first number within nested lists."""
     return _first(values[0]) if isinstance(values, list) else int(values)
@@ -84,6 +94,7 @@ READERS: Mapping[str, Reader] = {
     "num_tiles": counted("pixel_values", "num_tiles"),
     "spatial_shapes": spatial_shapes,
     "molmo2_crops": square_rows("pixel_values"),
+    "stacked_frames": stacked_frames("pixel_values_videos"),
     "molmo2_frames": square_rows("pixel_values_videos", frames=True),
     "pixel_values_videos": stacked("pixel_values_videos"),
 }

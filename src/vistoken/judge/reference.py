@@ -59,6 +59,10 @@ class Judge:
         video = {name: value for name, value in (model.video or {}).items() if name != "video_processor_type"}
         here = self.reference.video and is_torchvision_available()
         self.video = _class(self.reference.video)(**_mutable(video)) if here else None
+        for name, value in self.settings.items():  # some processors read their own values past the call's arguments
+            for part in (self.image, self.video):
+                if type(value) in (int, float) and type(getattr(part, name, None)) in (int, float):
+                    setattr(part, name, value)
         self.processor: Any = self._processor() if self.reference.processor else None
 
     def _processor(self) -> Any:

@@ -15,6 +15,7 @@ from unittest import mock
 import numpy as np
 import torch
 from transformers import image_processing_backends as backends
+from transformers.models.perception_lm import processing_perception_lm
 from transformers.utils.import_utils import is_torchvision_available
 
 
@@ -43,6 +44,10 @@ def _method(_: Any, image: Any, *__: Any, **___: Any) -> Any:
     return image
 
 
+def _numpy(image: Any) -> Any:
+    return np.broadcast_to(np.zeros((), np.uint8), tuple(image.shape))
+
+
 def _torch_resize(image: Any, size: Any, **_: Any) -> Any:
     return torch.zeros((), dtype=image.dtype, device=image.device).expand(*image.shape[:-2], int(size[0]), int(size[1]))
 
@@ -59,4 +64,6 @@ def shapes_only() -> Iterator[None]:
             from torchvision.transforms.v2 import functional
 
             stack.enter_context(mock.patch.object(functional, "resize", _torch_resize))
+            # It turns views into numpy arrays for their shapes, which frames without content cannot become.
+            stack.enter_context(mock.patch.object(processing_perception_lm, "to_numpy_array", _numpy))
         yield
