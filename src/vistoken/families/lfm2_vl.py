@@ -38,7 +38,9 @@ def read(files: Files) -> Reading:
         return Reading(None, None, None)
     name = processor_name(files.image, "Lfm2VlImageProcessor")
     if name != "Lfm2VlImageProcessor":
-        raise files.image.error("image_processor_type", name, "only Lfm2VlImageProcessor is read: take a newer revision")
+        raise files.image.error(
+            "image_processor_type", name, "only Lfm2VlImageProcessor is read: take a newer revision"
+        )
     image = files.image.with_defaults(PROCESSOR, f"Lfm2VlImageProcessor in {REFERENCE}")
     processor = files.processor.with_defaults(PROMPT, f"Lfm2VlProcessor in {REFERENCE}")
     factor = image.integer("downsample_factor", high=64)
@@ -70,7 +72,9 @@ def _tiles(image: Config, patch: Patch) -> ClosestAspect | None:
     if most == 1:
         return None
     if least == 1:
-        raise image.error("min_tiles", 1, "with several tiles at most, the library counts a single tile wrongly; take 2")
+        raise image.error(
+            "min_tiles", 1, "with several tiles at most, the library counts a single tile wrongly; take 2"
+        )
     tile = image.integer("tile_size", patch.height, MAX_TILE)
     if tile % patch.height:
         raise image.error("tile_size", tile, f"it must be a multiple of encoder_patch_size, which is {patch.height}")
@@ -112,5 +116,11 @@ FAMILY = Family(
                   {"max_tiles": 24, "tile_size": 400, "max_image_tokens": 100, "use_image_special_tokens": False}),
         thresholds=((512, 512), (720, 720), (736, 720), (1024, 512), (16, 16)),
     ),
-    examples=(),
+    examples=(
+        Example("lfm2-vl-450m", 1280, 720, 3056, 769, "Lfm2VlProcessor: 1 x 2 tiles, thumbnail 12 x 21", markers=5),
+        Example("lfm2-vl-450m", 640, 480, 936, 236, "Lfm2VlProcessor: one view of 13 x 18 and 2 marks", markers=2),
+        # 737 x 720 rounds to 736 x 704 (22.5 to even): still under twice the most tokens.
+        Example("lfm2-vl-1.6b", 737, 720, 960, 242, "Lfm2VlProcessor: one view of 15 x 16 and 2 marks", markers=2),
+        Example("lfm2-vl-3b", 1920, 1080, 9200, 2311, "Lfm2VlProcessor: 2 x 4 tiles and a thumbnail", markers=11),
+    ),
 )  # fmt: skip

@@ -42,7 +42,9 @@ def _rule(image: Config, patch: Patch, slots: int) -> tuple[FittedCanvas, PixelS
             raise processor.error(field, False, "this model's processor refuses to go without")
     tiles = processor.integer("max_image_tiles", high=64)
     if tiles > slots:
-        raise processor.error("max_image_tiles", tiles, f"config.json says max_num_tiles {slots}: no more have positions")
+        raise processor.error(
+            "max_image_tiles", tiles, f"config.json says max_num_tiles {slots}: no more have positions"
+        )
     rule = FittedCanvas(square(processor, "size", patch), tiles, processor.choice("resample", FILTERS), patch)
     return rule, pixel_values(processor)
 
@@ -79,5 +81,10 @@ FAMILY = Family(
         settings=({"max_image_tiles": 2}, {"max_image_tiles": 3, "size": {"height": 448, "width": 448}}),
         thresholds=((560, 560), (1120, 560), (1120, 1120), (2240, 560)),
     ),
-    examples=(),
+    examples=(
+        Example("llama-3.2-vision", 1280, 720, 6400, 1, "MllamaImageProcessorPil: 2 x 2 tiles of 40 x 40", markers=1),
+        # All 4 slots are read by cross-attention, whatever the picture: 4 x 1601 in the LLM, one token in its prompt.
+        Example("llama-3.2-vision", 1, 1, 1600, 1, "MllamaImageProcessorPil: one tile", markers=1),
+        Example("llama-3.2-vision", 100, 900, 3200, 1, "MllamaImageProcessorPil: 2 x 1 tiles", markers=1),
+    ),
 )  # fmt: skip

@@ -60,7 +60,9 @@ class FittedCanvas(CanvasRule):
     kind = "canvas of tiles by scale"
 
     def __str__(self) -> str:
-        return f"fit onto the canvas of 1 to {self.most} tiles of {self.tile}x{self.tile} that changes the size least, pad"
+        return (
+            f"fit onto the canvas of 1 to {self.most} tiles of {self.tile}x{self.tile} that changes the size least, pad"
+        )
 
     def choose(self, size: Size) -> Tiles:
         down, across = scales(self.tile, size.height, self.most), scales(self.tile, size.width, self.most)
