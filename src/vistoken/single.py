@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
+from functools import lru_cache
 from struct import Struct
 
 
-@cache
+@lru_cache(maxsize=64)
 def _packed(count: int) -> Struct:
     return Struct(f"{count}f")
 

@@ -91,5 +91,9 @@ FAMILY = Family(
         settings=({"max_patches": 5}, {"crop_to_patches": False}, {"max_patches": 24}),
         thresholds=((512, 512), (1024, 512), (1536, 2048), (6144, 512)),
     ),
-    examples=(),
+    examples=(
+        Example("command-a-vision", 1280, 720, 7168, 1801, "Cohere2VisionProcessor: 2 x 3 tiles, whole", markers=9),
+        Example("command-a-vision", 448, 448, 1024, 259, "Cohere2VisionProcessor: one tile: 256 + 3", markers=3),
+        Example("command-a-vision", 3000, 1000, 13312, 3343, "Cohere2VisionProcessor: 2 x 6 tiles, whole", markers=15),
+    ),
 )  # fmt: skip

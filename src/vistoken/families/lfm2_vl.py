@@ -116,5 +116,11 @@ FAMILY = Family(
                   {"max_tiles": 24, "tile_size": 400, "max_image_tokens": 100, "use_image_special_tokens": False}),
         thresholds=((512, 512), (720, 720), (736, 720), (1024, 512), (16, 16)),
     ),
-    examples=(),
+    examples=(
+        Example("lfm2-vl-450m", 1280, 720, 3056, 769, "Lfm2VlProcessor: 1 x 2 tiles, thumbnail 12 x 21", markers=5),
+        Example("lfm2-vl-450m", 640, 480, 936, 236, "Lfm2VlProcessor: one view of 13 x 18 and 2 marks", markers=2),
+        # 737 x 720 rounds to 736 x 704 (22.5 to even): still under twice the most tokens.
+        Example("lfm2-vl-1.6b", 737, 720, 960, 242, "Lfm2VlProcessor: one view of 15 x 16 and 2 marks", markers=2),
+        Example("lfm2-vl-3b", 1920, 1080, 9200, 2311, "Lfm2VlProcessor: 2 x 4 tiles and a thumbnail", markers=11),
+    ),
 )  # fmt: skip

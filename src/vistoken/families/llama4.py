@@ -84,8 +84,15 @@ FAMILY = Family(
         sees="pixel_values",
         tokens=MARKERS,
         torchvision=True,
-        settings=({"max_patches": 5}, {"resize_to_max_canvas": True}, {"max_patches": 25, "size": {"height": 224, "width": 224}}),
+        settings=({"max_patches": 5}, {"resize_to_max_canvas": True},
+                  {"max_patches": 25, "size": {"height": 224, "width": 224}}),
         thresholds=((336, 336), (672, 336), (1344, 1344), (5376, 336)),
     ),
-    examples=(),
+    examples=(
+        Example("llama-4", 1280, 720, 7488, 1887, "Llama4Processor: 3 x 4 tiles, whole: 13 x 144 + 15", markers=15),
+        Example("llama-4", 336, 336, 576, 147, "Llama4Processor: one tile has no overview: 144 + 3", markers=3),
+        # 3 x 5 shrinks the picture by 0.875, 4 x 4 by 0.7.
+        Example("llama-4", 1920, 1080, 9216, 2322, "Llama4Processor: 3 x 5 tiles and the whole", markers=18),
+        Example("llama-4", 100, 900, 2304, 582, "Llama4Processor: 3 x 1 tiles: no separators within rows", markers=6),
+    ),
 )  # fmt: skip

@@ -81,5 +81,10 @@ FAMILY = Family(
         settings=({"max_image_tiles": 2}, {"max_image_tiles": 3, "size": {"height": 448, "width": 448}}),
         thresholds=((560, 560), (1120, 560), (1120, 1120), (2240, 560)),
     ),
-    examples=(),
+    examples=(
+        Example("llama-3.2-vision", 1280, 720, 6400, 1, "MllamaImageProcessorPil: 2 x 2 tiles of 40 x 40", markers=1),
+        # All 4 slots are read by cross-attention, whatever the picture: 4 x 1601 in the LLM, one token in its prompt.
+        Example("llama-3.2-vision", 1, 1, 1600, 1, "MllamaImageProcessorPil: one tile", markers=1),
+        Example("llama-3.2-vision", 100, 900, 3200, 1, "MllamaImageProcessorPil: 2 x 1 tiles", markers=1),
+    ),
 )  # fmt: skip

@@ -135,8 +135,16 @@ FAMILY = Family(
         video="Molmo2VideoProcessor",
         sees_video="molmo2_frames",
         torchvision=True,
-        settings=({"max_crops": 24}, {"overlap_margins": [2, 3], "pooling_size": [3, 2]}),
+        settings=({"max_crops": 24}, {"overlap_margins": [2, 3], "pooling_size": [3, 2]},
+                  {"sampling_fps": 3, "num_frames": None}, {"num_frames": 37, "max_fps": 8}),
         thresholds=((112, 112), (378, 378), (644, 378), (910, 644), (112, 500)),
     ),
-    examples=(),
+    examples=(
+        Example("molmo2-4b", 1280, 720, 6561, 1189, "Molmo2Processor: 2 x 4 windows and the whole", markers=27),
+        # Smaller than the margins of 112 pixels: scales below 0, one window.
+        Example("molmo2-4b", 100, 900, 1458, 410, "Molmo2Processor: 14 x 14 twice, 14 columns, 4 marks", markers=18),
+        Example("molmo2-8b", 1000, 3000, 6561, 1208, "Molmo2Processor: a column token for each of 42 rows", markers=46),
+        Example("molmo2-4b", 640, 480, 5832, 664, "Molmo2Processor: 8 frames of 81, 2 marks each", markers=16,
+                arguments={"frames": 8}),
+    ),
 )  # fmt: skip

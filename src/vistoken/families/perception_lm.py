@@ -28,8 +28,8 @@ PROCESSOR = {
     "do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": HALF, "image_std": HALF,
 }  # fmt: skip
 VIDEO = {
-    "size": {"height": 448, "width": 448}, "do_resize": True, "do_center_crop": False, "resample": 3, "num_frames": None,
-    "fps": None,
+    "size": {"height": 448, "width": 448}, "do_resize": True, "do_center_crop": False, "resample": 3,
+    "num_frames": None, "fps": None,
 }  # fmt: skip
 # The class has no patch of its own, so this is the published one.
 PROMPT = {"patch_size": 14, "pooling_ratio": 2}
@@ -103,10 +103,17 @@ FAMILY = Family(
         sees="pixel_values",
         tokens={"image_token": "<|image|>", "video_token": "<|video|>"},
         video="PerceptionLMVideoProcessor",
-        sees_video="pixel_values_videos",
+        sees_video="stacked_frames",
         torchvision=True,
         settings=({"max_num_tiles": 9}, {"vision_input_type": "vanilla", "tile_size": 336}, {"sampling_fps": 1}),
         thresholds=((448, 448), (2688, 2688), (16128, 448), (448, 1000)),
     ),
-    examples=(),
+    examples=(
+        Example("perception-lm", 1280, 720, 33792, 8448, "PerceptionLMProcessor: 32 tiles and the whole, 256 each"),
+        # Small pictures are enlarged to the full budget of 36 tiles.
+        Example("perception-lm", 1, 1, 37888, 9472, "PerceptionLMProcessor: 36 tiles and the whole"),
+        Example("perception-lm-8b", 4032, 3024, 13312, 3328, "PerceptionLMProcessor: 12 tiles and the whole"),
+        Example("perception-lm", 1280, 720, 8192, 2048, "PerceptionLMProcessor: 8 frames of 256",
+                arguments={"frames": 8}),
+    ),
 )  # fmt: skip

@@ -60,5 +60,11 @@ FAMILY = Family(
         settings=({"dynamic_hd": 6}, {"dynamic_hd": 12, "size": {"height": 434, "width": 434}}),
         thresholds=((448, 448), (2688, 2688), (448, 10), (16128, 448)),
     ),
-    examples=(),
+    examples=(
+        Example("phi-4-multimodal", 1280, 720, 7168, 1596, "Phi4MultimodalImageProcessor: 2 x 3 tiles, padded below"),
+        Example("phi-4-multimodal", 448, 448, 2048, 545, "Phi4MultimodalImageProcessor: 256 + 16 and 273"),
+        # 7 x 9 tiles are more than 36: then the closest aspect ratio, 3 x 4.
+        Example("phi-4-multimodal", 4032, 3024, 13312, 3393, "Phi4MultimodalImageProcessor: 48 x 65 and 273"),
+        Example("phi-4-multimodal", 100, 900, 4096, 609, "Phi4MultimodalImageProcessor: 6 of 16 columns are content"),
+    ),
 )  # fmt: skip

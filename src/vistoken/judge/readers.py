@@ -156,6 +156,16 @@ def whole_video(outputs: Any, processor: Any) -> Iterator[Shape]:
     yield int(video.shape[0]), int(video.shape[-2]), int(video.shape[-1])
 
 
+def stacked_frames(key: str) -> Reader:
+    """The frames of a video in one array, (frames, channels, height, width)."""
+
+    def read(outputs: Any, processor: Any) -> Iterator[Shape]:
+        frames, _, height, width = outputs[key][0].shape
+        yield int(frames), int(height), int(width)
+
+    return read
+
+
 READERS: Mapping[str, Reader] = {
     "image_grid_thw": grid_thw("image_grid_thw"),
     "video_grid_thw": grid_thw("video_grid_thw"),
@@ -179,4 +189,5 @@ READERS: Mapping[str, Reader] = {
     "pixel_values_local": with_tiles,
     "image_grid_hw": grid_hw,
     "whole_video": whole_video,
+    "stacked_frames": stacked_frames("pixel_values_videos"),
 }

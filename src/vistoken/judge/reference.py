@@ -76,6 +76,10 @@ class Judge:
         here = self.reference.video and is_torchvision_available()
         also = {**built, **self.reference.harmless}
         self.video = _built(_class(self.reference.video), video, also) if here else None
+        for name, value in self.settings.items():  # some processors read their own values past the call's arguments
+            for part in (self.image, self.video):
+                if type(value) in (int, float) and type(getattr(part, name, None)) in (int, float):
+                    setattr(part, name, value)
         self.processor: Any = self._processor() if self.reference.processor else None
         self.text = self._older_text() if self._older() else None
 

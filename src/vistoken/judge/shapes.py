@@ -16,6 +16,7 @@ import numpy as np
 import torch
 import transformers
 from transformers import image_processing_backends as backends
+from transformers.models.perception_lm import processing_perception_lm
 from transformers.utils.import_utils import is_torchvision_available
 
 # Classes that normalise each picture by its own mean and deviation.
@@ -103,4 +104,6 @@ def shapes_only() -> Iterator[None]:
             from torchvision.transforms.v2 import functional
 
             stack.enter_context(mock.patch.object(functional, "resize", _torch_resize))
+            # It turns views into numpy arrays for their shapes, which frames without content cannot become.
+            stack.enter_context(mock.patch.object(processing_perception_lm, "to_numpy_array", _to_numpy))
         yield

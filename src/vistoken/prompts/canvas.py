@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from vistoken.geometry import Grid, Size
 from vistoken.prompts.layout import Layout, VideoLayout
 from vistoken.sequence import Image, Marker, Piece, Repeat, Sequence
 from vistoken.video import Clip
-from vistoken.views.gated import PaddedCrops
 from vistoken.views.rule import Tiling
+
+if TYPE_CHECKING:
+    from vistoken.views.gated import PaddedCrops
 
 
 @dataclass(frozen=True, slots=True)

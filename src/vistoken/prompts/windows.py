@@ -94,4 +94,4 @@ def grid_pieces(grid: Grid, columns: bool) -> tuple[Piece, ...]:
     """A grid of tokens, with a column token after each row if there are `columns`."""
     if columns:
         return (Repeat(grid.rows, (Image(grid.cols), COLUMN)),)
-    return (Image(grid.patches, grid),)
+    return (Image(grid.patches, str(grid)),)

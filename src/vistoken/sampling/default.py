@@ -39,7 +39,8 @@ class DefaultSampling(Sampling):
             return tuple(range(total))
         if wanted > total:
             raise InputError(
-                f"{wanted:,} frames cannot be taken from a video of {total:,}: take fewer, with num_frames or sampling_fps"
+                f"{wanted:,} frames cannot be taken from a video of {total:,}: "
+                "take fewer, with num_frames or sampling_fps"
             )
         return tuple(number * total // wanted for number in range(wanted))
 

@@ -138,8 +138,8 @@ class PaddedCrops(ViewRule):
             height, width = rows * self.tile, int(size.width * down)
         if min(height, width) < 10:
             raise InputError(
-                f"{size} is too thin: it would become {width} x {height} pixels, and this model refuses sides under 10; "
-                "crop it, or cut it into several pictures"
+                f"{size} is too thin: it would become {width} x {height} pixels, "
+                "and this model refuses sides under 10; crop it, or cut it into several pictures"
             )
         return Size(height=height, width=width)
 
@@ -177,7 +177,7 @@ class PaddedCrops(ViewRule):
         most = self.closest.most
         over = rows * cols > most
         return [
-            f"{size} spans {rows} rows x {cols} columns of {self.tile} pixels: {'more' if over else 'no more'} than {most}",
+            f"{size} spans {rows} x {cols} tiles of {self.tile} pixels: {'more' if over else 'no more'} than {most}",
             *(self.closest.reasons(size) if over else ()),
             f"the picture becomes {self.fit(size, *self.choose(size))} on the canvas",
         ]
