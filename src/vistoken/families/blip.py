@@ -20,9 +20,7 @@ VISION = {"patch_size": 16}
 def read(files: Files) -> Reading:
     """The patch from the vision config; the size from the preprocessor."""
     vision = files.config.child("vision_config").with_defaults(VISION, f"BlipVisionConfig in {REFERENCE}")
-    rule, pixels = standard(
-        files.image, "BlipImageProcessor", vision.patch("patch_size"), Size(height=384, width=384)
-    )
+    rule, pixels = standard(files.image, "BlipImageProcessor", vision.patch("patch_size"), Size(height=384, width=384))
     return Reading(None, rule, pixels, prefix=1)
 
 

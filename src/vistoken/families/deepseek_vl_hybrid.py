@@ -51,7 +51,7 @@ FAMILY = Family(
         Example("deepseek-vl-7b", 1280, 720, 4672, 576, "DeepseekVLHybridProcessor; 24 x 24 + 64 x 64 patches"),
         Example("deepseek-vl-7b", 1, 3000, 4672, 576, "DeepseekVLHybridImageProcessorPil: 14x1024 in a square"),
         Example("deepseek-vl-7b", 640, 480, 1600, 576, "DeepseekVLHybridProcessor: 24 x 24 + 32 x 32 patches",
-                arguments={"high_res_size": 512}),
+                arguments={"high_res_size": {"height": 512, "width": 512}}),
     ),
     reference=Reference(
         processor="DeepseekVLHybridProcessor",

@@ -82,6 +82,11 @@ FAMILY = Family(
     settings=("min_pixels", "max_pixels", "spatial_factor", "resample", "image_mean", "image_std"),
     examples=(
         Example("emu3-chat", 1280, 720, 14_400, 14_494, "Emu3Processor: 90 rows of 160 + 1, and 4 tokens", 4),
+        Example("emu3-chat", 100, 100, 4096, 4164, "Emu3Processor: enlarged to 64 rows of 64 + 1", 4),
+        # A side under half a multiple becomes 0, so that the minimum decides.
+        Example("emu3-gen", 1200, 6, 4530, 4539, "Emu3Processor: 5 rows of 906 + 1", 4),
+        Example("emu3-chat", 1280, 720, 4641, 4696, "Emu3ImageProcessor with max_pixels 300,000: 51 rows of 91 + 1", 4,
+                {"max_pixels": 300_000}),
     ),
     reference=Reference(
         processor="Emu3Processor",

@@ -38,13 +38,14 @@ def _stride(vision: Config) -> int:
     strides = vision.raw("patch_stride")
     if not isinstance(strides, list | tuple) or not all(type(stride) is int and 0 < stride <= 64 for stride in strides):
         raise vision.error("patch_stride", strides, "it must be a list of whole numbers from 1 to 64")
-    if not 1 <= len(strides) <= 8:
-        raise vision.error("patch_stride", strides, "it must hold from 1 to 8 strides")
+    if not strides or len(strides) > 8 or prod(strides) > 4096:
+        raise vision.error("patch_stride", strides, "it must hold from 1 to 8 strides, with a product up to 4,096")
     return prod(strides)
 
 
-SETTLED = Label("inferred", "the published preprocessor_config.json; the config's values are those of the copies for "
-                "transformers")  # fmt: skip
+SEEN_HALF = Label(
+    "inferred", "the published preprocessor_config.json; the config's values are those of the copies for transformers"
+)
 
 
 def _published(*names: str, label: Label = SEEN) -> Published:
@@ -64,8 +65,8 @@ FAMILY = Family(
         _published("florence-community/Florence-2-base-ft", "florence-2-base-ft"),
         _published("florence-community/Florence-2-large", "florence-2-large"),
         _published("florence-community/Florence-2-large-ft", "florence-2-large-ft"),
-        _published("microsoft/Florence-2-base", label=SETTLED),
-        _published("microsoft/Florence-2-large", label=SETTLED),
+        _published("microsoft/Florence-2-base", label=SEEN_HALF),
+        _published("microsoft/Florence-2-large", label=SEEN_HALF),
     ),
     rule=Label("verified", f"Florence2Processor and CLIPImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,

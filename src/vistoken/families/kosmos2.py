@@ -24,9 +24,7 @@ def read(files: Files) -> Reading:
     vision = files.config.child("vision_config").with_defaults(
         {"patch_size": 14}, f"Kosmos2VisionConfig in {REFERENCE}"
     )
-    rule, pixels = standard(
-        files.image, "CLIPImageProcessor", vision.patch("patch_size"), Size(height=224, width=224)
-    )
+    rule, pixels = standard(files.image, "CLIPImageProcessor", vision.patch("patch_size"), Size(height=224, width=224))
     prompt = FixedTokens(TOKENS, "<image>", (Marker("<image>"),), (Marker("</image>"),))
     return Reading(None, rule, pixels, prompt, prefix=1)
 

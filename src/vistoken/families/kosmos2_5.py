@@ -44,13 +44,17 @@ FAMILY = Family(
     rule=Label("verified", f"Kosmos2_5ImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
     examples=(
+        Example("kosmos-2.5", 1280, 720, 4080, 2050, "Kosmos2_5ImageProcessorPil: 48 x 85; 2048 between two tokens", 2),
+        Example("kosmos-2.5", 595, 842, 4028, 2050, "Kosmos2_5ImageProcessorPil: 76 x 53", 2),
+        # A side under one patch gets one; the other one ends at the budget, whatever the aspect ratio.
+        Example("kosmos-2.5-chat", 1, 5000, 4096, 2050, "Kosmos2_5ImageProcessorPil: 4096 x 1", 2),
     ),
     reference=Reference(
         processor="",
         image="Kosmos2_5ImageProcessorPil",
         sees="flattened_patches",
         text=False,
-        settings=({"max_patches": 1000}, {"max_patches": 7}),
-        thresholds=((1024, 1024), (4096, 1), (1, 4096)),
+        settings=({"max_patches": 3025}, {"max_patches": 7}),
+        thresholds=((1024, 1024), (4096, 1), (1, 4096), (67, 67)),
     ),
 )  # fmt: skip

@@ -29,10 +29,17 @@ def read(files: Files) -> Reading:
     return Reading(None, rule, pixels, notes=(HEADER,) if asks else ())
 
 
-def _published(name: str, label: Label = SEEN, budget: int = 2048, asks: bool = True) -> Published:
+WITHOUT_QUESTION = Label("inferred", "the published files, without the question that is drawn above the picture")
+LARGE = "its file says max_patches 4096, but its processor passes 2048: set max_patches=4096 for the file's own"
+
+
+def _published(
+    name: str, label: Label = SEEN, budget: int = 2048, asks: bool = True, notes: tuple[str, ...] = ()
+) -> Published:
     preprocessor = {"image_processor_type": "Pix2StructImageProcessor", "max_patches": budget,
                     "patch_size": {"height": 16, "width": 16}} | ({"is_vqa": True} if asks else {})  # fmt: skip
-    return Published((f"google/{name}", name), {"model_type": "pix2struct"}, preprocessor, label)
+    label = WITHOUT_QUESTION if asks else label
+    return Published((f"google/{name}", name), {"model_type": "pix2struct"}, preprocessor, label, notes=notes)
 
 
 FAMILY = Family(
@@ -41,7 +48,7 @@ FAMILY = Family(
     read=read,
     published=(
         _published("pix2struct-base", asks=False),
-        _published("pix2struct-large", budget=4096),
+        _published("pix2struct-large", budget=4096, notes=(LARGE,)),
         _published("pix2struct-docvqa-base"),
         _published("pix2struct-screen2words-base"),
         _published("pix2struct-textcaps-base", RECALLED, asks=False),
@@ -50,6 +57,11 @@ FAMILY = Family(
     rule=Label("verified", f"Pix2StructProcessor and Pix2StructImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
     examples=(
+        Example("pix2struct-base", 1280, 720, 1980, 1980, "Pix2StructImageProcessorPil: 33 x 60"),
+        Example("pix2struct-base", 1, 3000, 2048, 2048, "Pix2StructImageProcessorPil: 2048 x 1"),
+        Example("pix2struct-large", 1280, 720, 1980, 1980, "Pix2StructProcessor passes max_patches 2048, not 4096"),
+        Example("pix2struct-large", 1024, 1024, 4096, 4096, "Pix2StructImageProcessorPil: 64 x 64",
+                arguments={"max_patches": 4096}),
     ),
     reference=Reference(
         processor="Pix2StructProcessor",
@@ -57,7 +69,7 @@ FAMILY = Family(
         sees="flattened_patches",
         text=False,
         call={"is_vqa": False},
-        settings=({"max_patches": 1000}, {"max_patches": 7}),
-        thresholds=((1024, 1024), (2048, 1), (1, 2048)),
+        settings=({"max_patches": 3025}, {"max_patches": 7}),
+        thresholds=((1024, 1024), (2048, 1), (1, 2048), (67, 67)),
     ),
 )  # fmt: skip

@@ -78,6 +78,6 @@ FAMILY = Family(
         text=False,
         torchvision=True,
         settings=({"size": {"height": 384, "width": 512}}, {"size": {"height": 300, "width": 100}}),
-        thresholds=((768, 768), (768, 1), (1, 769), (1537, 2)),
+        thresholds=((768, 768), (384, 512)),
     ),
 )  # fmt: skip

@@ -44,12 +44,12 @@ class FillPatches(OneView):
         return Size(height=rows * self.patch.height, width=cols * self.patch.width)
 
     def reasons(self, size: Size) -> list[str]:
-        scale, patch = self._scale(size), self.patch
+        scale, (height, width) = self._scale(size), (self.patch.height, self.patch.width)
+        rows, cols = scale * size.height / height, scale * size.width / width
         return [
-            f"scale = root of {self.budget:,} x {patch.height}/{size.height} x {patch.width}/{size.width} = {scale:.6g}",
-            f"rows = {scale:.6g} x {size.height} / {patch.height} = {scale * size.height / patch.height:.6g}, "
-            f"columns = {scale:.6g} x {size.width} / {patch.width} = {scale * size.width / patch.width:.6g}, "
-            f"rounded down, from 1 to {self.budget:,}",
+            f"scale = root of {self.budget:,} x {height}/{size.height} x {width}/{size.width} = {scale:.6g}",
+            f"rows = {scale:.6g} x {size.height} / {height} = {rows:.6g}, rounded down, from 1 to {self.budget:,}",
+            f"columns = {scale:.6g} x {size.width} / {width} = {cols:.6g}, likewise",
         ]
 
     def _scale(self, size: Size) -> float:
