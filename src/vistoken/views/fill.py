@@ -1,0 +1,65 @@
+"""View rules of kind C that fill a budget of tokens with whole cells, solved in one step."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from vistoken.errors import InputError
+from vistoken.geometry import Patch, Size
+from vistoken.views.rule import OneView
+from vistoken.views.steps import Filter
+
+
+@dataclass(frozen=True, slots=True)
+class FillCells(OneView):
+    """Scale up or down until cells of `unit` pixels would fill `budget`, then cut both sides to whole cells.
+
+    Where one side is cut to nothing it becomes one cell, and the other floor(long / short) cells, at most `budget`.
+    Source: transformers 5.23.0, `models/gemma4/image_processing_pil_gemma4.py`, `get_aspect_ratio_preserving_size`.
+    """
+
+    budget: int
+    unit: int
+    filter: Filter
+    patch: Patch
+
+    kind = "fill a budget of cells"
+
+    def __str__(self) -> str:
+        return f"scale until cells of {self.unit} pixels fill a budget of {self.budget}, both sides rounded down"
+
+    @property
+    def own_size(self) -> Size:
+        """The square that the budget allows."""
+        side = math.isqrt(self.budget) * self.unit
+        return Size(height=side, width=side)
+
+    def fit(self, size: Size) -> Size:
+        """The size that the picture is resized to."""
+        height, width = size.height, size.width
+        rows, cols = self._cells(size)
+        if not rows and not cols:
+            raise InputError(f"{size} cannot fill one cell of {self.unit} pixels under a budget of {self.budget}")
+        if not rows:
+            rows, cols = 1, min(math.floor(width / height), self.budget)
+        elif not cols:
+            rows, cols = min(math.floor(height / width), self.budget), 1
+        return Size(height=rows * self.unit, width=cols * self.unit)
+
+    def _scale(self, size: Size) -> float:
+        return math.sqrt(self.budget * self.unit**2 / (size.height * size.width))
+
+    def _cells(self, size: Size) -> tuple[int, int]:
+        scale = self._scale(size)
+        return math.floor(scale * size.height / self.unit), math.floor(scale * size.width / self.unit)
+
+    def reasons(self, size: Size) -> list[str]:
+        rows, cols = self._cells(size)
+        scale = f"scale sqrt({self.budget} x {self.unit}^2 / ({size.height} x {size.width})) = {self._scale(size):.6g}"
+        found = [f"{scale}; whole cells: {rows} rows x {cols} columns"]
+        if not rows or not cols:
+            long, short = max(size.height, size.width), min(size.height, size.width)
+            cells = min(math.floor(long / short), self.budget)
+            found.append(f"a side of no cell becomes one cell, the other floor({long} / {short}) = {cells}")
+        return found
