@@ -39,7 +39,6 @@ FAMILY = Family(
     read=read,
     published=(
         _published("lightonai/LightOnOCR-1B-1025", SEEN, "lighton-ocr-1b"),
-        _published("lightonai/LightOnOCR-0.9B-32k-1025", SEEN, "lighton-ocr-0.9b-32k"),
         _published("lightonai/LightOnOCR-2-1B", RECALLED, "lighton-ocr-2-1b"),
     ),
     rule=Label("verified", f"LightOnOcrProcessor and PixtralImageProcessorPil of {REFERENCE}"),

@@ -28,10 +28,11 @@ Shape = tuple[int, int, int]  # frames (or groups), height and width in pixels o
 class Observed:
     """What the reference did with one size.
 
-    The shape of every view, and the text it wrote for the picture: None where its processor leaves that alone.
+    The shape of every view, None where its output does not tell, and the text it wrote for the picture: None where
+    its processor leaves that alone.
     """
 
-    views: tuple[Shape, ...]
+    views: tuple[Shape, ...] | None
     text: str | None
 
 
@@ -62,9 +63,10 @@ class Judge:
 
     def _processor(self) -> Any:
         values = {k: v for k, v in self.model.processor.items() if k not in ("processor_class", "image_processor")}
-        parts: dict[str, Any] = {"image_processor": self.image, "tokenizer": tokenizer(self.reference.tokens)}
         kind = _class(self.reference.processor)
-        if "video_processor" in kind.get_attributes():
+        parts: dict[str, Any] = dict.fromkeys(kind.get_attributes())  # None for what hears, for one
+        parts |= {"image_processor": self.image, "tokenizer": tokenizer(self.reference.tokens)}
+        if "video_processor" in parts:
             parts["video_processor"] = self.video
         # Without torchvision there is no video processor; the check of types would refuse to go without.
         with mock.patch.object(kind, "check_argument_for_proper_class", return_value=None):
@@ -88,7 +90,7 @@ class Judge:
             merged = self.processor._merge_kwargs(**settings)["images_kwargs"]
             outputs, texts = self.processor._process_images(pictures, **merged)
             text = texts[0] if self.reference.text and texts else None
-        return Observed(tuple(READERS[self.reference.sees](outputs, self.image)), text)
+        return Observed(_views(self.reference.sees, outputs, self.image), text)
 
     def clip(self, size: Size, source: Source, sample: bool) -> Observed | Refused:
         """What becomes of a video, whose frames the reference chooses itself, or takes as they are."""
@@ -113,7 +115,11 @@ class Judge:
             ]
         frames = blank_frames(source.frames, size.height, size.width)
         outputs, texts = self.processor._process_videos([frames], **{**merged, "video_metadata": metadata})
-        return Observed(tuple(READERS[self.reference.sees_video](outputs, self.video)), texts[0] if texts else None)
+        return Observed(_views(self.reference.sees_video, outputs, self.video), texts[0] if texts else None)
+
+
+def _views(sees: str, outputs: Any, processor: Any) -> tuple[Shape, ...] | None:
+    return tuple(READERS[sees](outputs, processor)) if sees else None
 
 
 def tokenizer(tokens: Mapping[str, str]) -> Any:

@@ -34,8 +34,7 @@ class LongEdge(OneView):
         height, width = self._shrunk(size)
         if not height or not width:
             raise too_thin(size, str(self.box))
-        tall, wide = self.unit.height, self.unit.width
-        return Size(height=-(-height // tall) * tall, width=-(-width // wide) * wide)
+        return Size(height=up(height, self.unit.height), width=up(width, self.unit.width))
 
     def _shrunk(self, size: Size) -> tuple[int, int]:
         ratio = max(size.height / self.box.height, size.width / self.box.width)
@@ -59,7 +58,7 @@ class ShrinkAndPad(ViewRule):
 
     __slots__ = ()
 
-    unit: int
+    unit: Patch
 
     @abstractmethod
     def shrink(self, size: Size) -> tuple[int, int]:
@@ -67,7 +66,7 @@ class ShrinkAndPad(ViewRule):
 
     def canvas(self, size: Size, height: int, width: int) -> tuple[int, int]:
         """Height and width after padding a picture of `size` that was shrunk to `height` and `width`."""
-        return -(-height // self.unit) * self.unit, -(-width // self.unit) * self.unit
+        return up(height, self.unit.height), up(width, self.unit.width)
 
     def tiling(self, size: Size) -> Tiling:
         height, width = self.canvas(size, *self.shrink(size))
@@ -97,7 +96,7 @@ class PatchLimit(ShrinkAndPad):
 
     limit: int
     side: int
-    unit: int
+    unit: Patch
     filter: Filter
     patch: Patch
 
@@ -117,7 +116,7 @@ class PatchLimit(ShrinkAndPad):
         return height, width
 
     def canvas(self, size: Size, height: int, width: int) -> tuple[int, int]:
-        height, width = -(-height // self.unit) * self.unit, -(-width // self.unit) * self.unit
+        height, width = up(height, self.unit.height), up(width, self.unit.width)
         if max(height // self.patch.height, width // self.patch.width) >= self.side:
             raise InputError(
                 f"{size} becomes {width // self.patch.width} x {height // self.patch.height} patches, and this model "
@@ -144,7 +143,7 @@ class PatchAndSideLimit(ShrinkAndPad):
 
     limit: int
     side: int
-    unit: int
+    unit: Patch
     filter: Filter
     patch: Patch
 
@@ -184,7 +183,7 @@ class BoxCells(ShrinkAndPad):
     """
 
     box: Size
-    unit: int
+    unit: Patch
     filter: Filter
     patch: Patch
 
@@ -203,7 +202,7 @@ class BoxCells(ShrinkAndPad):
         return height, width
 
     def canvas(self, size: Size, height: int, width: int) -> tuple[int, int]:
-        height, width = -(-height // self.unit) * self.unit, -(-width // self.unit) * self.unit
+        height, width = up(height, self.unit.height), up(width, self.unit.width)
         return min(height, self.box.height), min(width, self.box.width)
 
     def reasons(self, size: Size) -> list[str]:
@@ -277,6 +276,11 @@ class ClosestCells(OneView):
             f"height / width = {size.height / size.width:.6g}; closest whole grid of at most {self.most:,}: "
             f"{chosen[0]} rows x {chosen[1]} columns ({chosen[0] / chosen[1]:.6g})",
         ]
+
+
+def up(side: int, unit: int) -> int:
+    """The next multiple of `unit`."""
+    return -(-side // unit) * unit
 
 
 def too_thin(size: Size, cap: str) -> InputError:
