@@ -30,6 +30,18 @@ def chunks_thw(outputs: Any, processor: Any) -> Iterator[Shape]:
     )
 
 
+def cells_thw(outputs: Any, processor: Any) -> Iterator[Shape]:
+    """As `grid_thw`, where the processor's `size` is that of one cell."""
+    for frames, rows, cols in _listed(outputs["image_grid_thw"])[:1]:
+        yield int(frames), int(rows) * processor.size.height, int(cols) * processor.size.width
+
+
+def windows(outputs: Any, processor: Any) -> Iterator[Shape]:
+    """Windows of the picture, if any, then the whole picture (Step 3.7)."""
+    yield from stacked("pixel_values_local")(outputs, processor) if "pixel_values_local" in outputs else ()
+    yield from stacked()(outputs, processor)
+
+
 def positions(outputs: Any, processor: Any) -> Iterator[Shape]:
     """(column, row) of every patch, -1 for padding; the unified Gemma 4's patches are whole blocks of small ones."""
     cells = outputs["image_position_ids"][0]
@@ -72,6 +84,8 @@ READERS: Mapping[str, Reader] = {
     "image_grid_thw": grid_thw("image_grid_thw"),
     "video_grid_thw": grid_thw("video_grid_thw"),
     "video_chunks_thw": chunks_thw,
+    "image_grid_of_cells": cells_thw,
+    "windows": windows,
     "image_position_ids": positions,
     "image_unpadded": unpadded,
     "pixel_values": stacked(),

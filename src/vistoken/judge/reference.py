@@ -53,9 +53,11 @@ class Judge:
         if family.reference is None:
             raise ModelError(f"{family.name} has no reference in transformers: see its rule's label")
         self.reference: Reference = family.reference
-        self.model, self.settings = model, dict(settings)
+        built = {name: value for name, value in settings.items() if name in self.reference.built}
+        self.model = model
+        self.settings = {name: value for name, value in settings.items() if name not in built}
         values = {name: value for name, value in model.preprocessor.items() if name != "image_processor_type"}
-        self.image = _class(self.reference.image)(**_mutable(values))
+        self.image = _class(self.reference.image)(**_mutable(values | built))
         video = {name: value for name, value in (model.video or {}).items() if name != "video_processor_type"}
         here = self.reference.video and is_torchvision_available()
         self.video = _class(self.reference.video)(**_mutable(video)) if here else None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vistoken.float32 import float32
 from vistoken.geometry import Size
 from vistoken.prompts.layout import VideoLayout
 from vistoken.prompts.plain import SpaceToDepth
@@ -105,13 +106,18 @@ class StampedGroups(VideoLayout):
         frame = self.merge.grid(tiling.tile)
         tokens = Image(frame.rows * frame.cols)
         pieces: list[Piece] = [Marker(self.start)]
-        for time in seconds(clip, self.group):
-            if clip.sampled:  # the frames' numbers are then a tensor, whose quotient is single precision
-                time = float32(float32(time))
+        for time in self._times(clip):
             stamp = Text(f"{self.before}{time:.{self.digits}f}{self.after}")
             pieces += (stamp, tokens, Marker(self.separator))
         pieces[-1] = Marker(self.end)
         return Sequence(tuple(pieces))
+
+    def _times(self, clip: Clip) -> list[float]:
+        if not clip.sampled:
+            return seconds(clip, self.group)
+        # The numbers of frames that the reference chooses are a tensor, whose quotient has single precision.
+        rate = float32(clip.source.fps or ASSUMED_FPS)
+        return [float32(index / rate) for index in clip.indices[:: self.group]]
 
     def __str__(self) -> str:
         return f"each {self.group} frames: the time of the first as text, tokens ({self.merge}), {self.separator}"
