@@ -98,7 +98,7 @@ def _video(video: Config | None, patch: Patch, merge: SpaceToDepth) -> VideoSpec
     if video is None:
         return None
     from vistoken.model_spec import VideoSpec
-    from vistoken.prompts.timed import ClockChunks
+    from vistoken.prompts.frame_times import ClockChunks
     from vistoken.sampling.default import DefaultSampling
     from vistoken.views.video import PerFrame
 

@@ -10,8 +10,8 @@ from vistoken.family import REFERENCE, Example, Family, Files, Published, Readin
 from vistoken.geometry import Patch
 from vistoken.model_spec import Label
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, FILTERS, pixel_values
-from vistoken.prompts.windows import WindowsThenWhole
-from vistoken.views.windows import SlidingWindows
+from vistoken.prompts.sliding import WindowsThenWhole
+from vistoken.views.sliding import SlidingWindows
 
 VISION = {"patch_size": 14}
 # Class attributes of Step3p7ImageProcessor; `patch_size` is the side of a window.

@@ -70,7 +70,7 @@ def _video(video: Config | None, small: Patch, pool: int, patch: Patch, merge: S
     if video is None:
         return None
     from vistoken.model_spec import VideoSpec
-    from vistoken.prompts.timed import MinuteSecondFrames
+    from vistoken.prompts.frame_times import MinuteSecondFrames
     from vistoken.sampling.default import DefaultSampling
     from vistoken.views.video import PerFrame
 

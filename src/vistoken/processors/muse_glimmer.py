@@ -68,7 +68,7 @@ def _video(video: Config | None, patch: Patch, merge: SpaceToDepth) -> VideoSpec
     if video is None:
         return None
     from vistoken.model_spec import VideoSpec
-    from vistoken.prompts.timed import StampedGroups
+    from vistoken.prompts.frame_times import StampedGroups
     from vistoken.sampling.muse import MuseSampling
     from vistoken.views.video import PerFrame
 

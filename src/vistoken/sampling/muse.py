@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vistoken.float32 import float32
+from vistoken.single import single
 from vistoken.sampling.reading import sampling_rate
 from vistoken.video import Sampling, Source
 
@@ -52,8 +52,8 @@ def spread(last: int, count: int) -> tuple[int, ...]:
     """
     if count == 1:
         return (0,)
-    end = float32(last)
-    step = float32(end / (count - 1))
-    first = (int(float32(step * number)) for number in range(count // 2))
-    second = (int(float32(end - float32(step * number))) for number in range(count - count // 2 - 1, -1, -1))
+    end = single(last)
+    step = single(end / (count - 1))
+    first = (int(single(step * number)) for number in range(count // 2))
+    second = (int(single(end - single(step * number))) for number in range(count - count // 2 - 1, -1, -1))
     return (*first, *second)

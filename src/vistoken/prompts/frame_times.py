@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vistoken.float32 import float32
+from vistoken.single import single
 from vistoken.geometry import Size
 from vistoken.prompts.layout import VideoLayout
 from vistoken.prompts.plain import SpaceToDepth
@@ -116,8 +116,8 @@ class StampedGroups(VideoLayout):
         if not clip.sampled:
             return seconds(clip, self.group)
         # The numbers of frames that the reference chooses are a tensor, whose quotient has single precision.
-        rate = float32(clip.source.fps or ASSUMED_FPS)
-        return [float32(index / rate) for index in clip.indices[:: self.group]]
+        rate = single(clip.source.fps or ASSUMED_FPS)
+        return [single(index / rate) for index in clip.indices[:: self.group]]
 
     def __str__(self) -> str:
         return f"each {self.group} frames: the time of the first as text, tokens ({self.merge}), {self.separator}"
