@@ -106,12 +106,10 @@ class Reference:
 
     `processor` is given an image processor of class `image` and a tokenizer whose special tokens are `tokens`
     (attribute -> string). `sees` says how the views are read from the image processor's output: a key of
-    `vistoken.judge.readers.READERS`. `text` tells whether the processor expands the picture's placeholder, so that the
+    `vistoken.judge.observe.READERS`. `text` tells whether the processor expands the picture's placeholder, so that the
     whole string can be compared. `torchvision` marks classes that exist only where torchvision is installed.
     `settings` are two sets or more to compare with besides the published values; `thresholds` sizes around which the
-    rule changes its mind, as (width, height). `built` names settings that the reference honours only when it is put
-    together, not as arguments of a call. Without `sees` or `sees_video` its output does not tell the views, and the
-    text alone is compared. `sampling` is what the video processor needs besides to choose frames.
+    rule changes its mind, as (width, height). `sampling` is what the video processor needs besides to choose frames.
     """
 
     processor: str
@@ -125,7 +123,6 @@ class Reference:
     torchvision: bool = False
     settings: tuple[Mapping[str, Any], ...] = ()
     thresholds: tuple[tuple[int, int], ...] = ()
-    built: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,11 +28,10 @@ Shape = tuple[int, int, int]  # frames (or groups), height and width in pixels o
 class Observed:
     """What the reference did with one size.
 
-    The shape of every view, None where its output does not tell, and the text it wrote for the picture: None where
-    its processor leaves that alone.
+    The shape of every view, and the text it wrote for the picture: None where its processor leaves that alone.
     """
 
-    views: tuple[Shape, ...] | None
+    views: tuple[Shape, ...]
     text: str | None
 
 
@@ -53,11 +52,9 @@ class Judge:
         if family.reference is None:
             raise ModelError(f"{family.name} has no reference in transformers: see its rule's label")
         self.reference: Reference = family.reference
-        built = {name: value for name, value in settings.items() if name in self.reference.built}
-        self.model = model
-        self.settings = {name: value for name, value in settings.items() if name not in built}
+        self.model, self.settings = model, dict(settings)
         values = {name: value for name, value in model.preprocessor.items() if name != "image_processor_type"}
-        self.image = _class(self.reference.image)(**_mutable(values | built))
+        self.image = _class(self.reference.image)(**_mutable(values))
         video = {name: value for name, value in (model.video or {}).items() if name != "video_processor_type"}
         here = self.reference.video and is_torchvision_available()
         self.video = _class(self.reference.video)(**_mutable(video)) if here else None
@@ -65,10 +62,9 @@ class Judge:
 
     def _processor(self) -> Any:
         values = {k: v for k, v in self.model.processor.items() if k not in ("processor_class", "image_processor")}
+        parts: dict[str, Any] = {"image_processor": self.image, "tokenizer": tokenizer(self.reference.tokens)}
         kind = _class(self.reference.processor)
-        parts: dict[str, Any] = dict.fromkeys(kind.get_attributes())  # None for what hears, for one
-        parts |= {"image_processor": self.image, "tokenizer": tokenizer(self.reference.tokens)}
-        if "video_processor" in parts:
+        if "video_processor" in kind.get_attributes():
             parts["video_processor"] = self.video
         # Without torchvision there is no video processor; the check of types would refuse to go without.
         with mock.patch.object(kind, "check_argument_for_proper_class", return_value=None):
@@ -92,7 +88,7 @@ class Judge:
             merged = self.processor._merge_kwargs(**settings)["images_kwargs"]
             outputs, texts = self.processor._process_images(pictures, **merged)
             text = texts[0] if self.reference.text and texts else None
-        return Observed(_views(self.reference.sees, outputs, self.image), text)
+        return Observed(tuple(READERS[self.reference.sees](outputs, self.image)), text)
 
     def clip(self, size: Size, source: Source, sample: bool) -> Observed | Refused:
         """What becomes of a video, whose frames the reference chooses itself, or takes as they are."""
@@ -117,11 +113,7 @@ class Judge:
             ]
         frames = blank_frames(source.frames, size.height, size.width)
         outputs, texts = self.processor._process_videos([frames], **{**merged, "video_metadata": metadata})
-        return Observed(_views(self.reference.sees_video, outputs, self.video), texts[0] if texts else None)
-
-
-def _views(sees: str, outputs: Any, processor: Any) -> tuple[Shape, ...] | None:
-    return tuple(READERS[sees](outputs, processor)) if sees else None
+        return Observed(tuple(READERS[self.reference.sees_video](outputs, self.video)), texts[0] if texts else None)
 
 
 def tokenizer(tokens: Mapping[str, str]) -> Any:
