@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-pythons check format bench wheel clean
+.PHONY: demo test test-pythons check format bench conformance wheel clean
 
 demo: $(STAMP)
 	$(BIN)/python examples/demo.py
@@ -29,6 +29,16 @@ format: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/frontend.py
+	$(BIN)/python benchmarks/counting.py
+
+# The conformance set and the page of supported models, from the reference; reports every change. Several processors of
+# transformers exist only beside torchvision, which has no build for the CPU build of torch: its Python part is enough.
+TORCHVISION := .torchvision
+conformance: $(STAMP) $(TORCHVISION)
+	PYTHONPATH=$(TORCHVISION) $(BIN)/python conformance/rebuild.py
+
+$(TORCHVISION): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(TORCHVISION) torchvision==0.28.0
 
 wheel: $(STAMP)
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
@@ -42,4 +52,4 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(TORCHVISION) dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from vistoken import pixels
-from vistoken.counting import TokenCount, count
+from vistoken.counting import TokenCount, count, count_views
 from vistoken.errors import UsageError
 from vistoken.geometry import Grid, Patch, Size
 from vistoken.looking import Features, draw, numbers
@@ -25,6 +25,7 @@ from vistoken.looking.strip import encoder_line, prefix_tiles, prompt_line
 from vistoken.looking.toy import toy
 from vistoken.spec import ClassToken, Registers
 from vistoken.views import Crop, Pad, Resize, View
+from vistoken.views.rule import Tiling, ViewRule, cut
 
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "examples" / "images"
@@ -124,19 +125,26 @@ def test_a_large_source_is_drawn_fast() -> None:
     assert time.perf_counter() - start < 2
 
 
+@dataclass(frozen=True)
+class Grid12(ViewRule):
+    """A rule of tiles for the test: the first `number` of 2 x 3 tiles of 448 pixels, over and over."""
+
+    number: int
+
+    patch, filter, kind = Patch.square(14), "bicubic", "test"
+
+    def tiling(self, size):
+        return Tiling(Grid(32, 32), 1, self.number)
+
+    def views(self, size):
+        tiles = cut(size, (Resize(Size(896, 1344), "bicubic"),), Size(448, 448), 2, 3, self.patch)
+        return (tiles + tiles)[: self.number]
+
+
 def test_several_views_are_drawn_up_to_eight() -> None:
     picture = plain(640, 427)
     result = counted("clip-l14-336", picture)
-    tiles = tuple(
-        View.of(
-            result.size,
-            (Resize(Size(896, 1344), "bicubic"), Crop(448 * row, 448 * col, Size(448, 448))),
-            Patch.square(14),
-        )
-        for row in range(2)
-        for col in range(3)
-    )
-    four, eight, twelve = (replace(result, views=(tiles + tiles)[:number]) for number in (4, 8, 12))
+    four, eight, twelve = (count_views(replace(result.spec, rule=Grid12(number)), result.size) for number in (4, 8, 12))
     assert (
         encoder_line(four) == "In the encoder: 4 class tokens + 4,096 patches = 4,100 tokens in 4 views (below: view 0)"
     )

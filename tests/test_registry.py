@@ -12,6 +12,7 @@ import vistoken as vt
 from vistoken import registry
 from vistoken.configs import Config
 from vistoken.errors import ConfigError, ModelError, UsageError
+from vistoken.family import Files, Reading
 
 DATA = Path(__file__).parent / "data"
 FAMILIES = list(registry.families())
@@ -21,8 +22,9 @@ PUBLISHED = json.loads((DATA / "published.json").read_text())
 
 @pytest.mark.parametrize(("family", "example"), EXAMPLES, ids=lambda x: getattr(x, "model", ""))
 def test_examples_of_the_families(family, example):
-    result = vt.count(example.model, width=example.width, height=example.height)
-    assert (result.patches, result.tokens) == (example.patches, example.tokens), example.source
+    result = vt.count(example.model, width=example.width, height=example.height, **example.arguments)
+    counted = (result.patches, result.marker_tokens or 0, result.tokens)
+    assert counted == (example.patches, example.markers, example.tokens), example.source
 
 
 def test_every_family_has_examples_and_names_found_by_scanning():
@@ -42,11 +44,25 @@ def test_built_in_values_equal_the_published_files(name):
     """Files as they were published (see data/README.md): what is built in must read as they do."""
     family, model = registry.published(name)
     files = {file: content["values"] for file, content in PUBLISHED[name].items()}
-    built_in = family.read(Config(model.config, "built in"), Config(model.preprocessor, "built in"))
-    config = Config(files.get("config.json", model.config), "config.json")
-    preprocessor = Config(files.get("preprocessor_config.json", model.preprocessor), "preprocessor_config.json")
-    assert family.read(config, preprocessor) == built_in
-    if len(files) == 2:
+
+    def read(part, ours):
+        values = files.get(f"{part}.json", ours)
+        return None if values is None else Config(values, part)
+
+    theirs = Files(
+        config=read("config", model.config),
+        image=read("preprocessor_config", model.preprocessor),
+        processor=read("processor_config", model.processor),
+        video=read(
+            "video_preprocessor_config" if model.video is not model.preprocessor else "preprocessor_config", model.video
+        ),
+    )
+    built_in = registry.describe(name)
+    reading = family.read(theirs)
+    assert {field: getattr(built_in, field) for field in Reading.__dataclass_fields__} == {
+        field: getattr(reading, field) for field in Reading.__dataclass_fields__
+    }
+    if {"config.json", "preprocessor_config.json"} <= set(files):
         assert model.settings.level == "verified"
 
 
@@ -157,7 +173,7 @@ DEEP = '{"a":' * 100_000 + "1" + "}" * 100_000
         (DEEP, "nested too deeply"),
         ("version https://git-lfs.github.com/spec/v1\noid sha256:0", "Git LFS pointer"),
         ({}, "model_type is missing"),
-        ({"model_type": "resnet"}, r"model_type is 'resnet', which is not read: known are clip"),
+        ({"model_type": "resnet"}, r"model_type is 'resnet', which is not read"),
         ({"model_type": "vistoken.configs"}, "is not read"),
         ({"model_type": ["vit"]}, "is not read"),
         ({"model_type": "vit", "hidden_size": "768"}, r"config\.json: hidden_size is '768': it must be a whole number"),

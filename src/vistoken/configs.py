@@ -95,6 +95,13 @@ class Config:
             overrides=self.overrides, origins=self.origins,
         )  # fmt: skip
 
+    def replaced(self, **values: Any) -> Config:
+        """The same object with what its class makes of some values in their place."""
+        return Config(
+            {**self.values, **values}, self.where, defaults=self.defaults, defaults_source=self.defaults_source,
+            path=self.path, overrides=self.overrides, origins=self.origins,
+        )  # fmt: skip
+
     def child(self, name: str) -> Config:
         """The object below `name`; empty where it is missing, since the format may leave out all of it."""
         values = self.values.get(name)

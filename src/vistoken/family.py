@@ -27,6 +27,7 @@ SEEN = Label("verified", "the published config.json and preprocessor_config.json
 SIBLING = Label("inferred", "the published config.json; the preprocessor's values are those of the series")
 SCRIPT = Label("documented", "the script that converted the published files, in transformers")
 RECALLED = Label("assumed", "values as remembered; no copy of the published files was seen")
+DEFAULTS = Label("assumed", f"defaults of the classes of {REFERENCE}; no copy of the published files was seen")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,10 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a family's reader makes of the files; the registry adds name, trust and origins. See `ModelSpec`."""
+    """What a family's reader makes of the files; the registry adds name, trust and origins. See `ModelSpec`.
+
+    `notes` are shown with every count, after those of the built-in model.
+    """
 
     encoder: EncoderSpec | None
     rule: ViewRule | None
@@ -80,6 +84,7 @@ class Reading:
     prefix: int = 0
     tower: bool = True
     crowds: tuple[Crowd, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +112,15 @@ class Reference:
     `processor` is given an image processor of class `image` and a tokenizer whose special tokens are `tokens`
     (attribute -> string). `sees` says how the views are read from the image processor's output: a key of
     `vistoken.judge.observe.READERS`. `text` tells whether the processor expands the picture's placeholder, so that the
-    whole string can be compared. `torchvision` marks classes that exist only where torchvision is installed.
+    whole string can be compared; `placeholder` is the text in which a processor of the older kind, without a method for
+    that, expands it. `torchvision` marks classes that exist only where torchvision is installed. `call` are further
+    arguments that the processor needs at every call. `constructed` marks an image processor whose calls ignore such
+    arguments, so that settings are given to its constructor.
     `settings` are two sets or more to compare with besides the published values; `thresholds` sizes around which the
     rule changes its mind, as (width, height). `sampling` is what the video processor needs besides to choose frames.
+    `built` names settings that the processors take only when they are built, not when they are called: `min_pixels` and
+    `max_pixels` then become the edges of `size`. `harmless` are values that the video processor is built with besides,
+    which stop work on pixels that changes no size.
     """
 
     processor: str
@@ -120,9 +131,14 @@ class Reference:
     sees_video: str = ""
     sampling: Mapping[str, Any] = field(default_factory=dict)
     text: bool = True
+    placeholder: str = ""
+    call: Mapping[str, Any] = field(default_factory=dict)
+    constructed: bool = False
     torchvision: bool = False
     settings: tuple[Mapping[str, Any], ...] = ()
     thresholds: tuple[tuple[int, int], ...] = ()
+    built: tuple[str, ...] = ()
+    harmless: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,11 +41,21 @@ PROCESSORS: Mapping[str, Mapping[str, Any]] = {
     | {"do_center_crop": True, "size": 256, "crop_size": 224, "resample": 3, "image_mean": HALF, "image_std": HALF},
     "CLIPImageProcessor": _CLIP,
     "BitImageProcessor": _CLIP,
+    "LlavaImageProcessor": _CLIP,
+    "VideoLlavaImageProcessor": _CLIP,
     "SiglipImageProcessor": _COMMON
     | {"size": {"height": 224, "width": 224}, "resample": 3, "image_mean": HALF, "image_std": HALF},
-}
+    "BlipImageProcessor": _COMMON | {"size": 384, "resample": 3, "image_mean": CLIP_MEAN, "image_std": CLIP_STD},
+    "ChameleonImageProcessor": _CLIP
+    | {"size": {"shortest_edge": 512}, "crop_size": 512, "resample": 1, "rescale_factor": 0.0078,
+       "image_mean": (1.0, 1.0, 1.0), "image_std": (1.0, 1.0, 1.0)},
+    "LayoutLMv3ImageProcessor": _COMMON
+    | {"size": 224, "resample": 2, "image_mean": HALF, "image_std": HALF},
+    "VideoMAEImageProcessor": _CLIP | {"resample": 2, "image_mean": HALF, "image_std": HALF},
+}  # fmt: skip
 # Processors for which a bare number as `size` means the short side, not a square: `default_to_square` is false.
-_SHORT_SIDE = ("CLIPImageProcessor", "BitImageProcessor", "SiglipImageProcessor")
+_SHORT_SIDE = ("CLIPImageProcessor", "BitImageProcessor", "LlavaImageProcessor", "VideoLlavaImageProcessor",
+               "SiglipImageProcessor", "ChameleonImageProcessor", "VideoMAEImageProcessor")  # fmt: skip
 
 SETTINGS = ("size", "crop_size", "do_center_crop", "resample", "image_mean", "image_std")
 
@@ -75,14 +85,30 @@ def standard(
             f"{preprocessor.where}: image_processor_type is {name!r}, which this family does not read: "
             f"known are {', '.join(PROCESSORS)}"
         )
-    defaults = {**PROCESSORS[name], "default_to_square": name not in _SHORT_SIDE, "do_pad": False}
+    defaults = {**PROCESSORS[name], "default_to_square": name not in _SHORT_SIDE, "do_pad": False, "pad_size": None,
+                "use_square_size": False}  # fmt: skip
     config = preprocessor.with_defaults(defaults, f"{name} in {REFERENCE}")
+    # Kosmos-2's file of 2023: a square of the class's own size, whatever the file's (CLIPImageProcessor.__init__).
+    square = name == "CLIPImageProcessor" and config.flag("use_square_size") and "size" not in config.overrides
+    rule = resize_rule(config, patch, own, Size(height=224, width=224) if square else None)
     if config.flag("do_pad"):
+        _refuse_padding(config, rule)
+    return rule, pixel_values(config)
+
+
+def _refuse_padding(config: Config, rule: ViewRule) -> None:
+    """Without a size of its own, padding brings the pictures of a batch to one size: nothing where they have one."""
+    from vistoken.views.fixed import ShortSideCrop, Stretch, StretchCrop
+
+    if config.raw("pad_size") is not None or not isinstance(rule, Stretch | StretchCrop | ShortSideCrop):
         raise config.error("do_pad", True, "padding after the resize is not read by this family")
-    return _rule(config, patch, own), pixel_values(config)
 
 
-def _rule(config: Config, patch: Patch, own: Size) -> ViewRule:
+def resize_rule(config: Config, patch: Patch, own: Size, square: Size | None = None) -> ViewRule:
+    """The view rule of a processor, completed by its class's defaults, that resizes and perhaps cuts the middle.
+
+    `square` wins over the file's size.
+    """
     # Here, since families with rules of their own use only the values above.
     from vistoken.views.fixed import Native, ShortSide, ShortSideCrop, Stretch, StretchCrop
 
@@ -92,14 +118,14 @@ def _rule(config: Config, patch: Patch, own: Size) -> ViewRule:
             raise config.error("do_resize", False, "a centre crop without resizing is not supported")
         return Native(own, filter, patch)
     cropped = config.flag("do_center_crop")
-    short = _short_side(config)
+    short = None if square else short_side(config)
     if short is None:
-        size = config.size("size")
+        size = square or config.size("size")
         return StretchCrop(size, config.size("crop_size"), filter, patch) if cropped else Stretch(size, filter, patch)
     return ShortSideCrop(short, config.size("crop_size"), filter, patch) if cropped else ShortSide(short, filter, patch)
 
 
-def _short_side(config: Config) -> int | None:
+def short_side(config: Config) -> int | None:
     """The length that the short side is scaled to, or None where `size` gives both sides."""
     value = config.raw("size")
     if isinstance(value, dict) and "shortest_edge" in value:

@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from itertools import chain
 from typing import Any
@@ -82,7 +82,15 @@ def describe(name: str | os.PathLike[str], *, settings: Mapping[str, Any] | None
     >>> describe("vit-b16-224").encoder.dim
     768
     """
-    return find(name, settings=settings, revision=revision, series=series).spec
+    if settings or revision is not None or not isinstance(name, str) or os.path.isdir(os.path.expanduser(name)):
+        return find(name, settings=settings, revision=revision, series=series).spec
+    return _described(name, series)
+
+
+@lru_cache(maxsize=256)
+def _described(name: str, series: bool) -> ModelSpec:
+    """As `describe`: what is built in does not change while a program runs, but what lies in a folder may."""
+    return find(name, series=series).spec
 
 
 # ---------------------------------------------------------------- families
@@ -230,9 +238,14 @@ def _files(folder: str, config: Config, overrides: Mapping[str, Any]) -> Files:
 
 
 def _unread(path: str, model_type: object) -> ConfigError:
-    known = sorted(word for family in _every() for word in family.model_types)
-    hint = did_you_mean(model_type, known) if isinstance(model_type, str) else ""
-    return ConfigError(f"{path}: model_type is {model_type!r}, which is not read.{hint} Known are {', '.join(known)}")
+    from vistoken.unread import UNREAD  # only on the way to an error message
+
+    reason, known = UNREAD.get(str(model_type), ""), [word for family in _every() for word in family.model_types]
+    hint = did_you_mean(model_type, known) if isinstance(model_type, str) and not reason else ""
+    return ConfigError(
+        f"{path}: model_type is {model_type!r}, which is not read{reason and f': {reason}'}.{hint} "
+        f"{len(known)} model types are: `vistoken models --types` lists them"
+    )
 
 
 def _from_hub(
@@ -259,7 +272,7 @@ def _from_hub(
         raise _unfetched(hub_id, known, (str(error).strip() or type(error).__name__).splitlines()[0]) from None
     found = _from_folder(hub_id, folder, settings)
     notes = _differences(found.spec, _built_in(*known, settings)) if known else ()
-    return replace(found, spec=replace(found.spec, notes=notes))
+    return replace(found, spec=replace(found.spec, notes=found.spec.notes + notes))
 
 
 def _unfetched(hub_id: str, known: tuple[Family, Published] | None, reason: str) -> NotAtHand:
@@ -293,9 +306,10 @@ def _describe(
     if overrides:
         settings = Label(settings.level, f"{settings.evidence}; {', '.join(overrides)} set by the caller")
         _refuse_unused(name, overrides, origins.values())
+    values = {field: getattr(reading, field) for field in Reading.__dataclass_fields__}
     return ModelSpec(
-        name=name, family=family.name, trust=Trust(family.rule, settings), origins=tuple(origins.values()), notes=notes,
-        **{field: getattr(reading, field) for field in Reading.__dataclass_fields__},
+        name=name, family=family.name, trust=Trust(family.rule, settings), origins=tuple(origins.values()),
+        **{**values, "notes": notes + reading.notes},
     )  # fmt: skip
 
 

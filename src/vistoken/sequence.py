@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -12,11 +12,11 @@ class Image:
     """A run of positions of the LLM's input that visual embeddings fill.
 
     Learned newlines and separators count among them where the model's processor writes the image token for them.
-    `what` says what the run shows, for people.
+    `what` says what the run shows, for people: a grid of tokens, or words.
     """
 
     tokens: int
-    what: str = ""
+    what: object = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +38,14 @@ class Repeat:
     """Pieces that are written `times` times.
 
     Where `counter` is a word, `{word}` in the names and texts within stands for the number of the round, from
-    `start` on: `<row_{row}_col_{col}>`.
+    `start` on: `<row_{row}_col_{col}>`. `words` writes that number: in digits, or as what it counts (a time).
     """
 
     times: int
     pieces: tuple[Piece, ...]
     counter: str = ""
     start: int = 1
+    words: Callable[[int], str] = str
 
 
 Piece = Image | Marker | Text | Repeat
@@ -118,7 +119,7 @@ def _sum(pieces: tuple[Piece, ...]) -> tuple[int, int]:
     return image, markers
 
 
-def _flat(pieces: tuple[Piece, ...], numbers: dict[str, int]) -> Iterator[Image | Marker | Text]:
+def _flat(pieces: tuple[Piece, ...], numbers: dict[str, str]) -> Iterator[Image | Marker | Text]:
     for piece in pieces:
         match piece:
             case Image():
@@ -127,16 +128,16 @@ def _flat(pieces: tuple[Piece, ...], numbers: dict[str, int]) -> Iterator[Image 
                 yield Marker(_numbered(word, numbers))
             case Text(word):
                 yield Text(_numbered(word, numbers))
-            case Repeat(times, inner, counter, start):
+            case Repeat(times, inner, counter, start, words):
                 for number in range(start, start + times):
-                    yield from _flat(inner, {**numbers, counter: number} if counter else numbers)
+                    yield from _flat(inner, {**numbers, counter: words(number)} if counter else numbers)
             case _:
                 assert_never(piece)
 
 
-def _numbered(word: str, numbers: dict[str, int]) -> str:
+def _numbered(word: str, numbers: dict[str, str]) -> str:
     for counter, number in numbers.items():
-        word = word.replace(f"{{{counter}}}", str(number))
+        word = word.replace(f"{{{counter}}}", number)
     return word
 
 

@@ -59,6 +59,11 @@ class Clip:
         """Every frame: the caller has chosen them already."""
         return cls(tuple(range(source.frames)), source)
 
+    def times(self, otherwise: float) -> list[float]:
+        """When each frame is shown, in seconds; `otherwise` is the rate to reckon with where nobody knows it."""
+        fps = self.source.fps or otherwise
+        return [index / fps for index in self.indices]
+
 
 class Sampling(ABC):
     """A family's own rule for choosing frames."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from vistoken.counting import TokenCount
     from vistoken.geometry import Size
     from vistoken.model_spec import ModelSpec
+    from vistoken.video import Clip, Source
 
     Row = tuple[str, Size, list[TokenCount | None]]  # source, size, and the result of each model
 
@@ -35,12 +36,23 @@ if TYPE_CHECKING:
 Examples:
   vistoken count 1280x720 -m qwen2.5-vl-7b
   vistoken count 1280x720 -m qwen2.5-vl-7b --set max_pixels=501760 --explain
+  vistoken count 1280x720 -m internvl3-8b -m qwen2.5-vl-7b
+  vistoken count 1280x720 -m qwen2.5-vl-7b --duration 60 --fps 30
+  vistoken count 1280x720 -m qwen2.5-vl-7b --frames 32
   vistoken count photo.jpg photos/ -m clip-l14-336 -m siglip2-naflex
   vistoken count photos/ -m ./my-checkpoint --json""",
 )
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @model_option()
 @common_options
+@click.option("--frames", type=int, metavar="N", help="Each size is a video, of which these N frames are looked at.")
+@click.option(
+    "--duration", type=float, metavar="SECONDS", help="Each size is a video; the model's own rule chooses frames."
+)
+@click.option("--fps", type=float, metavar="RATE", help="Frames a second of the video itself.")
+@click.option(
+    "--images-in-prompt", type=int, default=1, metavar="N", help="Pictures that share the prompt; some rules ask."
+)
 @click.option("--explain", is_flag=True, help="Show the steps with their numbers.")
 def command(
     sources: tuple[str, ...],
@@ -49,19 +61,25 @@ def command(
     settings: tuple[str, ...],
     revision: str | None,
     as_json: bool,
+    frames: int | None,
+    duration: float | None,
+    fps: float | None,
+    images_in_prompt: int,
     explain: bool,
 ) -> int:
-    """Count the visual tokens of pictures, folders and sizes, from sizes alone.
+    """Count the visual tokens of pictures, folders and sizes, from sizes alone; of videos with --frames or --duration.
 
     A SOURCE is a size (WIDTHxHEIGHT), a picture, a folder (recursive, files by their ending) or a glob. Of a picture
     only the header is read; its orientation is applied.
     """
     from vistoken import registry
+    from vistoken.counting.tokens import video
 
     given, fed, failures = parse_settings(settings), parse_input(input_size), Failures()
+    film = video(frames, duration, fps)
     specs = [registry.describe(model, settings=given, revision=revision) for model in models]
     rows: list[Row] = []
-    for row in _rows(sources, specs, fed, failures):
+    for row in _rows(sources, specs, (fed, film, images_in_prompt), failures):
         rows.append(row)
         for result in filter(None, row[2]):
             if as_json:
@@ -70,13 +88,18 @@ def command(
             elif explain:
                 click.echo(result.explain())
     if not as_json:
-        _note_weak_settings(specs)
+        _notes(specs)
     if not as_json and not explain and any(result for _, _, results in rows for result in results):
         _print_one_model(rows, specs[0].name) if len(specs) == 1 else _print_models(rows, models)
     return failures.exit_code
 
 
-def _rows(sources: Sequence[str], specs: Sequence[ModelSpec], fed: Size | None, failures: Failures) -> Iterator[Row]:
+def _rows(
+    sources: Sequence[str],
+    specs: Sequence[ModelSpec],
+    how: tuple[Size | None, Clip | Source | None, int],
+    failures: Failures,
+) -> Iterator[Row]:
     """One row a source that can be read; None where a model refuses what others may take."""
     from vistoken.counting import count_views
     from vistoken.errors import InputError
@@ -90,36 +113,47 @@ def _rows(sources: Sequence[str], specs: Sequence[ModelSpec], fed: Size | None, 
         results: list[TokenCount | None] = []
         for spec in specs:
             try:
-                results.append(count_views(spec, size, fed))
+                results.append(count_views(spec, size, *how))
             except InputError as error:
                 failures.add(InputError(f"{spec.name}: {error}"), source.name)
                 results.append(None)
         yield source.name, size, results
 
 
-def _note_weak_settings(specs: Sequence[ModelSpec]) -> None:
+def _notes(specs: Sequence[ModelSpec]) -> None:
     for spec in specs:
+        for text in spec.notes:
+            note(f"{spec.name}: {text}")
         if spec.trust.settings.weak:
             note(f"{spec.name}: settings {spec.trust.settings}")
 
 
 def _print_one_model(rows: Sequence[Row], model: str) -> None:
     """One model: how each picture came to its number."""
-    header = ["source", "size", "seen as", "grid", "patches", "prefix", "image tokens", "tokens"]
-    cells, tokens = [], []
-    for name, size, (result,) in rows:
-        if result is None:
-            continue
-        views = result.views
-        seen = str(views[0].size) if len(views) == 1 else f"{len(views)} views"
-        grid = str(views[0].grid) if len(views) == 1 else "-"
-        cells.append([name, str(size), seen, grid, dash(result.patches), dash(result.prefix_tokens),
-                      dash(result.image_tokens), dash(result.tokens)])  # fmt: skip
-        tokens.append(result.tokens)
+    header = ["source", "size", "seen as", "grid", "patches", "prefix", "image tokens", "markers", "tokens"]
+    kept = [(name, size, result) for name, size, (result,) in rows if result]
+    cells = [
+        [name, str(size), *_seen(result), *map(dash, (result.patches, result.prefix_tokens, result.image_tokens,
+                                                      result.marker_tokens, result.tokens))]
+        for name, size, result in kept
+    ]  # fmt: skip
     if len(cells) > 1:
-        cells.append([f"{len(cells)} pictures", "", "", "", "", "", "", dash(sum(tokens))])
+        tokens = sum(result.tokens for _, _, result in kept)
+        cells.append([f"{len(cells)} pictures", *[""] * (len(header) - 2), dash(tokens)])
+    if not any(result.marker_tokens for _, _, result in kept):  # most models write none
+        for row in (header, *cells):
+            del row[-2]
     click.echo(f"{printable(model)}\n")
-    print_table(header, cells, left=1, total=len(tokens) > 1)
+    print_table(header, cells, left=1, total=len(kept) > 1)
+
+
+def _seen(result: TokenCount) -> tuple[str, str]:
+    """The size after resizing and the grid; of several views how many there are, and how they lie."""
+    tiling, views = result.tiling, result.views
+    if len(views) == 1:
+        return str(views[0].size), str(views[0].grid)
+    whole = " + 1" if tiling.overview else ""
+    return f"{len(views)} views", f"{tiling.rows} x {tiling.cols}{whole}"
 
 
 def _print_models(rows: Sequence[Row], models: Sequence[str]) -> None:

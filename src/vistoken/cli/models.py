@@ -10,6 +10,12 @@ import click
 from vistoken.cli.shared import echo_json, note, parse_settings, print_table
 from vistoken.errors import UsageError
 
+LEGEND = """\
+trust is the lower of two labels, for the rule and for the settings: verified, compared with the library or read in the
+published files; documented by the vendor or in a conversion script; measured by third parties; inferred; assumed, as
+remembered. `vistoken models NAME` shows the evidence. Any other checkpoint of these families is read from its folder
+or hub id: `vistoken models FOLDER`."""
+
 
 @click.command(
     "models",
@@ -19,20 +25,42 @@ Examples:
   vistoken models
   vistoken models clip-l14-336
   vistoken models ./my-checkpoint
-  vistoken models --json""",
+  vistoken models --json
+  vistoken models --types
+  vistoken models --verify qwen2.5-vl-7b internvl3-8b""",
 )
-@click.argument("name", required=False, metavar="[NAME|FOLDER]")
+@click.argument("names", nargs=-1, metavar="[NAME|FOLDER]")
+@click.option("--verify", is_flag=True, help="Compare with the installed transformers: the models named, or all.")
+@click.option("--sizes", type=click.IntRange(1), default=300, show_default=True, help="Sizes to verify on, a setting.")
+@click.option("--pixels", is_flag=True, help="Let the reference compute its pixels too, a hundred times slower.")
+@click.option("--types", is_flag=True, help="List the values of model_type that are read from folders.")
 @click.option("--revision", metavar="REV", help="Branch, tag or commit of a hub repository.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Set a value of the model's preprocessor.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout.")
-def command(name: str | None, revision: str | None, settings: tuple[str, ...], as_json: bool) -> None:
+def command(
+    names: tuple[str, ...],
+    verify: bool,
+    sizes: int,
+    pixels: bool,
+    types: bool,
+    revision: str | None,
+    settings: tuple[str, ...],
+    as_json: bool,
+) -> int:
     """List the built-in models; or show what a name or a folder means, with the source of every value."""
-    if name is None:
-        if settings or revision:
-            raise UsageError("--set and --revision need a NAME or FOLDER to show")
+    if (settings or revision) and (verify or types or not names):
+        raise UsageError("--set and --revision need a NAME or FOLDER to show")
+    if verify:
+        from vistoken.cli.verify import verify_models
+
+        return verify_models(names, sizes, pixels, as_json)
+    if types:
+        _types(as_json)
+    elif not names:
         _list(as_json)
-    else:
+    for name in () if types else names:
         _show(name, revision, settings, as_json)
+    return 0
 
 
 def _list(as_json: bool) -> None:
@@ -49,13 +77,23 @@ def _list(as_json: bool) -> None:
         for model in models()
     ]  # fmt: skip
     print_table(header, rows, left=len(header))
-    click.echo(
-        "\ntrust: verified, the published files were seen; inferred, in part; documented, from the conversion script;"
-    )
-    click.echo(
-        "assumed, as remembered. The rules themselves are all verified: vistoken models NAME shows the evidence."
-    )
-    click.echo("Any other checkpoint of these families is read from its folder or hub id: vistoken models FOLDER")
+    click.echo(f"\n{LEGEND}")
+
+
+def _types(as_json: bool) -> None:
+    """Which model types are read, by which family, and which are not, with the reason."""
+    from vistoken import registry
+    from vistoken.unread import UNREAD
+
+    read = sorted((word, family.name) for family in registry.families() for word in family.model_types)
+    if as_json:
+        for word, name in read:
+            echo_json({"model_type": word, "family": name})
+        return
+    print_table(["model_type", "family"], [[word, name] for word, name in read], left=2)
+    click.echo(f"\n{len(read)} model types. Of transformers' types for images and text, these are not read:")
+    for word, reason in UNREAD.items():
+        click.echo(f"  {word}: {reason}")
 
 
 def _show(name: str, revision: str | None, settings: tuple[str, ...], as_json: bool) -> None:
@@ -80,6 +118,11 @@ def _show(name: str, revision: str | None, settings: tuple[str, ...], as_json: b
     click.echo(f"pixels       {spec.pixels}")
     if spec.prompt:
         click.echo(f"prompt       {spec.prompt}")
+    if spec.video:
+        click.echo(f"video        {spec.video.rule}\n             {spec.video.prompt}")
+        click.echo(f"frames       {spec.video.sampling or 'chosen by the caller: --frames'}")
+    for crowd in spec.crowds:
+        click.echo(f"crowd        above {crowd.above} pictures in a prompt: {crowd.rule}; {crowd.prompt}")
     click.echo(f"trust        rule {spec.trust.rule}\n             settings {spec.trust.settings}")
     click.echo(f"settings     {', '.join(found.family.settings)}\n")
     rows = [[origin.field, _short(origin.value), origin.source] for origin in spec.origins]

@@ -68,7 +68,8 @@ def common_options(command: F) -> F:
 
 
 # Arguments of the verbs themselves, which a setting must not overrule.
-RESERVED = ("model", "revision", "width", "height", "image", "input", "batch", "dtype", "head", "device", "attention",
+RESERVED = ("model", "revision", "width", "height", "image", "input", "frames", "duration", "fps", "images_in_prompt",
+            "batch", "dtype", "head", "device", "attention",
             "pool", "cached")  # fmt: skip
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
-from vistoken.views.steps import View
+from vistoken.views.steps import Crop, Step, View
 
 if TYPE_CHECKING:
     from vistoken.counting.tokens import TokenCount
 
-# So many views are listed one by one; of more, the first and the last few.
+# Of more views than this, only the first few and the last are told where they lie.
 LISTED = 6
 
 
@@ -57,21 +58,32 @@ def _rule(result: TokenCount) -> Iterator[str]:
 
 
 def _views(result: TokenCount) -> Iterator[str]:
-    views = result.views
+    views, tiling = result.views, result.tiling
     if len(views) == 1:
-        (view,) = views
-        yield from [str(step) for step in view.steps] or ["nothing is resized"]
-        yield _grid(view)
+        yield from [str(step) for step in views[0].steps] or ["nothing is resized"]
+        yield _grid(views[0])
         return
-    tiling = result.tiling
     overview = " and an overview" if tiling.overview else ""
     yield f"{len(views)} views: {tiling.rows} rows x {tiling.cols} columns of tiles{overview}"
-    for number, view in enumerate(views):
-        if number < LISTED or number >= len(views) - 2:
-            yield f"view {number}: {_steps(view)}; {_box(view)}; {_grid(view)}"
-        elif number == LISTED:
-            yield f"views {number} to {len(views) - 3} likewise"
-    yield f"patches of all views: {_patches(result)}"
+    first = 0
+    for _, group in groupby(views, _canvas):
+        alike = list(group)
+        last = first + len(alike) - 1
+        if first == last:
+            yield f"view {first}: {_steps(alike[0].steps)}; sees {_box(alike[0])}; {_grid(alike[0])}"
+        else:
+            *canvas, cut = alike[0].steps
+            yield f"views {first} to {last}: {_steps(tuple(canvas))}, then each cut to {cut.size}; {_grid(alike[0])}"
+            yield f"views {first} to {last} see {_boxes(alike)}"
+        first = last + 1
+    if result.spec.tower:
+        yield f"patches of all views: {_patches(result)}"
+
+
+def _canvas(view: View) -> tuple[object, ...]:
+    """What tiles of one canvas have in common: all steps but the last one, and the grid."""
+    cut = view.steps[-1:] if view.steps and isinstance(view.steps[-1], Crop) else ()
+    return view.steps[: len(view.steps) - len(cut)], bool(cut), view.grid
 
 
 def _patches(result: TokenCount) -> str:
@@ -88,24 +100,28 @@ def _prompt(result: TokenCount) -> Iterator[str]:
     if result.sequence is None:
         return
     layout = result.spec.known_video().prompt if result.clip else result.spec.prompt
-    image, markers = result.sequence.counts
-    yield f"prompt: {layout}"
-    yield f"in the prompt: {_short(str(result.sequence))}: {image:,} image tokens" + (
-        f", {markers:,} marker tokens" if markers else ""
-    )
+    yield f"prompt: {layout}: {_short(str(result.sequence))}"
 
 
 def _short(text: str, most: int = 400) -> str:
     return text if len(text) <= most else f"{text[: most - 60]} ... {text[-50:]}"
 
 
-def _steps(view: View) -> str:
-    return ", ".join(map(str, view.steps)) or "as it is"
+def _steps(steps: tuple[Step, ...]) -> str:
+    return ", ".join(map(str, steps)) or "as it is"
+
+
+def _boxes(views: Sequence[View]) -> str:
+    """Of many only the first few and the last."""
+    shown = [_box(view) for view in views]
+    if len(shown) > LISTED:
+        shown = [*shown[: LISTED - 1], "...", shown[-1]]
+    return "; ".join(shown) + " of the picture (left,top to right,bottom)"
 
 
 def _box(view: View) -> str:
     box = view.box
-    return f"sees {box.left:.5g},{box.top:.5g} to {box.right:.5g},{box.bottom:.5g} of the picture"
+    return f"{box.left:.5g},{box.top:.5g} to {box.right:.5g},{box.bottom:.5g}"
 
 
 def _grid(view: View) -> str:

@@ -94,10 +94,12 @@ class TokenCount:
         if self.sequence:
             image, markers = self.sequence.counts
             return (("image tokens", image), *((("marker tokens", markers),) if markers else ()))
-        prefix = self.spec.encoder.prefix if self.spec.encoder else ()
+        if self.spec.encoder is None:
+            prefix = (("prefix tokens", self.prefix_tokens),) if self.spec.prefix else ()
+            return (("patches", self.tiling.patches), *prefix)
         return (
             ("patches", self.tiling.patches),
-            *((token.label, token.count * self.tiling.segments) for token in prefix),
+            *((token.label, token.count * self.tiling.segments) for token in self.spec.encoder.prefix),
         )
 
     @property
@@ -182,25 +184,24 @@ def count(
     Raises `UsageError`, `InputError`, `ModelError` (all of them `ValueError`s) with what would work.
     """
     spec = registry.describe(model, settings=settings, revision=revision)
-    video = None if frames is None and duration is None and fps is None else _video(frames, duration, fps)
-    return count_views(spec, _size(width, height, image), input, video, images_in_prompt)
+    return count_views(spec, _size(width, height, image), input, video(frames, duration, fps), images_in_prompt)
 
 
 def count_views(
     spec: ModelSpec,
     size: Size,
     input: str | Size | None = None,
-    video: Clip | Source | None = None,
+    film: Clip | Source | None = None,
     images_in_prompt: int = 1,
 ) -> TokenCount:
     """The count for a model that is already described, and a size.
 
-    `video` is a `Source`, from which the model's own rule takes frames, or a `Clip`, whose frames are chosen.
+    `film` is a `Source`, from which the model's own rule takes frames, or a `Clip`, whose frames are chosen.
     """
-    if video is not None:
+    if film is not None:
         if input is not None:
             raise UsageError("input is for pictures: leave it out for a video")
-        return _count_video(spec, size, video)
+        return _count_video(spec, size, film)
     if images_in_prompt != 1:
         spec = spec.among(images_in_prompt)
     if input is not None:
@@ -209,23 +210,26 @@ def count_views(
     return TokenCount(spec, size, tiling, spec.prompt.sequence(tiling, size) if spec.prompt else None, input)
 
 
-def _count_video(spec: ModelSpec, size: Size, video: Clip | Source) -> TokenCount:
+def _count_video(spec: ModelSpec, size: Size, film: Clip | Source) -> TokenCount:
     from vistoken.video import Clip
 
     described = spec.known_video()
-    if isinstance(video, Clip):
-        clip = video
+    if isinstance(film, Clip):
+        clip = film
     elif described.sampling is None:
         raise UsageError(f"{spec.name} has no rule of its own for choosing frames: give frames, those it is to look at")
     else:
-        clip = described.sampling.clip(video)
+        clip = described.sampling.clip(film)
     if not clip.indices:
         raise InputError(f"no frame of the video is looked at: it has {clip.source.frames}")
     tiling = described.rule.tiling(size, clip.frames)
     return TokenCount(spec, size, tiling, described.prompt.sequence(tiling, size, clip), None, clip)
 
 
-def _video(frames: int | None, duration: float | None, fps: float | None) -> Clip | Source:
+def video(frames: int | None, duration: float | None, fps: float | None) -> Clip | Source | None:
+    """What the three arguments of `count` say: nothing for a picture. Raises `UsageError` where they contradict."""
+    if frames is None and duration is None and fps is None:
+        return None
     from vistoken.video import Clip, Source
 
     if frames is not None:

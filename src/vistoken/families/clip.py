@@ -20,6 +20,7 @@ from vistoken.family import (
     Files,
     Published,
     Reading,
+    Reference,
     heads_of,
     table_of,
 )
@@ -128,6 +129,12 @@ FAMILY = Family(
     rule=Label("verified", f"CLIPImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
     weights=WEIGHTS,
+    reference=Reference(
+        processor="",
+        image="CLIPImageProcessorPil",
+        sees="pixel_values",
+        settings=({"size": {"shortest_edge": 100}}, {"do_center_crop": False}),
+    ),
     examples=(
         Example("clip-l14-336", 1280, 720, 576, 577, "336 / 14 = 24 a side, and one class token"),
         Example("clip-b32", 640, 427, 49, 50, "224 / 32 = 7 a side, and one class token"),

@@ -16,6 +16,7 @@ from vistoken.family import (
     Files,
     Published,
     Reading,
+    Reference,
     heads_of,
     table_of,
 )
@@ -107,6 +108,12 @@ FAMILY = Family(
     rule=Label("verified", f"DeiTImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
     weights=WEIGHTS,
+    reference=Reference(
+        processor="",
+        image="DeiTImageProcessorPil",
+        sees="pixel_values",
+        settings=({"crop_size": {"height": 100, "width": 300}}, {"do_center_crop": False}),
+    ),
     examples=(
         Example(
             "deit-b16-224", 1280, 720, 196, 198, "14 x 14 patches, class and distillation token (arXiv 2012.12877)"

@@ -21,6 +21,7 @@ from vistoken.family import (
     Files,
     Published,
     Reading,
+    Reference,
     heads_of,
     table_of,
 )
@@ -151,6 +152,15 @@ FAMILY = Family(
     rule=Label("verified", f"BitImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
     weights=WEIGHTS,
+    reference=Reference(
+        processor="",
+        image="BitImageProcessorPil",
+        sees="pixel_values",
+        settings=(
+            {"size": {"shortest_edge": 518}, "crop_size": {"height": 518, "width": 518}},
+            {"do_center_crop": False},
+        ),
+    ),
     examples=(
         Example("dinov2-b14", 1280, 720, 256, 257, "224 / 14 = 16 a side, and one class token"),
         Example("dinov2-g14-reg", 1280, 720, 256, 261, "the same with four registers"),

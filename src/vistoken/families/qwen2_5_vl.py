@@ -1,50 +1,49 @@
 """Qwen2.5-VL: any size, rounded to whole tokens of 28 x 28 pixels under a pixel budget. Counted; not yet encoded.
 
-Sources: transformers 5.23.0, `models/qwen2_vl/image_processing_pil_qwen2_vl.py` and
-`models/qwen2_5_vl/processing_qwen2_5_vl.py`; arXiv 2502.13923.
+HyperCLOVA X Vision v2 has Qwen2.5-VL's tower, processor and tokens.
+Sources: transformers 5.23.0, `models/qwen2_vl/image_processing_pil_qwen2_vl.py`,
+`models/qwen2_5_vl/processing_qwen2_5_vl.py` and `models/hyperclovax_vision_v2/processing_hyperclovax_vision_v2.py`;
+arXiv 2502.13923.
 """
 
 from __future__ import annotations
 
-from vistoken.family import RECALLED, REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
+from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
-from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS, image_rule, video_rule
-from vistoken.prompts.plain import Merged, MergedVideo, SpaceToDepth
+from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS, image_rule, video_rule, vision
+from vistoken.prompts.plain import Merged, MergedVideo
 
-VISION = {"patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2}
 TEMPLATE = "the chat template adds vision_start and vision_end: 2 tokens"
 
 
 def read(files: Files) -> Reading:
     """Patch and merge from the vision config; the pixel budgets from the preprocessors."""
-    vision = files.config.child("vision_config").with_defaults(VISION, f"Qwen2_5_VLVisionConfig in {REFERENCE}")
-    patch = vision.patch("patch_size", vision.integer("temporal_patch_size", high=64))
-    merge = SpaceToDepth(vision.integer("spatial_merge_size", high=64))
+    patch, merge = vision(files.config.child("vision_config"), 14, "Qwen2_5_VLVisionConfig")
     rule, pixels = image_rule(files.image, patch, merge.side)
     video = video_rule(files.video, patch, merge.side, MergedVideo(merge, "<|video_pad|>", TEMPLATE))
     return Reading(None, rule, pixels, Merged(merge, "<|image_pad|>", template=TEMPLATE), video)
 
 
-def _published(name: str, alias: str, label: Label, depth: int, intermediate: int, out: int) -> Published:
+def _published(name: str, alias: str, intermediate: int, out: int) -> Published:
     vision = {"patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2, "hidden_size": 1280,
-              "depth": depth, "intermediate_size": intermediate, "out_hidden_size": out}  # fmt: skip
+              "depth": 32, "intermediate_size": intermediate, "out_hidden_size": out}  # fmt: skip
     preprocessor = PROCESSOR | {"min_pixels": 3136, "max_pixels": 12_845_056}
     config = {"model_type": "qwen2_5_vl", "vision_config": vision}
     # No video file of its own: the image processor's values serve videos too.
-    return Published((name, alias), config, preprocessor, label, "qwen2.5-vl", video=preprocessor)
+    return Published((name, alias), config, preprocessor, SEEN, "qwen2.5-vl", video=preprocessor)
 
 
 FAMILY = Family(
     name="Qwen2.5-VL",
-    model_types=("qwen2_5_vl",),
+    model_types=("qwen2_5_vl", "hyperclovax_vision_v2"),
     read=read,
     published=(
-        _published("Qwen/Qwen2.5-VL-3B-Instruct", "qwen2.5-vl-3b", SEEN, 32, 3420, 2048),
-        _published("Qwen/Qwen2.5-VL-7B-Instruct", "qwen2.5-vl-7b", SEEN, 32, 3420, 3584),
-        _published("Qwen/Qwen2.5-VL-32B-Instruct", "qwen2.5-vl-32b", RECALLED, 32, 3456, 5120),
-        _published("Qwen/Qwen2.5-VL-72B-Instruct", "qwen2.5-vl-72b", RECALLED, 32, 3456, 8192),
+        _published("Qwen/Qwen2.5-VL-3B-Instruct", "qwen2.5-vl-3b", 3420, 2048),
+        _published("Qwen/Qwen2.5-VL-7B-Instruct", "qwen2.5-vl-7b", 3420, 3584),
+        _published("Qwen/Qwen2.5-VL-32B-Instruct", "qwen2.5-vl-32b", 3456, 5120),
+        _published("Qwen/Qwen2.5-VL-72B-Instruct", "qwen2.5-vl-72b", 3456, 8192),
     ),
-    rule=Label("verified", f"Qwen2VLImageProcessorPil of {REFERENCE}"),
+    rule=Label("verified", f"Qwen2_5_VLProcessor, Qwen2VLImageProcessorPil and Qwen2VLVideoProcessor of {REFERENCE}"),
     settings=SETTINGS + VIDEO_SETTINGS,
     reference=Reference(
         processor="Qwen2_5_VLProcessor",
@@ -54,7 +53,10 @@ FAMILY = Family(
         video="Qwen2VLVideoProcessor",
         sees_video="video_grid_thw",
         sampling={"fps": 2},
-        settings=({"max_pixels": 1_003_520}, {"min_pixels": 200_704, "max_pixels": 250_000}),
+        settings=(
+            {"max_pixels": 1_003_520, "cap_pixels_per_frame": True},
+            {"size": {"shortest_edge": 200_704, "longest_edge": 250_000}},
+        ),
         thresholds=((3584, 3584), (56, 56)),
     ),
     examples=(

@@ -20,6 +20,7 @@ from vistoken.family import (
     Files,
     Published,
     Reading,
+    Reference,
     heads_of,
     table_of,
 )
@@ -122,6 +123,12 @@ FAMILY = Family(
     rule=Label("verified", f"SiglipImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
     weights=WEIGHTS,
+    reference=Reference(
+        processor="",
+        image="SiglipImageProcessorPil",
+        sees="pixel_values",
+        settings=({"size": {"height": 384, "width": 256}}, {"size": {"height": 97, "width": 225}}),
+    ),
     examples=(
         Example("siglip-so400m14-384", 1280, 720, 729, 729, "384 // 14 = 27 a side, the last 6 pixels unread"),
         Example("siglip2-b16-512", 100, 3000, 1024, 1024, "512 / 16 = 32 a side, no prefix token"),

@@ -11,7 +11,19 @@ from math import isqrt
 from typing import TYPE_CHECKING
 
 from vistoken.configs import Config
-from vistoken.family import ACTIVATIONS, RECALLED, REFERENCE, SEEN, Example, Family, Files, Published, Reading, heads_of
+from vistoken.family import (
+    ACTIVATIONS,
+    RECALLED,
+    REFERENCE,
+    SEEN,
+    Example,
+    Family,
+    Files,
+    Published,
+    Reading,
+    Reference,
+    heads_of,
+)
 from vistoken.geometry import Patch
 from vistoken.model_spec import Label, PixelSpec
 from vistoken.preprocessing import FILTERS, HALF, pixel_values
@@ -105,6 +117,12 @@ FAMILY = Family(
     rule=Label("verified", f"Siglip2ImageProcessorPil of {REFERENCE}"),
     settings=("max_num_patches", "resample", "image_mean", "image_std"),
     weights=WEIGHTS,
+    reference=Reference(
+        processor="",
+        image="Siglip2ImageProcessorPil",
+        sees="spatial_shapes",
+        settings=({"max_num_patches": 1024}, {"max_num_patches": 97}),
+    ),
     examples=(
         Example("siglip2-b16-naflex", 1, 1, 49, 49, "get_image_size_for_max_num_patches stops at scale 100: 7 x 7"),
         Example("siglip2-b16-naflex", 1280, 720, 252, 252, "Siglip2ImageProcessorPil: 12 x 21"),

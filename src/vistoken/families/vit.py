@@ -16,6 +16,7 @@ from vistoken.family import (
     Files,
     Published,
     Reading,
+    Reference,
     heads_of,
     table_of,
 )
@@ -125,6 +126,12 @@ FAMILY = Family(
     rule=Label("verified", f"ViTImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
     weights=WEIGHTS,
+    reference=Reference(
+        processor="",
+        image="ViTImageProcessorPil",
+        sees="pixel_values",
+        settings=({"size": {"height": 384, "width": 256}}, {"size": {"height": 97, "width": 225}, "resample": 3}),
+    ),
     examples=(
         Example("vit-b16-224", 1280, 720, 196, 197, "224 / 16 = 14 a side, and one class token (arXiv 2010.11929)"),
         Example("vit-h14-224", 640, 480, 256, 257, "224 / 14 = 16 a side"),

@@ -61,10 +61,15 @@ def pictures(family: Family, model: Published, settings: Mapping[str, Any], size
 
 
 def films(family: Family, model: Published, settings: Mapping[str, Any], films: Iterable[Film]) -> Iterator[Case]:
-    """Every video through both. Needs torchvision."""
+    """Every video through both. Needs torchvision.
+
+    Where these values choose no frames, there is nothing to compare on videos whose frames are to be chosen.
+    """
     judge = Judge(family, model, settings)
     spec = registry.describe(model.name, settings=settings)
     for film in films:
+        if film.sampled and spec.known_video().sampling is None:
+            continue
         theirs = judge.clip(film.size, film.source, film.sampled)
         yield Case(model.name, settings, film, theirs, ours(spec, film.size, film))
 
@@ -74,7 +79,7 @@ def ours(spec: ModelSpec, size: Size, film: Film | None = None) -> Observed | Re
     try:
         if film is None:
             return observed(count_views(spec, size))
-        return observed(count_views(spec, size, video=film.source if film.sampled else Clip.whole(film.source)))
+        return observed(count_views(spec, size, film=film.source if film.sampled else Clip.whole(film.source)))
     except InputError as error:
         return Refused(f"{type(error).__name__}: {error}")
 
@@ -84,9 +89,11 @@ def observed(result: TokenCount) -> Observed:
     if result.sequence is None:
         return Observed(views, None)
     if result.clip:
-        return Observed(views, result.sequence.render(result.spec.known_video().prompt.video_token))
-    assert result.spec.prompt is not None
-    return Observed(views, result.sequence.render(result.spec.prompt.image_token))
+        token = result.spec.known_video().prompt.video_token
+    else:
+        assert result.spec.prompt is not None
+        token = result.spec.prompt.image_token
+    return Observed(views, result.sequence.render(token), result.marker_tokens)
 
 
 def _short(seen: Observed | Refused) -> str:

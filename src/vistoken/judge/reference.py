@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 import warnings
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
 import transformers
+from PIL import Image
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
+from transformers import ProcessorMixin
+from transformers.processing_utils import OmniModalProcessorMixin
 from transformers.utils.import_utils import is_torchvision_available
 from transformers.video_utils import VideoMetadata
 
@@ -19,6 +25,7 @@ from vistoken.family import Family, Published, Reference
 from vistoken.geometry import Size
 from vistoken.judge.readers import READERS
 from vistoken.judge.shapes import blank, blank_frames
+from vistoken.prompts.words import in_words
 from vistoken.video import Source
 
 Shape = tuple[int, int, int]  # frames (or groups), height and width in pixels of one view
@@ -29,10 +36,12 @@ class Observed:
     """What the reference did with one size.
 
     The shape of every view, and the text it wrote for the picture: None where its processor leaves that alone.
+    `markers` are the special tokens in it, which only we can tell from text.
     """
 
     views: tuple[Shape, ...]
     text: str | None
+    markers: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +61,52 @@ class Judge:
         if family.reference is None:
             raise ModelError(f"{family.name} has no reference in transformers: see its rule's label")
         self.reference: Reference = family.reference
-        self.model, self.settings = model, dict(settings)
+        built = {name: value for name, value in settings.items() if name in self.reference.built}
+        self.model, self.settings = model, {name: settings[name] for name in settings if name not in built}
         values = {name: value for name, value in model.preprocessor.items() if name != "image_processor_type"}
-        self.image = _class(self.reference.image)(**_mutable(values))
+        kind = _class(self.reference.image)
+        if self.reference.constructed:
+            values, self.settings = values | self.settings, {}
+        # Settings are given with every call; some processors read them from the image processor as well (LLaVA-NeXT).
+        values |= {name: value for name, value in self.settings.items() if hasattr(kind, name)}
+        self.image = _built(kind, values, built)
         video = {name: value for name, value in (model.video or {}).items() if name != "video_processor_type"}
         here = self.reference.video and is_torchvision_available()
-        self.video = _class(self.reference.video)(**_mutable(video)) if here else None
+        also = {**built, **self.reference.harmless}
+        self.video = _built(_class(self.reference.video), video, also) if here else None
         self.processor: Any = self._processor() if self.reference.processor else None
+        self.text = self._older_text() if self.processor and _older(type(self.processor)) else None
 
     def _processor(self) -> Any:
         values = {k: v for k, v in self.model.processor.items() if k not in ("processor_class", "image_processor")}
         parts: dict[str, Any] = {"image_processor": self.image, "tokenizer": tokenizer(self.reference.tokens)}
         kind = _class(self.reference.processor)
         if "video_processor" in kind.get_attributes():
-            parts["video_processor"] = self.video
+            # Some processors ask it for values that the image processor has too, when they are made.
+            parts["video_processor"] = self.video or self.image
+        for sounds in ("audio_processor", "feature_extractor"):  # not compared
+            if sounds in kind.get_attributes():
+                parts[sounds] = None
+        if _older(kind):  # its text follows the image processor's own values, not those of the call
+            for name, value in _mutable(self.settings).items():
+                setattr(self.image, name, value)
         # Without torchvision there is no video processor; the check of types would refuse to go without.
-        with mock.patch.object(kind, "check_argument_for_proper_class", return_value=None):
+        with ExitStack() as stack:
+            stack.enter_context(mock.patch.object(kind, "check_argument_for_proper_class", return_value=None))
+            module = sys.modules[kind.__module__]
+            if vars(module).get("num2words", in_words) is None:  # not installed: our words, which are then not compared
+                vars(module)["num2words"] = in_words
             return kind(**parts, **_mutable(values))
+
+    def _older_text(self) -> str:
+        """What a processor that expands the picture's placeholder within its call writes, read back from the ids.
+
+        None of them looks at the picture's size for it.
+        """
+        picture = Image.new("RGB", (16, 16))
+        ids = self.processor(images=[picture], text=[self.reference.placeholder])["input_ids"][0]
+        text = "".join(self.processor.tokenizer.convert_ids_to_tokens([int(number) for number in ids]))
+        return text.removeprefix(self.processor.tokenizer.bos_token or "")
 
     def picture(self, size: Size, images: int = 1) -> Observed | Refused:
         """What becomes of one of `images` equal pictures."""
@@ -81,12 +119,17 @@ class Judge:
             return Refused(f"{type(error).__name__}: {error}")
 
     def _picture(self, pictures: list[Any]) -> Observed:
-        settings = _mutable(self.settings)
-        if self.processor is None:
-            outputs, text = self.image(pictures, **settings), None
+        settings = _mutable({**self.reference.call, **self.settings})
+        if self.processor is None or self.text is not None:
+            outputs, text = self.image(pictures, **settings), self.text
         else:
-            merged = self.processor._merge_kwargs(**settings)["images_kwargs"]
-            outputs, texts = self.processor._process_images(pictures, **merged)
+            merged = self.processor._merge_kwargs(**settings)
+            asked = inspect.signature(self.processor._process_images).parameters
+            values = merged["images_kwargs"] | {name: merged[name] for name in asked if name in merged}
+            outputs, texts = self.processor._process_images(pictures, **values)
+            if number := getattr(self.processor, "_prepend_local_ids", None):  # MiniCPM-V does so within its call
+                token = self.processor.image_token
+                texts = number([token], texts, token) if merged.get("use_image_id", self.image.use_image_id) else texts
             text = texts[0] if self.reference.text and texts else None
         return Observed(tuple(READERS[self.reference.sees](outputs, self.image)), text)
 
@@ -104,7 +147,7 @@ class Judge:
         settings |= _mutable(self.settings)
         if "sampling_fps" in settings:  # our word, since `fps` is the video's own
             settings["fps"] = settings.pop("sampling_fps")
-        merged = self.processor._merge_kwargs(**settings)["videos_kwargs"]
+        merged = self.processor._merge_kwargs(**settings)
         metadata = None
         if source.fps is not None:
             indices = None if sample else list(range(source.frames))
@@ -112,8 +155,18 @@ class Judge:
                 VideoMetadata(source.frames, source.fps, size.width, size.height, source.duration, None, indices)
             ]
         frames = blank_frames(source.frames, size.height, size.width)
-        outputs, texts = self.processor._process_videos([frames], **{**merged, "video_metadata": metadata})
+        values = {**merged["videos_kwargs"], "video_metadata": metadata}
+        if isinstance(self.processor, OmniModalProcessorMixin):  # reads the values of its other modalities, too
+            values = {**merged, "videos_kwargs": values}
+        outputs, texts = self.processor._process_videos([frames], **values)
+        merged |= {"video_metadata": metadata, "return_tensors": "pt"}  # some texts follow the stacked tensor's shape
+        outputs, texts = self.processor._process_videos([frames], **merged)
         return Observed(tuple(READERS[self.reference.sees_video](outputs, self.video)), texts[0] if texts else None)
+
+
+def _older(kind: Any) -> bool:
+    """Whether a processor has no method of its own for the text of one picture."""
+    return bool(kind.replace_image_token is ProcessorMixin.replace_image_token)
 
 
 def tokenizer(tokens: Mapping[str, str]) -> Any:
@@ -122,6 +175,19 @@ def tokenizer(tokens: Mapping[str, str]) -> Any:
     base = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
     kind: Any = transformers.PreTrainedTokenizerFast
     return kind(tokenizer_object=base, unk_token="[UNK]", pad_token="[UNK]", extra_special_tokens=dict(tokens))
+
+
+_EDGES = {"min_pixels": "shortest_edge", "max_pixels": "longest_edge"}
+
+
+def _built(kind: Any, values: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
+    """A processor of class `kind` with `values` and those of `settings` that it knows."""
+    edges = {_EDGES[name]: value for name, value in settings.items() if name in _EDGES}
+    others = {name: value for name, value in settings.items() if name in kind.valid_kwargs.__annotations__}
+    values = {**values, **{name: value for name, value in others.items() if name not in _EDGES}}
+    if edges:
+        values["size"] = {**values.get("size", kind.size), **edges}
+    return kind(**_mutable(values))
 
 
 def _class(name: str) -> Any:

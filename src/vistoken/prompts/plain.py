@@ -31,6 +31,14 @@ class SpaceToDepth:
         """Image tokens of one grid. Raises `InputError` where the grid does not divide into blocks."""
         return self.grid(grid).patches
 
+    def check_input(self, size: Size, patch: Patch) -> None:
+        """A size that the caller forces on the encoder must give whole blocks. Raises `UsageError`."""
+        height, width = patch.height * self.side, patch.width * self.side
+        if size.height % height or size.width % width:
+            unit = f"{height}" if height == width else f"{width} (width) and {height} (height)"
+            down = Size(height=max(1, size.height // height) * height, width=max(1, size.width // width) * width)
+            raise UsageError(f"input {size}: sides must be multiples of {unit}, for example {down}")
+
     def __str__(self) -> str:
         return f"{self.side} x {self.side} patches become one token"
 
@@ -46,18 +54,17 @@ class Merged(Layout):
     template: str = ""
 
     def sequence(self, tiling: Tiling, size: Size) -> Sequence:
-        return _wrapped(self.start, self.merge.tokens(tiling.tile), self.end)
+        grid = self.merge.grid(tiling.tile)
+        image = Image(grid.patches, grid)
+        if not self.start:
+            return Sequence((image,))
+        return Sequence((Marker(self.start), image, Marker(self.end)) if self.end else (Marker(self.start), image))
 
     def check_input(self, size: Size, patch: Patch) -> None:
-        """A size that the caller forces on the encoder must give whole blocks. Raises `UsageError`."""
-        height, width = patch.height * self.merge.side, patch.width * self.merge.side
-        if size.height % height or size.width % width:
-            unit = f"{height}" if height == width else f"{width} (width) and {height} (height)"
-            down = Size(height=max(1, size.height // height) * height, width=max(1, size.width // width) * width)
-            raise UsageError(f"input {size}: sides must be multiples of {unit}, for example {down}")
+        self.merge.check_input(size, patch)
 
     def __str__(self) -> str:
-        return f"merge {self.merge}"
+        return str(self.merge)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +76,8 @@ class MergedVideo(VideoLayout):
     template: str = ""
 
     def sequence(self, tiling: Tiling, size: Size, clip: Clip) -> Sequence:
-        return _wrapped("", self.merge.tokens(tiling.tile), "")
+        grid = self.merge.grid(tiling.tile)
+        return Sequence((Image(grid.patches, grid),))
 
     def __str__(self) -> str:
-        return f"merge {self.merge}"
-
-
-def _wrapped(start: str, tokens: int, end: str) -> Sequence:
-    image = Image(tokens)
-    if not start:
-        return Sequence((image,))
-    return Sequence((Marker(start), image, Marker(end)) if end else (Marker(start), image))
+        return str(self.merge)

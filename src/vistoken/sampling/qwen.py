@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vistoken.errors import InputError
+from vistoken.sampling.numbers import strides
 from vistoken.sampling.reading import optional_integer, sampling_rate
 from vistoken.video import Sampling, Source
 
@@ -45,11 +46,7 @@ class QwenSampling(Sampling):
             wanted = math.floor(min(max(wanted, self.least), most, total) / group) * group
         if not 0 < wanted <= total:
             raise InputError(f"{wanted:g} frames cannot be taken from a video of {total}: it is too short")
-        step = total / wanted
-        indices: list[int] = []
-        while (index := len(indices) * step) < total:  # as torch.arange with a fractional step
-            indices.append(int(index))
-        return tuple(indices)
+        return tuple(strides(total, wanted))
 
     def __str__(self) -> str:
         rate = f"{self.frames} frames" if self.frames else f"{self.fps or 2.0:g} a second, {self.least} to {self.most}"

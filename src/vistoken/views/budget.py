@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, replace
 
 from vistoken.errors import InputError
-from vistoken.geometry import Patch, Size
-from vistoken.views.rule import OneView
+from vistoken.geometry import Grid, Patch, Size
+from vistoken.views.rule import OneView, Tiling
 from vistoken.views.steps import Filter
 from vistoken.views.video import FrameRule
 
@@ -38,16 +38,20 @@ class PixelBudget(OneView):
 
     def fit(self, size: Size) -> Size:
         """The size that the picture is resized to. Raises `InputError` above the aspect limit."""
-        height, width, k = size.height, size.width, self.multiple
-        refuse_thin(size, height, width, self.max_aspect)
-        rows, cols = round(height / k), round(width / k)
-        if rows * cols * k * k > self.max_pixels:
-            scale = math.sqrt(height * width / self.max_pixels)
-            rows, cols = max(1, math.floor(height / scale / k)), max(1, math.floor(width / scale / k))
-        elif rows * cols * k * k < self.min_pixels:
-            scale = math.sqrt(self.min_pixels / (height * width))
-            rows, cols = math.ceil(height * scale / k), math.ceil(width * scale / k)
-        return Size(height=rows * k, width=cols * k)
+        rows, cols = self._blocks(size)
+        return Size(height=rows * self.multiple, width=cols * self.multiple)
+
+    def tiling(self, size: Size) -> Tiling:
+        rows, cols = self._blocks(size)
+        k, patch = self.multiple, self.patch
+        return Tiling(Grid(rows * k // patch.height, cols * k // patch.width))
+
+    def reasons(self, size: Size) -> list[str]:
+        return _reasons(size.height, size.width, self.multiple, self.min_pixels, self.max_pixels)
+
+    def _blocks(self, size: Size) -> tuple[int, int]:
+        refuse_thin(size, size.height, size.width, self.max_aspect)
+        return _blocks(size.height, size.width, self.multiple, self.min_pixels, self.max_pixels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,22 +183,73 @@ class FramesOfVolume(OneView):
 
     def fit(self, size: Size) -> Size:
         """The size that each frame is resized to. Raises `InputError` for too few frames and too thin ones."""
-        height, width, k, group = size.height, size.width, self.multiple, self.patch.frames
-        if self.frames < group:
-            raise InputError(f"{self.frames} frame is too few: this model reads {group} frames as one")
+        height, width = self._grown(size)
+        rows, cols = _blocks(
+            height, width, self.multiple, self.min_pixels, self.max_pixels, self.frames, self.patch.frames
+        )
+        return Size(height=rows * self.multiple, width=cols * self.multiple)
+
+    def reasons(self, size: Size) -> list[str]:
+        height, width = self._grown(size)
+        grown = [] if (height, width) == (size.height, size.width) else [
+            f"a side is under {self.multiple}: enlarged to {width}x{height} first"
+        ]  # fmt: skip
+        return grown + _reasons(
+            height, width, self.multiple, self.min_pixels, self.max_pixels, self.frames, self.patch.frames
+        )
+
+    def _grown(self, size: Size) -> tuple[int, int]:
+        """Height and width after no side is under one multiple. Raises `InputError` as `fit` does."""
+        height, width, k = size.height, size.width, self.multiple
+        if self.frames < self.patch.frames:
+            raise InputError(
+                f"{self.frames} frame is too few: this model reads {self.patch.frames} frames as one; give more of them"
+            )
         if height < k or width < k:
             scale = max(k / height, k / width)
             height, width = int(height * scale), int(width * scale)
         refuse_thin(size, height, width, self.max_aspect)
-        rows, cols, frames = round(height / k), round(width / k), round(self.frames / group) * group
-        volume = frames * rows * cols * k * k
-        if volume > self.max_pixels:
-            scale = math.sqrt((self.frames * height * width) / self.max_pixels)
-            rows, cols = max(1, math.floor(height / scale / k)), max(1, math.floor(width / scale / k))
-        elif volume < self.min_pixels:
-            scale = math.sqrt(self.min_pixels / (self.frames * height * width))
-            rows, cols = math.ceil(height * scale / k), math.ceil(width * scale / k)
-        return Size(height=rows * k, width=cols * k)
+        return height, width
+
+
+def _blocks(height: int, width: int, k: int, low: int, high: int, frames: int = 1, group: int = 1) -> tuple[int, int]:
+    """Rows and columns of blocks of `k` pixels whose volume over all frames lies between `low` and `high`.
+
+    The volume is compared with the frames rounded to whole groups (ties to even), the scale is drawn from their raw
+    number: that is the reference's rule.
+    """
+    rows, cols, whole = round(height / k), round(width / k), round(frames / group) * group
+    volume = whole * rows * k * cols * k
+    if volume > high:
+        scale = math.sqrt((frames * height * width) / high)
+        return max(1, math.floor(height / scale / k)), max(1, math.floor(width / scale / k))
+    if volume < low:
+        scale = math.sqrt(low / (frames * height * width))
+        return math.ceil(height * scale / k), math.ceil(width * scale / k)
+    return rows, cols
+
+
+def _reasons(height: int, width: int, k: int, low: int, high: int, frames: int = 1, group: int = 1) -> list[str]:
+    """What `_blocks` does, with its numbers."""
+    rows, cols, whole = round(height / k), round(width / k), round(frames / group) * group
+    volume = whole * rows * k * cols * k
+    times, raw = (f"{whole} frames x ", f"{frames} x ") if frames > 1 else ("", "")
+    first = (
+        f"to the nearest multiple of {k}: {height} / {k} = {height / k:.5g}, so {rows * k}; "
+        f"{width} / {k} = {width / k:.5g}, so {cols * k}: {times}{rows * k} x {cols * k} = {volume:,} pixels"
+    )
+    if low <= volume <= high:
+        return [f"{first}, from {low:,} to {high:,}"]
+    rows, cols = _blocks(height, width, k, low, high, frames, group)
+    if volume > high:
+        scale = math.sqrt((frames * height * width) / high)
+        change = f"more than {high:,}: both sides / sqrt({raw}{height} x {width} / {high:,}) = / {scale:.6g}, cut down"
+    else:
+        scale = math.sqrt(low / (frames * height * width))
+        change = (
+            f"less than {low:,}: both sides x sqrt({low:,} / ({raw}{height} x {width})) = x {scale:.6g}, rounded up"
+        )
+    return [first, f"{change} to multiples of {k}: {rows * k} and {cols * k}"]
 
 
 def refuse_thin(size: Size, height: float, width: float, most: int) -> None:

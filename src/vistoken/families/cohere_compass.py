@@ -1,0 +1,94 @@
+"""Cohere Compass (North Vision): a pixel budget a picture; videos with their times under a budget over all frames.
+
+Sources: transformers 5.23.0, `models/cohere_compass/image_processing_pil_cohere_compass.py`,
+`processing_cohere_compass.py` and `video_processing_cohere_compass.py`.
+"""
+
+from __future__ import annotations
+
+from vistoken.configs import Config
+from vistoken.family import REFERENCE, Example, Family, Files, Published, Reading, Reference
+from vistoken.model_spec import Label, VideoSpec
+from vistoken.preprocessing import FILTERS
+from vistoken.processors.edges import edges, pixels, whole_tokens
+from vistoken.processors.pixel_budget import HALVES, PROCESSOR, SETTINGS, image_rule, patch_of
+from vistoken.prompts.plain import Merged, SpaceToDepth
+from vistoken.prompts.stamped import StampedBefore
+from vistoken.sampling.compass import RoundedSpread
+from vistoken.sampling.reading import sampling_rate
+from vistoken.views.budget import VolumeBudget
+from vistoken.views.video import FrameRule, PerFrame
+
+IMAGE = {**PROCESSOR, "temporal_patch_size": 2}
+VIDEO = {**IMAGE, **HALVES, "patch_size": 16, "min_frames": 4, "max_frames": 768, "fps": 2,
+         "cap_pixels_per_frame": None, "max_video_tokens": 768}  # fmt: skip
+IMAGE_TOKEN, VIDEO_TOKEN, START, END = "<|IMAGE_PAD|>", "<|VIDEO_PAD|>", "<|VISION_START|>", "<|VISION_END|>"
+TEMPLATE = "the chat template adds <|VISION_START|> and <|VISION_END|>: 2 tokens"
+
+
+def read(files: Files) -> Reading:
+    """Patch and merge from the preprocessors, whose defaults are not those of the vision config."""
+    video = _video(files.video)
+    if files.image is None:
+        return Reading(None, None, None, Merged(SpaceToDepth(2), IMAGE_TOKEN, template=TEMPLATE), video)
+    processor = files.image.with_defaults(IMAGE, f"CohereCompassImageProcessor in {REFERENCE}")
+    patch, merge = patch_of(processor, processor.integer("temporal_patch_size", high=64))
+    rule = image_rule(processor, patch, merge, pixels(processor, (3136, 1_003_520)))
+    return Reading(None, *rule, Merged(SpaceToDepth(merge), IMAGE_TOKEN, template=TEMPLATE), video)
+
+
+def _video(video: Config | None) -> VideoSpec | None:
+    if video is None:
+        return None
+    processor = video.with_defaults(VIDEO, f"CohereCompassVideoProcessor in {REFERENCE}")
+    group = processor.integer("temporal_patch_size", high=64)
+    patch, merge = patch_of(processor, group)
+    filter, (low, high) = processor.choice("resample", FILTERS), edges(processor, (131_072, 786_432))
+    most = processor.integer("max_video_tokens", high=10**9)
+    cap = most if processor.flag("cap_pixels_per_frame") else None
+    rule: FrameRule = VolumeBudget(patch.height * merge, low, high, filter, patch, cap)
+    if not processor.flag("do_resize"):
+        rule = PerFrame(whole_tokens(patch, merge, filter), group)
+    least, highest = processor.integer("min_frames", high=10**6), processor.integer("max_frames", high=10**6)
+    prompt = StampedBefore(SpaceToDepth(merge), VIDEO_TOKEN, START, END, group)
+    sampling = RoundedSpread(sampling_rate(processor) or 2.0, least, highest)
+    return VideoSpec(rule=rule, prompt=prompt, sampling=sampling)
+
+
+FAMILY = Family(
+    name="Cohere Compass",
+    model_types=("cohere_compass",),
+    read=read,
+    published=(
+        Published(
+            ("CohereLabs/North-Micro-Vision-Instruct", "north-micro-vision"),
+            {"model_type": "cohere_compass", "vision_config": {"patch_size": 16, "spatial_merge_size": 2}},
+            {"patch_size": 16, "merge_size": 2, "image_processor_type": "CohereCompassImageProcessor"},
+            Label("assumed", f"the patch of the model's config and else defaults of the classes of {REFERENCE}"),
+            video={"video_processor_type": "CohereCompassVideoProcessor"},
+            notes=("the published files were not seen: set min_pixels and max_pixels if they differ",),
+        ),
+    ),
+    rule=Label("verified", f"CohereCompassProcessor, its image and its video processor of {REFERENCE}"),
+    settings=(*SETTINGS, "min_frames", "max_frames", "sampling_fps", "cap_pixels_per_frame", "max_video_tokens"),
+    reference=Reference(
+        processor="CohereCompassProcessor",
+        image="CohereCompassImageProcessorPil",
+        sees="image_grid_thw",
+        tokens={"image_token": IMAGE_TOKEN, "video_token": VIDEO_TOKEN, "vision_start": START, "vision_end": END},
+        video="CohereCompassVideoProcessor",
+        sees_video="video_grid_thw",
+        settings=({"max_pixels": 501_760}, {"min_pixels": 100_352, "max_pixels": 2_000_000, "max_frames": 30,
+                                            "cap_pixels_per_frame": True, "max_video_tokens": 100}),
+        thresholds=((56, 56), (1000, 1000), (16, 16)),
+        built=("min_pixels", "max_pixels", "min_frames", "max_frames", "cap_pixels_per_frame", "max_video_tokens"),
+    ),
+    examples=(
+        Example("north-micro-vision", 1280, 720, 3520, 880, "CohereCompassImageProcessorPil: resized to 1280x704"),
+        # 80 / 32 = 2.5 and 112 / 32 = 3.5 round to even.
+        Example("north-micro-vision", 80, 112, 32, 8, "CohereCompassImageProcessorPil: resized to 64x128"),
+        Example("north-micro-vision", 1200, 6, 100, 25, "CohereCompassImageProcessorPil: resized to 800x32"),
+        Example("north-micro-vision", 1280, 720, 1456, 372, "CohereCompassProcessor, 8 frames: 4 of 416x224", 8,
+                {"frames": 8, "fps": 2.0}),
+    ),
+)  # fmt: skip

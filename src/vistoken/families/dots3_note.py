@@ -1,0 +1,65 @@
+"""dots3-note: Qwen2-VL's image processor and Qwen3-VL's video processor, one frame a patch, tokens in one run.
+
+Source: transformers 5.23.0, `models/dots3_note/processing_dots3_note.py`, `models/auto/video_processing_auto.py`.
+"""
+
+from __future__ import annotations
+
+from vistoken.family import REFERENCE, Example, Family, Files, Published, Reading, Reference
+from vistoken.model_spec import Label
+from vistoken.preprocessing import HALF
+from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS, image_rule, vision
+from vistoken.processors.qwen3_vl import video_rule
+from vistoken.prompts.plain import Merged, MergedVideo
+
+TEMPLATE = "the chat template adds one token before and one after"
+PORTED = Label("assumed", "values that public ports of the model fall back to; its own preprocessor file was not seen")
+NOTE = "the pixel budgets of the published files were not seen: set min_pixels and max_pixels where you know them"
+
+
+def read(files: Files) -> Reading:
+    """Patch and merge from the vision config; the frames of a patch from the preprocessor: the config class has none."""
+    frames = 1
+    if files.image is not None:
+        image = files.image.with_defaults(PROCESSOR, f"Qwen2VLImageProcessor in {REFERENCE}")
+        frames = image.integer("temporal_patch_size", high=64)
+    patch, merge = vision(files.config.child("vision_config"), 14, "Dots3NoteVisionConfig", frames)
+    rule, pixels = image_rule(files.image, patch, merge.side)
+    video = video_rule(files.video, patch, merge.side, MergedVideo(merge, "<|video_pad|>", TEMPLATE))
+    return Reading(None, rule, pixels, Merged(merge, "<|imgpad|>", template=TEMPLATE), video)
+
+
+def _published(name: str, alias: str) -> Published:
+    vision = {"patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 1}
+    values = {"temporal_patch_size": 1, "image_mean": HALF, "image_std": HALF}
+    preprocessor = PROCESSOR | values | {"min_pixels": 3136, "max_pixels": 12_845_056}
+    # Without a video file the image processor's serves videos, whose class does not read those two: its own budget holds.
+    config = {"model_type": "dots3_note", "vision_config": vision}
+    return Published((name, alias), config, preprocessor, PORTED, video=preprocessor, notes=(NOTE,))
+
+
+FAMILY = Family(
+    name="dots3-note",
+    model_types=("dots3_note",),
+    read=read,
+    published=(
+        _published("dots-studio/dots3-note-prev", "dots3-note"),
+    ),
+    rule=Label("verified", f"Dots3NoteProcessor, Qwen2VLImageProcessorPil and Qwen3VLVideoProcessor of {REFERENCE}"),
+    settings=SETTINGS + VIDEO_SETTINGS,
+    reference=Reference(
+        processor="Dots3NoteProcessor",
+        image="Qwen2VLImageProcessorPil",
+        sees="image_grid_thw",
+        tokens={"image_token": "<|imgpad|>", "video_token": "<|video_pad|>", "audio_token": "<|audio_comp_pad|>"},
+        video="Qwen3VLVideoProcessor",
+        sees_video="video_grid_thw",
+        settings=(
+            {"size": {"shortest_edge": 200_704, "longest_edge": 1_003_520}, "cap_pixels_per_frame": True},
+            {"size": {"shortest_edge": 2_000_000, "longest_edge": 3_000_000}, "num_frames": 9, "sampling_fps": None},
+        ),
+        thresholds=((3584, 3584), (56, 56)),
+    ),
+    examples=(
+    ),
+)  # fmt: skip

@@ -1,0 +1,59 @@
+"""EXAONE 4.5: Qwen2-VL's image and video processors with budgets of its own, tokens of 28 x 28 pixels.
+
+Source: transformers 5.23.0, `models/exaone4_5/processing_exaone4_5.py`.
+"""
+
+from __future__ import annotations
+
+from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
+from vistoken.model_spec import Label
+from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS, image_rule, video_rule, vision
+from vistoken.prompts.plain import Merged, MergedVideo
+
+TEMPLATE = "the chat template adds one token before and one after"
+BUDGET = {"min_pixels": 3136, "max_pixels": 3_211_264, "size": {"shortest_edge": 3136, "longest_edge": 3_211_264}}
+
+
+def read(files: Files) -> Reading:
+    """Patch and merge from the vision config; the pixel budgets from the preprocessors."""
+    patch, merge = vision(files.config.child("vision_config"), 14, "Exaone4_5_VisionConfig")
+    rule, pixels = image_rule(files.image, patch, merge.side)
+    video = video_rule(files.video, patch, merge.side, MergedVideo(merge, "<|video_pad|>", TEMPLATE))
+    return Reading(None, rule, pixels, Merged(merge, "<|image_pad|>", template=TEMPLATE), video)
+
+
+def _published(name: str, *aliases: str) -> Published:
+    vision = {"patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2}
+    video = PROCESSOR | BUDGET | {"min_frames": 4, "max_frames": 768}
+    config = {"model_type": "exaone4_5", "vision_config": vision}
+    return Published((name, *aliases), config, PROCESSOR | BUDGET, SEEN, "exaone-4.5", video=video)
+
+
+FAMILY = Family(
+    name="EXAONE 4.5",
+    model_types=("exaone4_5",),
+    read=read,
+    published=(
+        _published("LGAI-EXAONE/EXAONE-4.5-33B", "exaone-4.5-33b"),
+        _published("LGAI-EXAONE/EXAONE-4.5-33B-FP8"),
+        _published("LGAI-EXAONE/EXAONE-4.5-33B-AWQ"),
+    ),
+    rule=Label("verified", f"Exaone4_5_Processor, Qwen2VLImageProcessorPil and Qwen2VLVideoProcessor of {REFERENCE}"),
+    settings=SETTINGS + VIDEO_SETTINGS,
+    reference=Reference(
+        processor="Exaone4_5_Processor",
+        image="Qwen2VLImageProcessorPil",
+        sees="image_grid_thw",
+        tokens={"image_token": "<|image_pad|>", "video_token": "<|video_pad|>"},
+        video="Qwen2VLVideoProcessor",
+        sees_video="video_grid_thw",
+        sampling={"fps": 2},
+        settings=(
+            {"max_pixels": 1_003_520, "cap_pixels_per_frame": True},
+            {"min_pixels": 200_704, "num_frames": 7, "sampling_fps": None},
+        ),
+        thresholds=((1792, 1792), (56, 56)),
+    ),
+    examples=(
+    ),
+)  # fmt: skip

@@ -1,0 +1,103 @@
+"""PaliGemma and PaliGemma 2: one fixed size, and a token for each patch.
+
+Sources: transformers 5.23.0, `models/paligemma/processing_paligemma.py` and `convert_paligemma_weights_to_hf.py`;
+arXiv 2407.07726, 2412.03555.
+"""
+
+from __future__ import annotations
+
+from vistoken.family import (
+    REFERENCE,
+    SCRIPT,
+    Example,
+    Family,
+    Files,
+    Published,
+    Reading,
+    Reference,
+    table_of,
+)
+from vistoken.model_spec import Label
+from vistoken.preprocessing import HALF, SETTINGS, standard
+from vistoken.prompts.fixed import FixedTokens
+
+VISION = {"patch_size": 14, "image_size": 224}
+TEMPLATE = "the processor writes <bos> after the last picture and a newline after the prompt"
+
+
+def read(files: Files) -> Reading:
+    """The tokens from the preprocessor, as the processor takes them; a file without them has one for each patch."""
+    vision = files.config.child("vision_config").with_defaults(VISION, f"PaliGemmaConfig in {REFERENCE}")
+    patch = vision.patch("patch_size")
+    table, size = table_of(vision, patch)
+    rule, pixels = standard(files.image, "SiglipImageProcessor", patch, size)
+    tokens = table.patches
+    if files.image is not None and files.image.has("image_seq_length"):
+        tokens = files.image.integer("image_seq_length")
+    return Reading(None, rule, pixels, FixedTokens(tokens, "<image>", template=TEMPLATE))
+
+
+def _series(side: int, series: str, *names: str) -> tuple[Published, ...]:
+    config = {"model_type": "paligemma", "vision_config": {"image_size": side, "patch_size": 14}}
+    preprocessor = {
+        "image_processor_type": "SiglipImageProcessor", "size": {"height": side, "width": side}, "resample": 3,
+        "image_mean": HALF, "image_std": HALF, "image_seq_length": (side // 14) ** 2,
+    }  # fmt: skip
+    return tuple(
+        Published((name, name.removeprefix("google/")), config, preprocessor, SCRIPT, series) for name in names
+    )
+
+
+FAMILY = Family(
+    name="PaliGemma",
+    model_types=("paligemma",),
+    read=read,
+    published=(
+        *_series(
+            224, "paligemma-224",
+            "google/paligemma-3b-pt-224",
+            "google/paligemma-3b-mix-224",
+            "google/paligemma2-3b-pt-224",
+            "google/paligemma2-3b-mix-224",
+            "google/paligemma2-10b-pt-224",
+            "google/paligemma2-10b-mix-224",
+            "google/paligemma2-28b-pt-224",
+            "google/paligemma2-28b-mix-224",
+        ),
+        *_series(
+            448, "paligemma-448",
+            "google/paligemma-3b-pt-448",
+            "google/paligemma-3b-mix-448",
+            "google/paligemma2-3b-pt-448",
+            "google/paligemma2-3b-mix-448",
+            "google/paligemma2-3b-ft-docci-448",
+            "google/paligemma2-10b-pt-448",
+            "google/paligemma2-10b-mix-448",
+            "google/paligemma2-10b-ft-docci-448",
+            "google/paligemma2-28b-pt-448",
+            "google/paligemma2-28b-mix-448",
+        ),
+        *_series(
+            896, "paligemma-896",
+            "google/paligemma-3b-pt-896",
+            "google/paligemma2-3b-pt-896",
+            "google/paligemma2-10b-pt-896",
+            "google/paligemma2-28b-pt-896",
+        ),
+    ),
+    rule=Label("verified", f"PaliGemmaProcessor and SiglipImageProcessorPil of {REFERENCE}"),
+    settings=SETTINGS,
+    examples=(
+        Example("paligemma-224", 1280, 720, 256, 256, "PaliGemmaProcessor: image_seq_length of the file"),
+        Example("paligemma-448", 1, 1, 1024, 1024, "PaliGemmaProcessor: image_seq_length of the file"),
+        Example("paligemma-896", 3000, 30, 4096, 4096, "PaliGemmaProcessor: image_seq_length of the file"),
+    ),
+    reference=Reference(
+        processor="PaliGemmaProcessor",
+        image="SiglipImageProcessorPil",
+        sees="pixel_values",
+        tokens={"image_token": "<image>", "bos_token": "<bos>", "eos_token": "<eos>"},
+        settings=({"size": {"height": 336, "width": 336}}, {"size": {"height": 224, "width": 448}, "resample": 2}),
+        thresholds=((224, 224), (448, 448), (896, 896)),
+    ),
+)  # fmt: skip

@@ -1,0 +1,112 @@
+"""PerceptionLM: the whole picture and the canvas of up to 36 tiles that it fills best, pooled 2 x 2.
+
+Sources: transformers 5.23.0, `models/perception_lm/image_processing_perception_lm.py`,
+`models/perception_lm/processing_perception_lm.py`; arXiv 2504.13180.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vistoken.configs import Config
+from vistoken.family import REFERENCE, SIBLING, Example, Family, Files, Published, Reading, Reference
+from vistoken.geometry import Patch, Size
+from vistoken.model_spec import Label, VideoSpec
+from vistoken.preprocessing import FILTERS, HALF, pixel_values
+from vistoken.processors.square import MAX_TILE, MAX_TILES, square
+from vistoken.prompts.canvas import PooledFrames, PooledViews, Pooling
+from vistoken.sampling.default import DefaultSampling
+from vistoken.views.canvas import FullestCanvas
+from vistoken.views.fixed import Stretch
+from vistoken.views.rule import ViewRule
+from vistoken.views.video import PerFrame
+
+CONFIG = {"vision_use_cls_token": True}
+# Class attributes of PerceptionLMImageProcessor and PerceptionLMVideoProcessor.
+PROCESSOR = {
+    "vision_input_type": "thumb+tile", "tile_size": 448, "max_num_tiles": 36, "do_resize": True, "resample": 3,
+    "do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": HALF, "image_std": HALF,
+}  # fmt: skip
+VIDEO = {
+    "size": {"height": 448, "width": 448}, "do_resize": True, "do_center_crop": False, "resample": 3, "num_frames": None,
+    "fps": None,
+}  # fmt: skip
+# The class has no patch of its own, so this is the published one.
+PROMPT = {"patch_size": 14, "pooling_ratio": 2}
+
+
+def read(files: Files) -> Reading:
+    """Tiles from the preprocessor; patch and pooling from the processor; the class token from the config."""
+    config = files.config.with_defaults(CONFIG, f"PerceptionLMConfig in {REFERENCE}")
+    processor = files.processor.with_defaults(PROMPT, "facebook/Perception-LM-1B, processor_config.json")
+    patch, pooling = processor.patch("patch_size"), Pooling(processor.integer("pooling_ratio", high=64))
+    prefix = int(config.flag("vision_use_cls_token"))
+    video = _video(files.video, patch, pooling) if files.video else None
+    if files.image is None:
+        return Reading(None, None, None, video=video, prefix=prefix)
+    image = files.image.with_defaults(PROCESSOR, f"PerceptionLMImageProcessor in {REFERENCE}")
+    prompt = PooledViews(pooling, "<|image|>")
+    return Reading(None, _rule(image, patch), pixel_values(image), prompt, video, prefix)
+
+
+def _rule(image: Config, patch: Patch) -> ViewRule:
+    if not image.flag("do_resize"):
+        raise image.error("do_resize", False, "pictures of any size are not read by this family")
+    tile, filter = image.integer("tile_size", patch.height, MAX_TILE), image.choice("resample", FILTERS)
+    # Every word but this one means one tile to the library.
+    if image.raw("vision_input_type") == "thumb+tile":
+        return FullestCanvas(tile, image.integer("max_num_tiles", high=MAX_TILES), filter, patch)
+    return Stretch(Size(height=tile, width=tile), filter, patch)
+
+
+def _video(video: Config, patch: Patch, pooling: Pooling) -> VideoSpec:
+    values = video.with_defaults(VIDEO, f"PerceptionLMVideoProcessor in {REFERENCE}")
+    for field, wanted in (("do_resize", True), ("do_center_crop", False)):
+        if values.flag(field) is not wanted:
+            raise values.error(field, not wanted, "frames of this family are stretched to one size")
+    side = square(values, "size", patch)
+    frame = Stretch(Size(height=side, width=side), values.choice("resample", FILTERS), patch)
+    prompt = PooledFrames(pooling, "<|video|>")
+    return VideoSpec(rule=PerFrame(frame), prompt=prompt, sampling=DefaultSampling.read(values))
+
+
+def _published(name: str, alias: str, class_token: bool) -> Published:
+    config = {"model_type": "perception_lm", "vision_use_cls_token": class_token}
+    preprocessor: dict[str, Any] = {
+        "image_processor_type": "PerceptionLMImageProcessorFast", "vision_input_type": "thumb+tile", "tile_size": 448,
+        "max_num_tiles": 36, "do_resize": True, "resample": 3, "image_mean": HALF, "image_std": HALF,
+    }  # fmt: skip
+    video: dict[str, Any] = {
+        "video_processor_type": "PerceptionLMVideoProcessor", "size": {"height": 448, "width": 448}, "do_resize": True,
+        "do_center_crop": False, "resample": 3, "image_mean": HALF, "image_std": HALF,
+    }  # fmt: skip
+    processor = {"patch_size": 14, "pooling_ratio": 2}
+    notes = ("videos: every frame is looked at unless num_frames or sampling_fps is set",)
+    return Published((name, alias), config, preprocessor, SIBLING, "perception-lm", processor, video, notes)
+
+
+FAMILY = Family(
+    name="PerceptionLM",
+    model_types=("perception_lm",),
+    read=read,
+    published=(
+        _published("facebook/Perception-LM-1B", "perception-lm-1b", True),
+        _published("facebook/Perception-LM-3B", "perception-lm-3b", True),
+        _published("facebook/Perception-LM-8B", "perception-lm-8b", False),
+    ),
+    rule=Label("verified", f"PerceptionLMProcessor and PerceptionLMImageProcessor of {REFERENCE}"),
+    settings=("max_num_tiles", "tile_size", "vision_input_type", "resample", "image_mean", "image_std", "num_frames",
+              "sampling_fps"),
+    reference=Reference(
+        processor="PerceptionLMProcessor",
+        image="PerceptionLMImageProcessor",
+        sees="pixel_values",
+        tokens={"image_token": "<|image|>", "video_token": "<|video|>"},
+        video="PerceptionLMVideoProcessor",
+        sees_video="pixel_values_videos",
+        torchvision=True,
+        settings=({"max_num_tiles": 9}, {"vision_input_type": "vanilla", "tile_size": 336}, {"sampling_fps": 1}),
+        thresholds=((448, 448), (2688, 2688), (16128, 448), (448, 1000)),
+    ),
+    examples=(),
+)  # fmt: skip

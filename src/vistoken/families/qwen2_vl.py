@@ -1,0 +1,63 @@
+"""Qwen2-VL: any size, rounded to whole tokens of 28 x 28 pixels under a pixel budget.
+
+Sources: transformers 5.23.0, `models/qwen2_vl/image_processing_pil_qwen2_vl.py`, `processing_qwen2_vl.py` and
+`video_processing_qwen2_vl.py`; arXiv 2409.12191.
+"""
+
+from __future__ import annotations
+
+from vistoken.family import REFERENCE, Example, Family, Files, Published, Reading, Reference
+from vistoken.model_spec import Label
+from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS, image_rule, video_rule, vision
+from vistoken.prompts.plain import Merged, MergedVideo
+
+TEMPLATE = "the chat template adds vision_start and vision_end: 2 tokens"
+PARTLY_SEEN = Label(
+    "inferred", "budgets, patch and merge of the published files, as quoted; mean and std are those of Qwen2.5-VL"
+)
+
+
+def read(files: Files) -> Reading:
+    """Patch and merge from the vision config; the pixel budgets from the preprocessors."""
+    patch, merge = vision(files.config.child("vision_config"), 14, "Qwen2VLVisionConfig")
+    rule, pixels = image_rule(files.image, patch, merge.side)
+    video = video_rule(files.video, patch, merge.side, MergedVideo(merge, "<|video_pad|>", TEMPLATE))
+    return Reading(None, rule, pixels, Merged(merge, "<|image_pad|>", template=TEMPLATE), video)
+
+
+def _published(name: str, alias: str) -> Published:
+    vision = {"patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2, "depth": 32, "embed_dim": 1280}
+    preprocessor = PROCESSOR | {"min_pixels": 3136, "max_pixels": 12_845_056}
+    config = {"model_type": "qwen2_vl", "vision_config": vision}
+    # No video file of its own: the image processor's values serve videos too.
+    return Published((name, alias), config, preprocessor, PARTLY_SEEN, "qwen2-vl", video=preprocessor)
+
+
+FAMILY = Family(
+    name="Qwen2-VL",
+    model_types=("qwen2_vl",),
+    read=read,
+    published=(
+        _published("Qwen/Qwen2-VL-2B-Instruct", "qwen2-vl-2b"),
+        _published("Qwen/Qwen2-VL-7B-Instruct", "qwen2-vl-7b"),
+        _published("Qwen/Qwen2-VL-72B-Instruct", "qwen2-vl-72b"),
+    ),
+    rule=Label("verified", f"Qwen2VLProcessor, Qwen2VLImageProcessorPil and Qwen2VLVideoProcessor of {REFERENCE}"),
+    settings=SETTINGS + VIDEO_SETTINGS,
+    reference=Reference(
+        processor="Qwen2VLProcessor",
+        image="Qwen2VLImageProcessorPil",
+        sees="image_grid_thw",
+        tokens={"image_token": "<|image_pad|>", "video_token": "<|video_pad|>"},
+        video="Qwen2VLVideoProcessor",
+        sees_video="video_grid_thw",
+        sampling={"fps": 2},
+        settings=(
+            {"max_pixels": 1_003_520, "cap_pixels_per_frame": True},
+            {"size": {"shortest_edge": 200_704, "longest_edge": 250_000}},
+        ),
+        thresholds=((3584, 3584), (56, 56)),
+    ),
+    examples=(
+    ),
+)  # fmt: skip

@@ -1,0 +1,70 @@
+"""Video-LLaVA: pictures and frames of 224 x 224 pixels, whatever their size. Counted; not yet encoded.
+
+Sources: transformers 5.23.0, `models/video_llava/processing_video_llava.py`,
+`models/video_llava/image_processing_video_llava.py` and `models/video_llava/video_processing_video_llava.py`;
+arXiv 2311.10122.
+"""
+
+from __future__ import annotations
+
+from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
+from vistoken.model_spec import Label
+from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, SETTINGS, standard
+from vistoken.processors.llava import VIDEO_SETTINGS, read_tower, video_rule
+from vistoken.prompts.towers import TowerTokens, TowerTokensVideo
+
+# VideoLlavaConfig's vision config, and the defaults of VideoLlavaProcessor, which can do without a file.
+VISION = {"model_type": "clip_vision_model", "patch_size": 14, "image_size": 224}
+PROCESSOR = {"patch_size": 14, "vision_feature_select_strategy": "default", "num_additional_image_tokens": 1}
+PREPROCESSOR = {
+    "image_processor_type": "VideoLlavaImageProcessor", "do_resize": True, "size": {"shortest_edge": 224},
+    "resample": 3, "do_center_crop": True, "crop_size": {"height": 224, "width": 224}, "do_rescale": True,
+    "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": CLIP_MEAN, "image_std": CLIP_STD,
+}  # fmt: skip
+
+
+def read(files: Files) -> Reading:
+    """The class token is dropped for pictures and kept for frames."""
+    tower = read_tower(files, VISION, processor=PROCESSOR)
+    rule, pixels = standard(files.image, "VideoLlavaImageProcessor", tower.patch, tower.image)
+    frames = TowerTokensVideo(tower.kept, "<video>")
+    video = video_rule(files.video, tower, frames, {}, "VideoLlavaVideoProcessor")
+    return Reading(None, rule, pixels, TowerTokens(tower.change, "<image>"), video, prefix=tower.prefix)
+
+
+FAMILY = Family(
+    name="Video-LLaVA",
+    model_types=("video_llava",),
+    read=read,
+    published=(
+        Published(
+            ("LanguageBind/Video-LLaVA-7B-hf", "video-llava-7b", "video-llava"),
+            {"model_type": "video_llava", "vision_config": {"model_type": "clip_vision_model", "patch_size": 14}},
+            PREPROCESSOR,
+            SEEN,
+            # No video file of its own: the image processor's values serve videos too.
+            video=PREPROCESSOR,
+        ),
+    ),
+    rule=Label("verified", f"VideoLlavaProcessor and its image and video processor, of {REFERENCE}"),
+    settings=SETTINGS + VIDEO_SETTINGS,
+    reference=Reference(
+        processor="VideoLlavaProcessor",
+        image="VideoLlavaImageProcessor",
+        sees="pixel_values_images",
+        tokens={"image_token": "<image>", "video_token": "<video>"},
+        video="VideoLlavaVideoProcessor",
+        sees_video="frames",
+        settings=(
+            {"size": {"height": 224, "width": 336}, "do_center_crop": False, "num_frames": 8},
+            {"size": {"shortest_edge": 56}, "do_center_crop": False, "sampling_fps": 1},
+        ),
+        thresholds=((224, 224), (224, 448)),
+    ),
+    examples=(
+        Example("video-llava", 1280, 720, 256, 256, "VideoLlavaProcessor: 16 x 16 + 1 class token, which is dropped"),
+        Example("video-llava", 7, 900, 256, 256, "VideoLlavaProcessor: every size gives the same"),
+        Example("video-llava", 1280, 720, 2048, 2056, "VideoLlavaProcessor: 8 x (256 + 1), as video_seq_length says",
+                arguments={"frames": 8}),
+    ),
+)  # fmt: skip

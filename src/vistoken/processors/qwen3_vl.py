@@ -1,0 +1,70 @@
+"""Qwen3VLVideoProcessor: one pixel budget for all frames together. Its pictures go through Qwen2VLImageProcessor.
+
+Source: transformers 5.23.0, `models/qwen3_vl/video_processing_qwen3_vl.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from vistoken.configs import Config
+from vistoken.family import REFERENCE
+from vistoken.geometry import Patch
+from vistoken.preprocessing import FILTERS, HALF
+from vistoken.processors.qwen2_vl import agree, agree_in_time, budget
+from vistoken.prompts.plain import SpaceToDepth
+
+if TYPE_CHECKING:
+    from vistoken.model_spec import VideoSpec
+    from vistoken.prompts.layout import VideoLayout
+    from vistoken.prompts.timed import TimedFrames
+    from vistoken.views.video import FrameRule
+
+# Class attributes of Qwen3VLVideoProcessor.
+VIDEO: Mapping[str, Any] = {
+    "patch_size": 16, "merge_size": 2, "temporal_patch_size": 2, "do_resize": True, "resample": 3, "do_rescale": True,
+    "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": HALF, "image_std": HALF,
+    "size": {"shortest_edge": 131_072, "longest_edge": 786_432}, "min_frames": 4, "max_frames": 768, "fps": 2,
+    "num_frames": None, "cap_pixels_per_frame": None, "max_video_tokens": 768,
+}  # fmt: skip
+
+
+def video_rule(
+    video: Config | None, patch: Patch, merge: int, prompt: VideoLayout, defaults: Mapping[str, Any] = VIDEO,
+    source: str = "Qwen3VLVideoProcessor",
+) -> VideoSpec | None:  # fmt: skip
+    """Frames under a budget for all of them. `min_pixels` and `max_pixels` of a file mean nothing to these classes."""
+    if video is None:
+        return None
+    from vistoken.model_spec import VideoSpec
+    from vistoken.sampling.qwen import EvenSampling
+
+    processor = video.with_defaults(defaults, f"{source} in {REFERENCE}")
+    agree(processor, patch, merge)
+    agree_in_time(processor, patch)
+    rule = _frames(processor, patch, patch.height * merge)
+    return VideoSpec(rule=rule, prompt=prompt, sampling=EvenSampling.read(processor))
+
+
+def _frames(processor: Config, patch: Patch, multiple: int) -> FrameRule:
+    filter = processor.choice("resample", FILTERS)
+    if not processor.flag("do_resize"):
+        from vistoken.views.blocks import WholeBlocks
+        from vistoken.views.video import PerFrame
+
+        return PerFrame(WholeBlocks(multiple, filter, patch), patch.frames)
+    from vistoken.views.budget import VolumeBudget
+
+    capped = processor.flag("cap_pixels_per_frame")
+    per_frame = processor.integer("max_video_tokens", high=10**9) if capped else None
+    return VolumeBudget(multiple, *budget(processor, old=False), filter, patch, per_frame)
+
+
+def timed(merge: SpaceToDepth, patch: Patch, template: str) -> TimedFrames:
+    """Qwen3-VL's prompt of a video: `<1.2 seconds>`, then the tokens of a frame group between two markers."""
+    from vistoken.prompts.timed import MeanSeconds, TimedFrames
+    from vistoken.sequence import Marker, Text
+
+    before, after = (Text("<{time} seconds>"), Marker("<|vision_start|>")), (Marker("<|vision_end|>"),)
+    return TimedFrames(merge, "<|video_pad|>", MeanSeconds(patch.frames), before, after, template)
