@@ -7,7 +7,7 @@ Sources: transformers 5.23.0, `models/inkling/image_processing_inkling.py`, `mod
 from __future__ import annotations
 
 from vistoken.configs import Config
-from vistoken.family import REFERENCE, Example, Family, Files, Published, Reading, Reference
+from vistoken.family import DEFAULTS, REFERENCE, Example, Family, Files, Published, Reading, Reference
 from vistoken.geometry import Patch
 from vistoken.model_spec import Label
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, FILTERS, pixel_values
@@ -57,7 +57,7 @@ FAMILY = Family(
             ("thinkingmachines/Inkling", "inkling"),
             {"model_type": "inkling_mm_model", "vision_config": VISION},
             PROCESSOR | {"image_processor_type": "InklingImageProcessor"},
-            Label("assumed", f"the defaults of the classes in {REFERENCE}; no published file was seen"),
+            DEFAULTS,
             notes=("servers may scale small pictures by 2 first (SGLang does): set rescale_image_frac to 2.0 for them",),
         ),
     ),

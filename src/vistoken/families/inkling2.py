@@ -8,7 +8,7 @@ and `models/inkling2/modeling_inkling2.py` for the class token.
 from __future__ import annotations
 
 from vistoken.configs import Config
-from vistoken.family import REFERENCE, Example, Family, Files, Published, Reading, Reference
+from vistoken.family import DEFAULTS, REFERENCE, Example, Family, Files, Published, Reading, Reference
 from vistoken.geometry import Patch
 from vistoken.model_spec import Label
 from vistoken.preprocessing import HALF, pixel_values
@@ -52,7 +52,7 @@ FAMILY = Family(
             ("thinkingmachines/Inkling-2-Small-MXFP8", "inkling-2-small"),
             {"model_type": "inkling2", "vision_config": VISION},
             PROCESSOR | {"image_processor_type": "Inkling2ImageProcessor"},
-            Label("assumed", f"the defaults of the classes in {REFERENCE}; no published file was seen"),
+            DEFAULTS,
         ),
     ),
     rule=Label("verified", f"Inkling2Processor and Inkling2ImageProcessor of {REFERENCE}"),
@@ -63,7 +63,7 @@ FAMILY = Family(
     reference=Reference(
         processor="Inkling2Processor",
         image="Inkling2ImageProcessor",
-        sees="image_grid_of_cells",
+        sees="image_grid_thw of cells",
         tokens={"image_token": "<|unused_200054|>"},
         torchvision=True,
         settings=({"image_mean": [0.0, 0.0, 0.0]}, {"image_std": [1.0, 1.0, 1.0]}),

@@ -6,7 +6,7 @@ Sources: transformers 5.23.0, `models/muse_spark/processing_muse_spark.py`,
 
 from __future__ import annotations
 
-from vistoken.family import REFERENCE, Example, Family, Published, Reference
+from vistoken.family import DEFAULTS, REFERENCE, Example, Family, Published, Reference
 from vistoken.model_spec import Label
 from vistoken.processors.muse_glimmer import IMAGE, SETTINGS, VIDEO, read
 
@@ -21,7 +21,7 @@ FAMILY = Family(
             ("meta-models/Muse-Spark-Open-816B-A42B", "muse-spark"),
             {"model_type": "muse_spark", "vision_config": VISION},
             IMAGE | {"image_processor_type": "MuseGlimmerImageProcessor"},
-            Label("assumed", f"the defaults of the classes in {REFERENCE}; no published file was seen"),
+            DEFAULTS,
             video={**VIDEO},
         ),
     ),

@@ -6,7 +6,7 @@ Sources: transformers 5.23.0, `models/step3p7/image_processing_step3p7.py`, `mod
 from __future__ import annotations
 
 from vistoken.configs import Config
-from vistoken.family import REFERENCE, Example, Family, Files, Published, Reading, Reference
+from vistoken.family import DEFAULTS, REFERENCE, Example, Family, Files, Published, Reading, Reference
 from vistoken.geometry import Patch
 from vistoken.model_spec import Label
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, FILTERS, pixel_values
@@ -60,7 +60,7 @@ FAMILY = Family(
             ("stepfun-ai/Step-3.7-Flash", "step-3.7-flash"),
             {"model_type": "step3p7", "vision_config": {"patch_size": 14, "image_size": 728}},
             PROCESSOR | {"image_processor_type": "Step3p7ImageProcessor"},
-            Label("assumed", f"the defaults of the classes in {REFERENCE}; no published file was seen"),
+            DEFAULTS,
         ),
     ),
     rule=Label("verified", f"Step3p7Processor and Step3p7ImageProcessor of {REFERENCE}"),
@@ -71,12 +71,12 @@ FAMILY = Family(
     reference=Reference(
         processor="Step3p7Processor",
         image="Step3p7ImageProcessor",
-        sees="windows",
+        sees="pixel_values_local",
         tokens={"image_token": "<im_patch>"},
         torchvision=True,
         settings=({"max_image_size": 1000}, {"max_image_size": 500},
                   {"size": {"height": 560, "width": 560}, "patch_size": 336}),
-        built=("max_image_size", "size", "patch_size"),
+        constructed=True,
         thresholds=((728, 728), (3024, 3024), (728, 485), (31, 124), (604, 604), (605, 1109), (2016, 504)),
     ),
 )  # fmt: skip

@@ -137,6 +137,32 @@ def flattened(outputs: Any, processor: Any) -> Iterator[Shape]:
     yield 1, int(patches[:, 0].max()) * patch["height"], int(patches[:, 1].max()) * patch["width"]
 
 
+def unpadded(outputs: Any, processor: Any) -> Iterator[Shape]:
+    """Height and width before padding, and the patches that are kept of the padded picture (Fuyu)."""
+    side = processor.patch_size.height
+    rows = -(-int(outputs["image_unpadded_heights"][0][0]) // side)
+    yield 1, rows * side, len(outputs["image_patches"]) // rows * side
+
+
+def cells_thw(outputs: Any, processor: Any) -> Iterator[Shape]:
+    """As `grid_thw`, where the processor's `size` is that of one cell (Inkling 2)."""
+    for frames, rows, cols in _listed(outputs["image_grid_thw"])[:1]:
+        yield int(frames), int(rows) * processor.size.height, int(cols) * processor.size.width
+
+
+def windows(outputs: Any, processor: Any) -> Iterator[Shape]:
+    """Windows of the picture, if any, then the whole picture (Step 3.7)."""
+    yield from stacked("pixel_values_local")(outputs, processor) if "pixel_values_local" in outputs else ()
+    yield from stacked()(outputs, processor)
+
+
+def positions(outputs: Any, processor: Any) -> Iterator[Shape]:
+    """(column, row) of every patch, -1 for padding, beside rows of one patch each (Gemma 4)."""
+    cells, patches = outputs["image_position_ids"][0], outputs["pixel_values"][0]
+    side = math.isqrt(patches.shape[-1] // 3)  # the unified model's patches are blocks of the processor's own
+    yield 1, (int(cells[:, 1].max()) + 1) * side, (int(cells[:, 0].max()) + 1) * side
+
+
 READERS: Mapping[str, Reader] = {
     "image_grid_thw": grid_thw("image_grid_thw"),
     "video_grid_thw": grid_thw("video_grid_thw"),
@@ -157,4 +183,8 @@ READERS: Mapping[str, Reader] = {
     "high_res_pixel_values": two_towers,
     "image_sizes": first_pixels,
     "flattened_patches": flattened,
+    "image_unpadded_heights": unpadded,
+    "image_grid_thw of cells": cells_thw,
+    "pixel_values_local": windows,
+    "image_position_ids": positions,
 }

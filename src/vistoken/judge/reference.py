@@ -35,11 +35,12 @@ Shape = tuple[int, int, int]  # frames (or groups), height and width in pixels o
 class Observed:
     """What the reference did with one size.
 
-    The shape of every view, and the text it wrote for the picture: None where its processor leaves that alone.
+    The shape of every view, None where its output does not tell, and the text it wrote for the picture: None where
+    its processor leaves that alone.
     `markers` are the special tokens in it, which only we can tell from text.
     """
 
-    views: tuple[Shape, ...]
+    views: tuple[Shape, ...] | None
     text: str | None
     markers: int | None = None
 
@@ -131,7 +132,7 @@ class Judge:
                 token = self.processor.image_token
                 texts = number([token], texts, token) if merged.get("use_image_id", self.image.use_image_id) else texts
             text = texts[0] if self.reference.text and texts else None
-        return Observed(tuple(READERS[self.reference.sees](outputs, self.image)), text)
+        return Observed(_views(self.reference.sees, outputs, self.image), text)
 
     def clip(self, size: Size, source: Source, sample: bool) -> Observed | Refused:
         """What becomes of a video, whose frames the reference chooses itself, or takes as they are."""
@@ -161,7 +162,11 @@ class Judge:
         outputs, texts = self.processor._process_videos([frames], **values)
         merged |= {"video_metadata": metadata, "return_tensors": "pt"}  # some texts follow the stacked tensor's shape
         outputs, texts = self.processor._process_videos([frames], **merged)
-        return Observed(tuple(READERS[self.reference.sees_video](outputs, self.video)), texts[0] if texts else None)
+        return Observed(_views(self.reference.sees_video, outputs, self.video), texts[0] if texts else None)
+
+
+def _views(sees: str, outputs: Any, processor: Any) -> tuple[Shape, ...] | None:
+    return tuple(READERS[sees](outputs, processor)) if sees else None
 
 
 def _older(kind: Any) -> bool:
