@@ -62,7 +62,11 @@ FAMILY = Family(
     rule=Label("verified", f"FuyuProcessor and FuyuImageProcessor of {REFERENCE}"),
     settings=("size", "resample", "image_mean", "image_std"),
     examples=(
-        Example("fuyu-8b", 1280, 720, 1, 1, "x"),
+        Example("fuyu-8b", 1280, 720, 1032, 1057, "FuyuProcessor: 24 rows of 43, a newline each, and <s>", 25),
+        Example("fuyu-8b", 4000, 3000, 1728, 1765, "FuyuProcessor: 36 rows of 48", 37),
+        # One pixel too wide: 30 x 1920 / 1921 is cut to 29 pixels, still one row.
+        Example("fuyu-8b", 1921, 30, 64, 66, "FuyuProcessor: one row of 64", 2),
+        Example("fuyu-8b", 300, 300, 100, 111, "FuyuProcessor: nothing is enlarged", 11),
     ),
     reference=Reference(
         processor="FuyuProcessor",

@@ -39,7 +39,11 @@ FAMILY = Family(
     rule=Label("verified", f"Gemma4Processor, Gemma4ImageProcessorPil and Gemma4VideoProcessor of {REFERENCE}"),
     settings=SETTINGS,
     examples=(
-        Example("gemma-4-e4b", 1280, 720, 1, 1, "x"),
+        Example("gemma-4-e4b", 1280, 720, 2376, 266, "Gemma4Processor: 12 x 22 tokens and two markers", 2),
+        Example("gemma-4-e2b", 1, 1, 2304, 258, "Gemma4Processor: enlarged to 16 x 16 tokens", 2),
+        # The short side would be cut to nothing: it becomes one token, the long one at most the budget.
+        Example("gemma-4-31b", 3000, 10, 2520, 282, "Gemma4Processor: one row of 280, of floor(3000 / 10) = 300", 2),
+        Example("gemma-4-31b", 30, 3000, 1503, 169, "Gemma4Processor: 167 x 1", 2),
     ),
     reference=Reference(
         processor="Gemma4Processor",

@@ -34,7 +34,9 @@ FAMILY = Family(
     rule=Label("verified", f"the processors of `gemma4_unified` of {REFERENCE}"),
     settings=SETTINGS,
     examples=(
-        Example("gemma-4-12b", 1280, 720, 1, 1, "x"),
+        Example("gemma-4-12b", 1280, 720, 264, 266, "Gemma4UnifiedProcessor: 12 x 22 blocks of 48 pixels", 2),
+        Example("gemma-4-12b", 1, 1, 256, 258, "Gemma4UnifiedProcessor: enlarged to 16 x 16", 2),
+        Example("gemma-4-12b", 1000, 1000, 256, 258, "Gemma4UnifiedProcessor: 16 x 16, 24 tokens are left over", 2),
     ),
     reference=Reference(
         processor="Gemma4UnifiedProcessor",

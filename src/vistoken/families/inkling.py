@@ -58,13 +58,18 @@ FAMILY = Family(
             {"model_type": "inkling_mm_model", "vision_config": VISION},
             PROCESSOR | {"image_processor_type": "InklingImageProcessor"},
             DEFAULTS,
-            notes=("servers may scale small pictures by 2 first (SGLang does): set rescale_image_frac to 2.0 for them",),
+            notes=("servers may first scale small pictures by 2 (SGLang does): rescale_image_frac=2.0 counts so",),
         ),
     ),
     rule=Label("verified", f"InklingProcessor and InklingImageProcessor of {REFERENCE}"),
     settings=("rescale_image_frac", "rescale_image_max_upscaled_long_edge", "resample", "image_mean", "image_std"),
     examples=(
-        Example("inkling", 1280, 720, 1, 1, "x"),
+        # 1280 = 32 x 40: the width is whole, and a 33rd column of padding alone comes with it.
+        Example("inkling", 1280, 720, 594, 594, "InklingProcessor: 18 rows, 1280 // 40 + 1 = 33 columns"),
+        Example("inkling", 40, 40, 2, 2, "InklingProcessor: 1 row, 2 columns"),
+        Example("inkling", 641, 480, 204, 204, "InklingProcessor: 12 rows, 17 columns"),
+        Example("inkling", 640, 480, 792, 792, "InklingProcessor: 24 rows, 33 columns of 1280 x 960; a port agrees",
+                arguments={"rescale_image_frac": 2.0}),
     ),
     reference=Reference(
         processor="InklingProcessor",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from vistoken.configs import Config
 from vistoken.family import DEFAULTS, REFERENCE, Example, Family, Files, Published, Reading, Reference
-from vistoken.geometry import Patch
 from vistoken.model_spec import Label
 from vistoken.preprocessing import HALF, pixel_values
 from vistoken.prompts.plain import Merged, SpaceToDepth
@@ -58,7 +57,9 @@ FAMILY = Family(
     rule=Label("verified", f"Inkling2Processor and Inkling2ImageProcessor of {REFERENCE}"),
     settings=("image_mean", "image_std"),
     examples=(
-        Example("inkling-2-small", 1280, 720, 1, 1, "x"),
+        Example("inkling-2-small", 1280, 720, 2304, 576, "Inkling2Processor: 18 x 32 tokens"),
+        Example("inkling-2-small", 40, 40, 4, 1, "Inkling2Processor: one token, no further column"),
+        Example("inkling-2-small", 41, 40, 8, 2, "Inkling2Processor: padded to 80 x 40"),
     ),
     reference=Reference(
         processor="Inkling2Processor",

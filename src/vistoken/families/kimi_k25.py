@@ -130,14 +130,18 @@ FAMILY = Family(
     read=read,
     published=(
         _published("moonshotai/Kimi-K2.5", "kimi-k2.5",
-                   Label("documented", "the published config.json; the preprocessor's values as three ports quote them")),
+                   Label("documented", "the published config.json; the preprocessor as three ports quote it")),
         _published("moonshotai/Kimi-K2.6", "kimi-k2.6",
                    Label("inferred", "the values of Kimi-K2.5, which are also the defaults of the library's class")),
     ),
     rule=Label("verified", f"Kimi_K25Processor and its image and video processors of {REFERENCE}"),
     settings=("max_patches", "size", "sampling_fps", "resample", "image_mean", "image_std"),
     examples=(
-        Example("kimi-k2.5", 1280, 720, 1, 1, "x"),
+        Example("kimi-k2.5", 1280, 720, 4784, 1196, "Kimi_K25Processor: 52 x 92 patches"),
+        # The padding comes after the limit of 16,384 patches.
+        Example("kimi-k2.5", 3000, 3000, 16_900, 4225, "Kimi_K25Processor: 130 x 130 patches"),
+        Example("kimi-k2.5", 8000, 100, 4096, 1024, "Kimi_K25Processor: 512 patches a side at most"),
+        Example("kimi-k2.5", 13, 13, 4, 1, "Kimi_K25Processor: padded to one token"),
     ),
     reference=Reference(
         processor="Kimi_K25Processor",

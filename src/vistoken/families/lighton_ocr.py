@@ -11,6 +11,8 @@ from vistoken.family import RECALLED, REFERENCE, SEEN, Example, Family, Files, P
 from vistoken.model_spec import Label
 from vistoken.processors.pixtral import IMAGE, SETTINGS, read_without_breaks
 
+NOTE = "its files as seen name Mistral's model type; the count is that of LightOnOcrProcessor"
+
 
 def read(files: Files) -> Reading:
     """Patch from the tower's config, merge from the model's."""
@@ -29,7 +31,7 @@ def _published(name: str, label: Label, *aliases: str) -> Published:
                             "size": {"longest_edge": 1540}}  # fmt: skip
     return Published(
         (name, *aliases), config, preprocessor, label, processor={"patch_size": 14, "spatial_merge_size": 2},
-        notes=("its files as seen name Mistral's model type; the count is that of LightOnOcrProcessor",) * (label is SEEN),
+        notes=(NOTE,) if label is SEEN else (),
     )  # fmt: skip
 
 
@@ -44,7 +46,11 @@ FAMILY = Family(
     rule=Label("verified", f"LightOnOcrProcessor and PixtralImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
     examples=(
-        Example("lighton-ocr-1b", 1280, 720, 1, 1, "x"),
+        Example("lighton-ocr-1b", 1280, 720, 4784, 1196, "LightOnOcrProcessor: 52 x 92 patches"),
+        # Sides are rounded to single patches: of 5 rows and 3 columns only 2 x 1 blocks are whole.
+        Example("lighton-ocr-1b", 42, 70, 15, 2, "LightOnOcrProcessor: 5 x 3 patches"),
+        Example("lighton-ocr-1b", 14, 14, 1, 0, "LightOnOcrProcessor: one patch fills no block"),
+        Example("lighton-ocr-2-1b", 1654, 2339, 8580, 2145, "LightOnOcrProcessor: 110 x 78 patches"),
     ),
     reference=Reference(
         processor="LightOnOcrProcessor",

@@ -27,7 +27,13 @@ def read(files: Files) -> Reading:
 
 
 def _published(
-    name: str, label: Label, *aliases: str, series: str = "", kind: str = "mistral3", hidden: int = 1024, depth: int = 24
+    name: str,
+    label: Label,
+    *aliases: str,
+    series: str = "",
+    kind: str = "mistral3",
+    hidden: int = 1024,
+    depth: int = 24,
 ) -> Published:
     vision = {"model_type": "pixtral", "patch_size": 14, "image_size": 1540, "hidden_size": hidden,
               "num_hidden_layers": depth}  # fmt: skip
@@ -59,7 +65,10 @@ FAMILY = Family(
     rule=Label("verified", f"PixtralProcessor and PixtralImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
     examples=(
-        Example("mistral-small-3.1", 1280, 720, 1, 1, "x"),
+        Example("mistral-small-3.1", 1280, 720, 4784, 1222, "PixtralProcessor: 26 rows of 46, one marker a row", 26),
+        # 1541 pixels are one over the long edge: 1000 / (1541 / 1540) = 999.35 is cut to 999, and 36 rows hold it.
+        Example("ministral-3-8b", 1541, 1000, 7920, 2016, "PixtralProcessor: 36 rows of 55", 36),
+        Example("mistral-small-3.2", 29, 28, 8, 3, "PixtralProcessor: one row of 2, and only [IMG_END]", 1),
     ),
     reference=Reference(
         processor="PixtralProcessor",

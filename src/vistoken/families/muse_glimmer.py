@@ -22,14 +22,18 @@ FAMILY = Family(
             ("meta-models/Muse-Glimmer-30B", "muse-glimmer-30b"),
             {"model_type": "muse_glimmer", "vision_config": VISION},
             IMAGE | {"image_processor_type": "MuseGlimmerImageProcessor"},
-            Label("documented", "the published image block as a public port quotes it; the video's values are the class's"),
+            Label("documented", "the published image block as a port quotes it; the video's values are the class's"),
             video={**VIDEO},
         ),
     ),
     rule=Label("verified", f"MuseGlimmerProcessor and Muse Glimmer's image and video processors of {REFERENCE}"),
     settings=SETTINGS,
     examples=(
-        Example("muse-glimmer-30b", 1280, 720, 1, 1, "x"),
+        Example("muse-glimmer-30b", 1280, 720, 4784, 1198, "MuseGlimmerProcessor: 26 x 46 tokens and two markers", 2),
+        # 1.5 rows: 1 x 1 and 2 x 1 are equally far from 1.5, and the set hands over 1 x 1 first.
+        Example("muse-glimmer-30b", 28, 42, 4, 3, "MuseGlimmerProcessor: 1 x 1", 2),
+        Example("muse-glimmer-30b", 4000, 3000, 16_060, 4017, "MuseGlimmerProcessor: 55 x 73, at most 4096", 2),
+        Example("muse-glimmer-30b", 3000, 1, 432, 110, "MuseGlimmerProcessor: one row of 108", 2),
     ),
     reference=Reference(
         processor="MuseGlimmerProcessor",

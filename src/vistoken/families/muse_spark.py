@@ -28,7 +28,9 @@ FAMILY = Family(
     rule=Label("verified", f"MuseSparkProcessor and Muse Glimmer's image and video processors of {REFERENCE}"),
     settings=SETTINGS,
     examples=(
-        Example("muse-spark", 1280, 720, 1, 1, "x"),
+        Example("muse-spark", 1280, 720, 4784, 1198, "MuseSparkProcessor: 26 x 46 tokens and two markers", 2),
+        Example("muse-spark", 28, 42, 4, 3, "MuseSparkProcessor: 1 x 1 of two equally close grids", 2),
+        Example("muse-spark", 4000, 3000, 16_060, 4017, "MuseSparkProcessor: 55 x 73, at most 4096", 2),
     ),
     reference=Reference(
         processor="MuseSparkProcessor",

@@ -44,7 +44,10 @@ FAMILY = Family(
     rule=Label("verified", f"PixtralProcessor and PixtralImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
     examples=(
-        Example("pixtral-12b", 1280, 720, 2304, 2340, "64 columns x 36 rows", 36),
+        Example("pixtral-12b", 1280, 720, 2304, 2340, "PixtralProcessor: 36 rows of 64, one marker a row", 36),
+        # 1333 / (2000 / 1024) = 682.496 is cut to 682, and 43 rows of 16 hold it.
+        Example("pixtral-12b", 2000, 1333, 2752, 2795, "PixtralProcessor: 43 rows of 64", 43),
+        Example("pixtral-large", 17, 16, 2, 3, "PixtralProcessor: one row of 2, and only [IMG_END]", 1),
     ),
     reference=Reference(
         processor="PixtralProcessor",

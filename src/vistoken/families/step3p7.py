@@ -66,7 +66,12 @@ FAMILY = Family(
     rule=Label("verified", f"Step3p7Processor and Step3p7ImageProcessor of {REFERENCE}"),
     settings=("size", "patch_size", "max_image_size", "resample", "image_mean", "image_std"),
     examples=(
-        Example("step-3.7-flash", 1280, 720, 1, 1, "x"),
+        Example("step-3.7-flash", 1280, 720, 10_480, 670, "Step3p7Processor: 2 x 3 windows of 81, 169 for all", 15),
+        Example("step-3.7-flash", 728, 728, 2704, 171, "Step3p7Processor: fits, no windows", 2),
+        # It fits, too, but is over 1.5 times as wide as high: windows of its height, 400 pixels.
+        Example("step-3.7-flash", 728, 400, 5296, 337, "Step3p7Processor: 1 x 2 windows", 6),
+        # A side under 32 and over four times as long: padded to a square of 3000, 6 x 6 windows.
+        Example("step-3.7-flash", 30, 3000, 49_360, 3164, "Step3p7Processor: 6 x 6 windows", 79),
     ),
     reference=Reference(
         processor="Step3p7Processor",

@@ -125,8 +125,9 @@ class Judge:
             outputs, text = self.image(pictures, **settings), self.text
         else:
             merged = self.processor._merge_kwargs(**settings)
-            asked = inspect.signature(self.processor._process_images).parameters
-            values = merged["images_kwargs"] | {name: merged[name] for name in asked if name in merged}
+            asked = inspect.signature(self.processor._process_images).parameters.values()
+            named = [parameter.name for parameter in asked if parameter.kind is not parameter.VAR_KEYWORD]
+            values = merged["images_kwargs"] | {name: merged[name] for name in named if name in merged}
             outputs, texts = self.processor._process_images(pictures, **values)
             if number := getattr(self.processor, "_prepend_local_ids", None):  # MiniCPM-V does so within its call
                 token = self.processor.image_token
@@ -156,12 +157,11 @@ class Judge:
                 VideoMetadata(source.frames, source.fps, size.width, size.height, source.duration, None, indices)
             ]
         frames = blank_frames(source.frames, size.height, size.width)
-        values = {**merged["videos_kwargs"], "video_metadata": metadata}
+        # Some texts follow the stacked tensor's shape.
+        values = {**merged["videos_kwargs"], "video_metadata": metadata, "return_tensors": "pt"}
         if isinstance(self.processor, OmniModalProcessorMixin):  # reads the values of its other modalities, too
             values = {**merged, "videos_kwargs": values}
         outputs, texts = self.processor._process_videos([frames], **values)
-        merged |= {"video_metadata": metadata, "return_tensors": "pt"}  # some texts follow the stacked tensor's shape
-        outputs, texts = self.processor._process_videos([frames], **merged)
         return Observed(_views(self.reference.sees_video, outputs, self.video), texts[0] if texts else None)
 
 

@@ -1,6 +1,7 @@
 """Gemma4ImageProcessor, its video sibling and the unified model's: a budget of pooled tokens that is always filled.
 
-Sources: transformers 5.23.0, `models/gemma4/image_processing_pil_gemma4.py`, `models/gemma4/video_processing_gemma4.py`,
+Sources: transformers 5.23.0, `models/gemma4/image_processing_pil_gemma4.py`,
+`models/gemma4/video_processing_gemma4.py` and
 `models/gemma4_unified/image_processing_gemma4_unified.py`.
 """
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vistoken.single import single
 from vistoken.geometry import Size
 from vistoken.prompts.layout import VideoLayout
 from vistoken.prompts.plain import SpaceToDepth
 from vistoken.sequence import Image, Marker, Piece, Sequence, Text
+from vistoken.single import single
 from vistoken.video import Clip
 from vistoken.views.rule import Tiling
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vistoken.geometry import Grid, Size
+from vistoken.geometry import Grid, Patch, Size
 from vistoken.prompts.layout import Layout
 from vistoken.prompts.plain import SpaceToDepth
 from vistoken.sequence import Image, Marker, Piece, Repeat, Sequence
@@ -31,8 +31,11 @@ class RowBreaks(Layout):
             return Sequence(last)
         return Sequence((Repeat(grid.rows - 1, (Image(grid.cols), Marker(self.between))), *last))
 
+    def check_input(self, size: Size, patch: Patch) -> None:
+        self.merge.check_input(size, patch)
+
     def __str__(self) -> str:
-        return f"merge {self.merge}, {self.between} after each row and {self.end} after the last"
+        return f"{self.merge}, {self.between} after each row and {self.end} after the last"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,9 @@ class RowEnds(Layout):
     def sequence(self, tiling: Tiling, size: Size) -> Sequence:
         row = (Image(tiling.tile.cols), Marker(self.newline))
         return Sequence((Repeat(tiling.tile.rows, row), Marker(self.end)))
+
+    def check_input(self, size: Size, patch: Patch) -> None:
+        SpaceToDepth(1).check_input(size, patch)
 
     def __str__(self) -> str:
         return f"every patch is one token, {self.newline} after each row, {self.end} at the end"
@@ -69,6 +75,9 @@ class WholeBlocks(Layout):
     def sequence(self, tiling: Tiling, size: Size) -> Sequence:
         grid = Grid(tiling.tile.rows // self.side, tiling.tile.cols // self.side)
         return Sequence((Image(grid.patches),))
+
+    def check_input(self, size: Size, patch: Patch) -> None:
+        """Any size will do: what fills no block gets no token."""
 
     def __str__(self) -> str:
         return f"each whole block of {self.side} x {self.side} patches becomes one token"

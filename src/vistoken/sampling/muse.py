@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vistoken.single import single
 from vistoken.sampling.reading import sampling_rate
+from vistoken.single import single
 from vistoken.video import Sampling, Source
 
 if TYPE_CHECKING:

@@ -99,8 +99,8 @@ class ScaledCells(ViewRule):
         height, width = self.scaled(size)
         return [
             f"scaled by {self._ratio(max(size.height, size.width)):.6g}: {width}x{height}",
-            f"rows: {height} / {self.patch.height} rounded up = {-(-height // self.patch.height)}; columns: "
-            f"{width} // {self.patch.width} + 1 = {width // self.patch.width + 1}",
+            f"rows: {height} / {self.patch.height} rounded up = {-(-height // self.patch.height)}",
+            f"columns: {width} // {self.patch.width} + 1 = {width // self.patch.width + 1}",
         ]
 
 

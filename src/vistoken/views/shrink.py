@@ -45,10 +45,13 @@ class LongEdge(OneView):
     def reasons(self, size: Size) -> list[str]:
         ratio = max(size.height / self.box.height, size.width / self.box.width)
         height, width = self._shrunk(size)
-        over = f"over 1, so both sides are divided by it and cut: {width}x{height}" if ratio > 1 else "nothing to shrink"
+        over = (
+            f"over 1, so both sides are divided by it and cut: {width}x{height}" if ratio > 1 else "nothing to shrink"
+        )
+        sides = f"{size.height} / {self.box.height} and {size.width} / {self.box.width}"
         return [
-            f"the larger of {size.height} / {self.box.height} and {size.width} / {self.box.width} = {ratio:.6g}: {over}",
-            f"rows: {height} / {self.unit.height} rounded up = {-(-height // self.unit.height)}; "
+            f"the larger of {sides} = {ratio:.6g}: {over}",
+            f"rows: {height} / {self.unit.height} rounded up = {-(-height // self.unit.height)}",
             f"columns: {width} / {self.unit.width} rounded up = {-(-width // self.unit.width)}",
         ]
 
@@ -168,8 +171,8 @@ class PatchAndSideLimit(ShrinkAndPad):
         area, tall, wide = self._scales(size)
         height, width = self.shrink(size)
         return [
-            f"scales: {area:.6g} for {self.limit:,} patches, {tall:.6g} for the height, {wide:.6g} for the width, "
-            f"never over 1; the least is {min(1.0, area, tall, wide):.6g}: {width}x{height}"
+            f"scales: {area:.6g} for {self.limit:,} patches, {tall:.6g} for the height, {wide:.6g} for the width",
+            f"the least of them and 1 is {min(1.0, area, tall, wide):.6g}: {width}x{height}",
         ]
 
 
@@ -211,8 +214,8 @@ class BoxCells(ShrinkAndPad):
             return [f"{size} is within {self.box}: nothing to shrink"]
         height, width = self.shrink(size)
         return [
-            f"the lesser of {self.box.height} / {size.height} = {tall:.6g} and {self.box.width} / {size.width} = "
-            f"{wide:.6g}; sides cut to whole pixels: {width}x{height}"
+            f"scales: {self.box.height} / {size.height} = {tall:.6g} and {self.box.width} / {size.width} = {wide:.6g}",
+            f"by the lesser, sides cut to whole pixels: {width}x{height}",
         ]
 
 
@@ -273,8 +276,8 @@ class ClosestCells(OneView):
         chosen = self.choose(size)
         return [
             f"exact cells under the cap: {rows:.6g} rows x {cols:.6g} columns",
-            f"height / width = {size.height / size.width:.6g}; closest whole grid of at most {self.most:,}: "
-            f"{chosen[0]} rows x {chosen[1]} columns ({chosen[0] / chosen[1]:.6g})",
+            f"height / width = {size.height / size.width:.6g}",
+            f"closest of the grids around: {chosen[0]} rows x {chosen[1]} columns ({chosen[0] / chosen[1]:.6g})",
         ]
 
 

@@ -103,8 +103,8 @@ class SlidingWindows(ViewRule):
             return [*found, f"it fits into {self.overview} and is not elongated: no windows"]
         return [
             *found,
-            f"window {plan.window}; sides snapped to whole windows: {plan.cut[1]}x{plan.cut[0]} = "
-            f"{plan.rows} rows x {plan.cols} columns",
+            f"sides snapped to whole windows of {plan.window}: {plan.cut[1]}x{plan.cut[0]}",
+            f"{plan.rows} rows x {plan.cols} columns of windows",
         ]
 
 
