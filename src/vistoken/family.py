@@ -111,11 +111,12 @@ class Reference:
 
     `processor` is given an image processor of class `image` and a tokenizer whose special tokens are `tokens`
     (attribute -> string). `sees` says how the views are read from the image processor's output: a key of
-    `vistoken.judge.observe.READERS`. `text` tells whether the processor expands the picture's placeholder, so that the
-    whole string can be compared; `placeholder` is the text in which a processor of the older kind, without a method for
-    that, expands it. `torchvision` marks classes that exist only where torchvision is installed. `call` are further
-    arguments that the processor needs at every call. `constructed` marks an image processor whose calls ignore such
-    arguments, so that settings are given to its constructor.
+    `vistoken.judge.readers.READERS`; where it is empty, its output does not tell, and the text alone is compared.
+    `text` tells whether the processor expands the picture's placeholder, so that the whole string can be compared;
+    `placeholder` is the text in which a processor of the older kind, without a method for that, expands it.
+    `torchvision` marks classes that exist only where torchvision is installed. `call` are further arguments that the
+    processor needs at every call. `constructed` marks an image processor whose calls ignore such arguments, so that
+    settings are given to its constructor.
     `settings` are two sets or more to compare with besides the published values; `thresholds` sizes around which the
     rule changes its mind, as (width, height). `sampling` is what the video processor needs besides to choose frames.
     `built` names settings that the processors take only when they are built, not when they are called: `min_pixels` and

@@ -41,10 +41,14 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """The frames of a video that a model looks at: their numbers in the source, from 0, in order."""
+    """The frames of a video that a model looks at: their numbers in the source, from 0, in order.
+
+    `sampled` tells that the model's own rule has chosen them.
+    """
 
     indices: tuple[int, ...]
     source: Source
+    sampled: bool = False
 
     @property
     def frames(self) -> int:
@@ -71,4 +75,4 @@ class Sampling(ABC):
         """Numbers of the frames that are looked at. `source.fps` is known. Raises `InputError` where it refuses."""
 
     def clip(self, source: Source) -> Clip:
-        return Clip(self.choose(source), source)
+        return Clip(self.choose(source), source, sampled=True)

@@ -45,7 +45,7 @@ class Case:
             return type(self.ours) is not type(self.theirs)
         if self.theirs.text is not None and self.theirs.text != self.ours.text:
             return True
-        return self.ours.views != self.theirs.views
+        return self.theirs.views is not None and self.ours.views != self.theirs.views
 
     def __str__(self) -> str:
         settings = f", {dict(self.settings)}" if self.settings else ""
@@ -100,5 +100,7 @@ def _short(seen: Observed | Refused) -> str:
     if isinstance(seen, Refused):
         return f"refused ({seen.error[:100]})"
     text = "" if seen.text is None else f" text of {len(seen.text)}: {seen.text[:60]}...{seen.text[-60:]}"
+    if seen.views is None:
+        return f"views unseen{text}"
     views = f"{seen.views[:3]}...{seen.views[-1]}" if len(seen.views) > 4 else str(seen.views)
     return f"{len(seen.views)} views {views}{text}"

@@ -166,6 +166,26 @@ def stacked_frames(key: str) -> Reader:
     return read
 
 
+def unpadded(outputs: Any, processor: Any) -> Iterator[Shape]:
+    """Height and width before padding, and the patches that are kept of the padded picture (Fuyu)."""
+    side = processor.patch_size.height
+    rows = -(-int(outputs["image_unpadded_heights"][0][0]) // side)
+    yield 1, rows * side, len(outputs["image_patches"]) // rows * side
+
+
+def cells_thw(outputs: Any, processor: Any) -> Iterator[Shape]:
+    """As `grid_thw`, where the processor's `size` is that of one cell (Inkling 2)."""
+    for frames, rows, cols in _listed(outputs["image_grid_thw"])[:1]:
+        yield int(frames), int(rows) * processor.size.height, int(cols) * processor.size.width
+
+
+def positions(outputs: Any, processor: Any) -> Iterator[Shape]:
+    """(column, row) of every patch, -1 for padding, beside rows of one patch each (Gemma 4)."""
+    cells, patches = outputs["image_position_ids"][0], outputs["pixel_values"][0]
+    side = math.isqrt(patches.shape[-1] // 3)  # the unified model's patches are blocks of the processor's own
+    yield 1, (int(cells[:, 1].max()) + 1) * side, (int(cells[:, 0].max()) + 1) * side
+
+
 READERS: Mapping[str, Reader] = {
     "image_grid_thw": grid_thw("image_grid_thw"),
     "video_grid_thw": grid_thw("video_grid_thw"),
@@ -190,4 +210,7 @@ READERS: Mapping[str, Reader] = {
     "image_grid_hw": grid_hw,
     "whole_video": whole_video,
     "stacked_frames": stacked_frames("pixel_values_videos"),
+    "image_unpadded_heights": unpadded,
+    "image_grid_thw of cells": cells_thw,
+    "image_position_ids": positions,
 }

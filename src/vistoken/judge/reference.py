@@ -37,11 +37,12 @@ Shape = tuple[int, int, int]  # frames (or groups), height and width in pixels o
 class Observed:
     """What the reference did with one size.
 
-    The shape of every view, and the text it wrote for the picture: None where its processor leaves that alone.
+    The shape of every view, None where its output does not tell, and the text it wrote for the picture: None where
+    its processor leaves that alone.
     `markers` are the special tokens in it, which only we can tell from text.
     """
 
-    views: tuple[Shape, ...]
+    views: tuple[Shape, ...] | None
     text: str | None
     markers: int | None = None
 
@@ -134,14 +135,15 @@ class Judge:
             outputs, text = self.image(pictures, **settings), self.text
         else:
             merged = self.processor._merge_kwargs(**settings)
-            asked = inspect.signature(self.processor._process_images).parameters
-            values = merged["images_kwargs"] | {name: merged[name] for name in asked if name in merged}
+            asked = inspect.signature(self.processor._process_images).parameters.values()
+            named = [parameter.name for parameter in asked if parameter.kind is not parameter.VAR_KEYWORD]
+            values = merged["images_kwargs"] | {name: merged[name] for name in named if name in merged}
             outputs, texts = self.processor._process_images(pictures, **values)
             if number := getattr(self.processor, "_prepend_local_ids", None):  # MiniCPM-V does so within its call
                 token = self.processor.image_token
                 texts = number([token], texts, token) if merged.get("use_image_id", self.image.use_image_id) else texts
             text = texts[0] if self.reference.text and texts else None
-        return Observed(tuple(READERS[self.reference.sees](outputs, self.image)), text)
+        return Observed(_views(self.reference.sees, outputs, self.image), text)
 
     def clip(self, size: Size, source: Source, sample: bool) -> Observed | Refused:
         """What becomes of a video, whose frames the reference chooses itself, or takes as they are."""
@@ -170,7 +172,11 @@ class Judge:
         if isinstance(self.processor, OmniModalProcessorMixin):  # reads the values of its other modalities, too
             values = {**merged, "videos_kwargs": values}
         outputs, texts = self.processor._process_videos([frames], **values)
-        return Observed(tuple(READERS[self.reference.sees_video](outputs, self.video)), texts[0] if texts else None)
+        return Observed(_views(self.reference.sees_video, outputs, self.video), texts[0] if texts else None)
+
+
+def _views(sees: str, outputs: Any, processor: Any) -> tuple[Shape, ...] | None:
+    return tuple(READERS[sees](outputs, processor)) if sees else None
 
 
 def tokenizer(tokens: Mapping[str, str]) -> Any:

@@ -1,0 +1,58 @@
+"""Gemma 4 and DiffusionGemma: every picture is scaled until its pooled tokens fill the budget. Counted; not encoded.
+
+Sources: transformers 5.23.0, `models/gemma4/image_processing_pil_gemma4.py`, `models/gemma4/processing_gemma4.py`,
+`models/gemma4/video_processing_gemma4.py`; `models/auto/processing_auto.py` for DiffusionGemma.
+"""
+
+from __future__ import annotations
+
+from vistoken.family import RECALLED, REFERENCE, SEEN, SIBLING, Example, Family, Files, Published, Reading, Reference
+from vistoken.model_spec import Label
+from vistoken.processors.gemma4 import IMAGE, SETTINGS, VIDEO
+from vistoken.processors.gemma4 import read as read_gemma
+
+
+def read(files: Files) -> Reading:
+    """Blocks of patches are pooled in the tower's last step."""
+    return read_gemma(files, pooled_before=False)
+
+
+def _published(name: str, alias: str, label: Label, hidden: int, depth: int, kind: str = "gemma4") -> Published:
+    vision = {"model_type": "gemma4_vision", "patch_size": 16, "pooling_kernel_size": 3, "hidden_size": hidden,
+              "num_hidden_layers": depth}  # fmt: skip
+    image, video = IMAGE | {"image_processor_type": "Gemma4ImageProcessor"}, {**VIDEO}
+    series = "gemma-4" if kind == "gemma4" else ""
+    return Published((name, alias), {"model_type": kind, "vision_config": vision}, image, label, series, video=video)
+
+
+FAMILY = Family(
+    name="Gemma 4",
+    model_types=("gemma4", "diffusion_gemma"),
+    read=read,
+    published=(
+        _published("google/gemma-4-E2B-it", "gemma-4-e2b", SEEN, 768, 16),
+        _published("google/gemma-4-E4B-it", "gemma-4-e4b", SEEN, 768, 16),
+        _published("google/gemma-4-26B-A4B-it", "gemma-4-26b-a4b", SIBLING, 1152, 27),
+        _published("google/gemma-4-31B-it", "gemma-4-31b", SEEN, 1152, 27),
+        _published("google/diffusiongemma-26B-A4B-it", "diffusiongemma-26b-a4b", RECALLED, 1152, 27, "diffusion_gemma"),
+    ),
+    rule=Label("verified", f"Gemma4Processor, Gemma4ImageProcessorPil and Gemma4VideoProcessor of {REFERENCE}"),
+    settings=SETTINGS,
+    examples=(
+        Example("gemma-4-e4b", 1280, 720, 2376, 266, "Gemma4Processor: 12 x 22 tokens and two markers", 2),
+        Example("gemma-4-e2b", 1, 1, 2304, 258, "Gemma4Processor: enlarged to 16 x 16 tokens", 2),
+        # The short side would be cut to nothing: it becomes one token, the long one at most the budget.
+        Example("gemma-4-31b", 3000, 10, 2520, 282, "Gemma4Processor: one row of 280, of floor(3000 / 10) = 300", 2),
+        Example("gemma-4-31b", 30, 3000, 1503, 169, "Gemma4Processor: 167 x 1", 2),
+    ),
+    reference=Reference(
+        processor="Gemma4Processor",
+        image="Gemma4ImageProcessorPil",
+        sees="image_position_ids",
+        tokens={"image_token": "<|image|>", "boi_token": "<|image>", "eoi_token": "<image|>"},
+        video="Gemma4VideoProcessor",
+        sees_video="",
+        settings=({"max_soft_tokens": 70}, {"max_soft_tokens": 1120}, {"max_soft_tokens": 140}),
+        thresholds=((48, 48), (48, 13_440), (2304, 1104)),
+    ),
+)  # fmt: skip
