@@ -23,8 +23,8 @@ PUBLISHED = json.loads((DATA / "published.json").read_text())
 @pytest.mark.parametrize(("family", "example"), EXAMPLES, ids=lambda x: getattr(x, "model", ""))
 def test_examples_of_the_families(family, example):
     result = vt.count(example.model, width=example.width, height=example.height, **example.arguments)
-    counted = (result.patches, result.marker_tokens or 0, result.tokens)
-    assert counted == (example.patches, example.markers, example.tokens), example.source
+    assert (result.marker_tokens or 0, result.tokens) == (example.markers, example.tokens), example.source
+    assert example.patches in (None, result.patches), example.source
 
 
 def test_every_family_has_examples_and_names_found_by_scanning():
@@ -39,11 +39,14 @@ def test_every_family_has_examples_and_names_found_by_scanning():
             assert registry.reader(model_type) is family
 
 
+IMAGE, VIDEO = "preprocessor_config", "video_preprocessor_config"
+
+
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_built_in_values_equal_the_published_files(name):
     """Files as they were published (see data/README.md): what is built in must read as they do."""
     family, model = registry.published(name)
-    files = {file: content["values"] for file, content in PUBLISHED[name].items()}
+    files = {file: content["values"] for file, content in PUBLISHED[name].items() if file != "sources"}
 
     def read(part, ours):
         values = files.get(f"{part}.json", ours)
@@ -51,17 +54,14 @@ def test_built_in_values_equal_the_published_files(name):
 
     theirs = Files(
         config=read("config", model.config),
-        image=read("preprocessor_config", model.preprocessor),
+        image=read(IMAGE, model.preprocessor),
         processor=read("processor_config", model.processor),
-        video=read(
-            "video_preprocessor_config" if model.video is not model.preprocessor else "preprocessor_config", model.video
-        ),
+        video=read(VIDEO if VIDEO + ".json" in files or model.video != model.preprocessor else IMAGE, model.video),
     )
     built_in = registry.describe(name)
     reading = family.read(theirs)
-    assert {field: getattr(built_in, field) for field in Reading.__dataclass_fields__} == {
-        field: getattr(reading, field) for field in Reading.__dataclass_fields__
-    }
+    fields = [field for field in Reading.__dataclass_fields__ if field != "notes"]
+    assert {field: getattr(built_in, field) for field in fields} == {field: getattr(reading, field) for field in fields}
     if {"config.json", "preprocessor_config.json"} <= set(files):
         assert model.settings.level == "verified"
 
@@ -70,7 +70,7 @@ def test_settings_are_called_verified_only_where_the_files_were_seen():
     for family in FAMILIES:
         for model in family.published:
             if model.settings.level == "verified" and family.name != "front end":
-                assert len(PUBLISHED.get(model.name, {})) == 2, model.name
+                assert {"config.json", "preprocessor_config.json"} <= set(PUBLISHED.get(model.name, {})), model.name
 
 
 def test_one_name_is_defined_once():
@@ -109,7 +109,9 @@ def folder_of(tmp_path, config, preprocessor=None, processor=None):
     return str(tmp_path)
 
 
-@pytest.mark.parametrize("name", [name for name, files in PUBLISHED.items() if len(files) == 2])
+@pytest.mark.parametrize(
+    "name", [name for name, files in PUBLISHED.items() if {"config.json", "preprocessor_config.json"} <= set(files)]
+)
 def test_a_folder_with_the_published_files_is_the_built_in_model(tmp_path, name):
     files = PUBLISHED[name]
     folder = folder_of(tmp_path, *(files[f"{part}.json"]["values"] for part in ("config", "preprocessor_config")))
@@ -120,8 +122,7 @@ def test_a_folder_with_the_published_files_is_the_built_in_model(tmp_path, name)
         built_in.pixels,
     )
     assert from_folder.trust.settings.level == "verified"
-    sources = {origin.source for origin in from_folder.origins}
-    assert f"{folder}/config.json" in sources
+    assert from_folder.trust.settings.evidence == f"read from {folder}"
 
 
 def test_processor_config_of_the_new_kind_wins(tmp_path):
@@ -301,7 +302,9 @@ def test_settings_are_the_models_own():
         vt.count("qwen2.5-vl", width=1280, height=720, max_pixels="many")
     with pytest.raises(UsageError, match="setting max_pixels is null"):
         vt.count("qwen2.5-vl", width=1280, height=720, max_pixels=None)
-    with pytest.raises(UsageError, match="setting max_pixels is 10: it must not be less than min_pixels"):
+    with pytest.raises(
+        UsageError, match="setting max_pixels is 10: the least number of pixels, 3,136, is above the most, 10"
+    ):
         vt.count("qwen2.5-vl", width=1280, height=720, max_pixels=10)
 
 

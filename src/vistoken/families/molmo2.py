@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from vistoken.configs import Config
-from vistoken.family import RECALLED, REFERENCE, SEEN, SIBLING, Example, Family, Files, Published, Reading, Reference
+from vistoken.family import RECALLED, REFERENCE, SIBLING, Example, Family, Files, Published, Reading, Reference
 from vistoken.geometry import Size
 from vistoken.model_spec import Label, VideoSpec
 from vistoken.preprocessing import FILTERS, HALF, pixel_values
@@ -120,7 +120,7 @@ FAMILY = Family(
     model_types=("molmo2",),
     read=read,
     published=(
-        _published("allenai/Molmo2-4B", "molmo2-4b", SEEN),
+        _published("allenai/Molmo2-4B", "molmo2-4b", SIBLING),
         _published("allenai/Molmo2-8B", "molmo2-8b", SIBLING),
         _published("allenai/Molmo2-O-7B", "molmo2-o-7b", RECALLED),
     ),

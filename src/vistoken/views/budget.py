@@ -50,6 +50,7 @@ class PixelBudget(OneView):
         return _reasons(size.height, size.width, self.multiple, self.min_pixels, self.max_pixels)
 
     def _blocks(self, size: Size) -> tuple[int, int]:
+        """Rows and columns of blocks of `multiple` pixels."""
         refuse_thin(size, size.height, size.width, self.max_aspect)
         return _blocks(size.height, size.width, self.multiple, self.min_pixels, self.max_pixels)
 

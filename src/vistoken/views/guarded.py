@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vistoken.errors import InputError
@@ -23,19 +22,18 @@ class GuardedBudget(PixelBudget):
 
     kind = "pixel budget, thin sides enlarged first"
 
-    def fit(self, size: Size) -> Size:
-        """The size that the picture is resized to. Raises `InputError` above the aspect limit."""
-        if size.height >= self.multiple <= size.width:
-            return PixelBudget.fit(self, size)
-        return PixelBudget.fit(self, self._enlarged(size))
+    def reasons(self, size: Size) -> list[str]:
+        enlarged = self._enlarged(size)
+        up = [f"a side under {self.multiple} is brought up to it first: {size} becomes {enlarged}"] * (enlarged != size)
+        return [*up, *PixelBudget.reasons(self, enlarged)]
 
-    def reasons(self, size: Size) -> Sequence[str]:
-        if size.height >= self.multiple <= size.width:
-            return ()
-        return (f"a side under {self.multiple} is brought up to it first: {size} becomes {self._enlarged(size)}",)
+    def _blocks(self, size: Size) -> tuple[int, int]:
+        return PixelBudget._blocks(self, self._enlarged(size))
 
     def _enlarged(self, size: Size) -> Size:
         height, width, k = size.height, size.width, self.multiple
+        if height >= k <= width:
+            return size
         if height < k:
             height, width = k, round(width * k / height)
         if width < k:
