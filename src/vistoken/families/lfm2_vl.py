@@ -42,7 +42,9 @@ def read(files: Files) -> Reading:
             "image_processor_type", name, "only Lfm2VlImageProcessor is read: take a newer revision"
         )
     image = files.image.with_defaults(PROCESSOR, f"Lfm2VlImageProcessor in {REFERENCE}")
-    processor = files.processor.with_defaults(PROMPT, f"Lfm2VlProcessor in {REFERENCE}")
+    # The library takes it from the call or its class, never from processor_config.json.
+    processor = Config({}, files.processor.where, defaults=PROMPT, defaults_source=f"Lfm2VlProcessor in {REFERENCE}",
+                       overrides=files.processor.overrides, origins=files.processor.origins)  # fmt: skip
     factor = image.integer("downsample_factor", high=64)
     layout = TaggedTiles if processor.flag("use_image_special_tokens") else BareTiles
     return Reading(None, _rule(image, factor), pixel_values(image), layout(factor))
