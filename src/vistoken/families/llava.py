@@ -6,7 +6,6 @@ arXiv 2310.03744.
 
 from __future__ import annotations
 
-from vistoken.errors import ConfigError
 from vistoken.family import REFERENCE, SEEN, SIBLING, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, SETTINGS, processor_name
@@ -29,10 +28,9 @@ def read(files: Files) -> Reading:
     """The tower from config.json, the tokens that are kept from processor_config.json."""
     if files.image is not None and processor_name(files.image, "") == "PixtralImageProcessor":
         # Pixtral-12B's copy for transformers has this model type, but the rule and the prompt of Mistral's models.
-        raise ConfigError(
-            f"{files.image.where}: image_processor_type is PixtralImageProcessor, whose folders with model_type llava "
-            "are not read: count mistral-community/pixtral-12b by its name"
-        )
+        from vistoken.processors.pixtral import read_llava
+
+        return read_llava(files)
     tower = read_tower(files)
     rule, pixels = image_rule(files.image, tower)
     return Reading(None, rule, pixels, TowerTokens(tower.change, "<image>"), prefix=tower.prefix)
