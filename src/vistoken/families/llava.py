@@ -28,11 +28,9 @@ def read(files: Files) -> Reading:
     """The tower from config.json, the tokens that are kept from processor_config.json."""
     if files.image is not None and processor_name(files.image, "") == "PixtralImageProcessor":
         # Pixtral-12B's copy for transformers has this model type, but the rule and the prompt of Mistral's models.
-        from vistoken.processors.pixtral import read as read_pixtral
+        from vistoken.processors.pixtral import read_llava
 
-        vision = files.config.child("vision_config")
-        vision = vision.with_defaults({"patch_size": 16}, f"PixtralVisionConfig in {REFERENCE}")
-        return read_pixtral(files, vision.patch("patch_size"), merge=1)
+        return read_llava(files)
     tower = read_tower(files)
     rule, pixels = image_rule(files.image, tower)
     return Reading(None, rule, pixels, TowerTokens(tower.change, "<image>"), prefix=tower.prefix)

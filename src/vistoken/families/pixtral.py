@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from vistoken.family import REFERENCE, SEEN, SIBLING, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
-from vistoken.processors.pixtral import IMAGE, SETTINGS
+from vistoken.processors.pixtral import IMAGE, SETTINGS, read_llava
 from vistoken.processors.pixtral import read as read_pixtral
 
 VISION = {"patch_size": 16}
@@ -17,9 +17,9 @@ VISION = {"patch_size": 16}
 
 def read(files: Files) -> Reading:
     """`model_type` "pixtral" is the tower alone; the built-in models hold it below `vision_config`."""
-    config = files.config
-    vision = config.child("vision_config") if config.has("vision_config") else config
-    vision = vision.with_defaults(VISION, f"PixtralVisionConfig in {REFERENCE}")
+    if files.config.has("vision_config"):
+        return read_llava(files)
+    vision = files.config.with_defaults(VISION, f"PixtralVisionConfig in {REFERENCE}")
     return read_pixtral(files, vision.patch("patch_size"), merge=1)
 
 

@@ -47,6 +47,13 @@ def read(files: Files, patch: Patch, merge: int) -> Reading:
     return Reading(None, rule, pixels, RowBreaks(SpaceToDepth(merge), *tokens))
 
 
+def read_llava(files: Files) -> Reading:
+    """A tower "pixtral" below `vision_config`, whose tokens are not merged: the copies of Pixtral for transformers."""
+    vision = files.config.child("vision_config")
+    vision = vision.with_defaults({"patch_size": 16}, f"PixtralVisionConfig in {REFERENCE}")
+    return read(files, vision.patch("patch_size"), merge=1)
+
+
 def read_without_breaks(files: Files, patch: Patch, merge: int) -> Reading:
     """With LightOnOcrProcessor: the image processor rounds to its own `patch_size`, and there are no markers."""
     processor = files.processor.with_defaults(

@@ -65,7 +65,9 @@ class ScaledCells(ViewRule):
 
     def tiling(self, size: Size) -> Tiling:
         height, width = self.scaled(size)
-        return Tiling(Grid(-(-height // self.patch.height), width // self.patch.width + 1))
+        rows, cols = -(-height // self.patch.height), width // self.patch.width + 1
+        whole(size, rows * self.patch.height, cols * self.patch.width)  # refuses what is absurd
+        return Tiling(Grid(rows, cols))
 
     def views(self, size: Size) -> tuple[View, ...]:
         height, width = self.scaled(size)
@@ -73,7 +75,7 @@ class ScaledCells(ViewRule):
         steps: list[Step] = []
         if (height, width) != (size.height, size.width):
             steps.append(Resize(Size(height=height, width=width), self.filter))
-        steps.append(Pad(0, 0, whole(size, grid.rows * self.patch.height, grid.cols * self.patch.width)))
+        steps.append(Pad(0, 0, Size(height=grid.rows * self.patch.height, width=grid.cols * self.patch.width)))
         return (View.of(size, tuple(steps), self.patch),)
 
     def scaled(self, size: Size) -> tuple[int, int]:
