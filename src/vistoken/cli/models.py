@@ -27,7 +27,7 @@ Examples:
   vistoken models ./my-checkpoint
   vistoken models --json
   vistoken models --types
-  vistoken models --verify qwen2.5-vl-7b internvl3-8b""",
+  vistoken models --verify llava-1.5-7b idefics3""",
 )
 @click.argument("names", nargs=-1, metavar="[NAME|FOLDER]")
 @click.option("--verify", is_flag=True, help="Compare with the installed transformers: the models named, or all.")
