@@ -22,8 +22,10 @@ class Source:
         if type(self.frames) is not int or not 0 < self.frames <= MAX_FRAMES:
             raise UsageError(f"frames is {self.frames!r}: it must be a whole number from 1 to {MAX_FRAMES:,}")
         fps = self.fps
-        if isinstance(fps, bool) or not isinstance(fps, int | float | None) or not 0 < (fps or 1) <= 10_000:  # no NaN
-            raise UsageError(f"fps is {self.fps!r}: it must be a number of frames a second, above 0, at most 10,000")
+        if fps is not None and (
+            isinstance(fps, bool) or not isinstance(fps, int | float) or not 0.001 <= fps <= 10_000  # NaN is not
+        ):
+            raise UsageError(f"fps is {fps!r}: it must be a number of frames a second, from 0.001 to 10,000")
 
     @classmethod
     def lasting(cls, duration: float, fps: float) -> Source:
