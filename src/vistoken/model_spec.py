@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from vistoken.errors import ConfigError, UsageError
+from vistoken.errors import ConfigError, UsageError, shown
 from vistoken.geometry import Size
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class ModelSpec:
     def among(self, images: int) -> ModelSpec:
         """The description that holds where `images` pictures share one prompt."""
         if type(images) is not int or not 0 < images <= 1_000_000:
-            raise UsageError(f"images_in_prompt is {images!r}: it must be a whole number from 1 to 1,000,000")
+            raise UsageError(f"images_in_prompt is {shown(images)}: it must be a whole number from 1 to 1,000,000")
         for crowd in reversed(self.crowds):
             if images > crowd.above:
                 return replace(self, rule=crowd.rule, prompt=crowd.prompt)
