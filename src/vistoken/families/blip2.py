@@ -14,7 +14,8 @@ from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, 
 from vistoken.geometry import Patch, Size
 from vistoken.model_spec import Label, VideoSpec
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, SETTINGS, standard
-from vistoken.prompts.fixed import FixedTokens, FixedVideo
+from vistoken.prompts.fixed import FixedTokens
+from vistoken.prompts.runs import FixedVideo
 from vistoken.views.video import PerFrame
 
 VISION = {"patch_size": 14}

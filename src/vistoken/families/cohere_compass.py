@@ -13,10 +13,11 @@ from vistoken.preprocessing import FILTERS
 from vistoken.processors.edges import edges, pixels, whole_tokens
 from vistoken.processors.pixel_budget import HALVES, PROCESSOR, SETTINGS, image_rule, patch_of
 from vistoken.prompts.plain import Merged, SpaceToDepth
-from vistoken.prompts.stamped import StampedBefore
-from vistoken.sampling.compass import RoundedSpread
+from vistoken.prompts.timed import MeanSeconds, TimedGroups
+from vistoken.sampling.qwen import FirstToLast
 from vistoken.sampling.reading import sampling_rate
-from vistoken.views.budget import VolumeBudget
+from vistoken.sequence import Marker, Text
+from vistoken.views.frames import VolumeBudget
 from vistoken.views.video import FrameRule, PerFrame
 
 IMAGE = {**PROCESSOR, "temporal_patch_size": 2}
@@ -50,8 +51,9 @@ def _video(video: Config | None) -> VideoSpec | None:
     if not processor.flag("do_resize"):
         rule = PerFrame(whole_tokens(patch, merge, filter), group)
     least, highest = processor.integer("min_frames", high=10**6), processor.integer("max_frames", high=10**6)
-    prompt = StampedBefore(SpaceToDepth(merge), VIDEO_TOKEN, START, END, group)
-    sampling = RoundedSpread(sampling_rate(processor) or 2.0, least, highest)
+    before = (Text("<{time} seconds>"), Marker(START))
+    prompt = TimedGroups(SpaceToDepth(merge), VIDEO_TOKEN, MeanSeconds(group), before, (Marker(END),))
+    sampling = FirstToLast(sampling_rate(processor) or 2.0, None, least, highest)
     return VideoSpec(rule=rule, prompt=prompt, sampling=sampling)
 
 

@@ -15,9 +15,10 @@ from vistoken.preprocessing import FILTERS, HALF, pixel_values
 from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, agree, agree_in_time, budget, vision
 from vistoken.processors.qwen3_vl import timed
 from vistoken.prompts.plain import Merged
-from vistoken.sampling.qwen import EvenSampling
+from vistoken.sampling.qwen import FirstToLast
 from vistoken.views.blocks import WholeBlocks
-from vistoken.views.budget import FramesOfVolume, VolumeBudget
+from vistoken.views.budget import FramesOfVolume
+from vistoken.views.frames import VolumeBudget
 from vistoken.views.rule import ViewRule
 from vistoken.views.video import FrameRule, PerFrame
 
@@ -45,7 +46,7 @@ def read(files: Files) -> Reading:
     if files.video is not None:
         film = files.video.with_defaults(FILM, f"Cosmos3EdgeVideoProcessor in {REFERENCE}")
         frames = _frames(film, patch, merge.side)
-        video = VideoSpec(rule=frames, prompt=timed(merge, patch, ""), sampling=EvenSampling.read(film))
+        video = VideoSpec(rule=frames, prompt=timed(merge, patch, ""), sampling=FirstToLast.read(film))
     return Reading(None, rule, pixels, Merged(merge, "<|image_pad|>", template=TEMPLATE), video)
 
 

@@ -10,7 +10,8 @@ from vistoken.model_spec import Label
 from vistoken.preprocessing import HALF
 from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS, image_rule, vision
 from vistoken.processors.qwen3_vl import video_rule
-from vistoken.prompts.plain import Merged, MergedVideo
+from vistoken.prompts.plain import Merged
+from vistoken.prompts.runs import MergedVideo
 
 TEMPLATE = "public ports put <|img|> and <|endofimg|> around a picture: 2 tokens"
 PORTED = Label("assumed", "values that public ports of the model fall back to; its own preprocessor file was not seen")

@@ -16,8 +16,8 @@ from vistoken.preprocessing import CLIP_MEAN, CLIP_STD
 from vistoken.processors.edges import edges
 from vistoken.processors.pixel_budget import PROCESSOR, SETTINGS, image_rule
 from vistoken.processors.qwen2_vl import agree
-from vistoken.prompts.frames import FramesMerged
 from vistoken.prompts.plain import Merged, SpaceToDepth
+from vistoken.prompts.runs import FramesMerged
 from vistoken.sampling.ernie import ErnieSampling
 from vistoken.views.frames import FilledUp
 

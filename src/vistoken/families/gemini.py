@@ -12,7 +12,8 @@ from vistoken.family import Example, Family, Files, Published, Reading
 from vistoken.geometry import Patch, Size
 from vistoken.model_spec import Label, VideoSpec
 from vistoken.prompts.bill import FrameBill, PatchBill, TileBill
-from vistoken.sampling.rate import PerSecond
+from vistoken.sampling.gemini import PerSecond
+from vistoken.sampling.reading import sampling_rate
 from vistoken.views.fill import FillCells
 from vistoken.views.fixed import Stretch
 from vistoken.views.vendor import UnitsOfShortSide
@@ -34,7 +35,7 @@ def read(files: Files) -> Reading:
     """`media_resolution` by its short name or as the API spells it."""
     assert files.image is not None
     values = files.image.with_defaults({"media_resolution": "unspecified", "fps": 1}, "the API")
-    sampling = PerSecond.read(values)
+    sampling = PerSecond(sampling_rate(values) or 1.0)
     if files.config.raw("model_type") == "gemini_tiles":
         tile = Stretch(Size(height=768, width=768), "bicubic", Patch.square(768))
         video = VideoSpec(rule=PerFrame(tile), prompt=FrameBill(TILE), sampling=sampling)

@@ -16,9 +16,10 @@ from vistoken.processors.edges import pixels, whole_tokens
 from vistoken.processors.pixel_budget import PROCESSOR, SETTINGS, image_rule
 from vistoken.processors.qwen2_vl import agree
 from vistoken.prompts.plain import Merged, SpaceToDepth
-from vistoken.prompts.stamped import StampedIfKnown
-from vistoken.sampling.even import EvenShare
+from vistoken.prompts.timed import Decimals, FirstFrame, TimedIfKnown
+from vistoken.sampling.even import EvenRate
 from vistoken.sampling.reading import sampling_rate
+from vistoken.sequence import Marker, Text
 from vistoken.views.budget import PixelBudget
 from vistoken.views.rule import ViewRule
 from vistoken.views.video import PerFrame
@@ -59,8 +60,9 @@ def _video(video: Config | None, patch: Patch, merge: SpaceToDepth) -> VideoSpec
     if "do_resize" in processor.overrides and processor.flag("do_resize"):
         low, high = processor.integer("min_pixels", high=10**12), processor.integer("max_pixels", high=10**12)
         frame = PixelBudget(patch.height * merge.side, low, high, filter, patch)
-    prompt = StampedIfKnown(merge, VIDEO_TOKEN, START, END, group)
-    return VideoSpec(rule=PerFrame(frame, group), prompt=prompt, sampling=EvenShare(sampling_rate(processor) or 1.0))
+    before = (Text("]<]{time} seconds[>["), Marker(START))
+    prompt = TimedIfKnown(merge, VIDEO_TOKEN, FirstFrame(group, Decimals(1)), before, (Marker(END),))
+    return VideoSpec(rule=PerFrame(frame, group), prompt=prompt, sampling=EvenRate(sampling_rate(processor) or 1.0))
 
 
 FAMILY = Family(

@@ -20,6 +20,7 @@ from vistoken.views.patch_budget import PatchBudget
 
 if TYPE_CHECKING:
     from vistoken.model_spec import VideoSpec
+    from vistoken.prompts.timed import TimedGroups
 
 CONFIG = {"video_pruning_rate": 0.0, "video_temporal_patch_size": 2}
 RADIO = {"num_cls_tokens": 3, "num_registers": 7}
@@ -87,7 +88,6 @@ def _video(files: Files) -> VideoSpec | None:
     if files.video is None:
         return None
     from vistoken.model_spec import VideoSpec
-    from vistoken.prompts.tubelets import NamedGroups
     from vistoken.views.patch_budget import PatchTarget
     from vistoken.views.video import PerFrame
 
@@ -104,8 +104,19 @@ def _video(files: Files) -> VideoSpec | None:
     merge, side = _merge(config), config.patch("patch_size").height
     target, aspect = config.integer("video_target_num_patches"), config.flag("video_maintain_aspect_ratio")
     frame = PatchTarget(merge.side, target, aspect, "bicubic", Patch.square(side, group))
-    prompt = NamedGroups(merge, group, *TOKENS, model.number("video_pruning_rate", 0, 1))
+    prompt = _groups(merge, group, model.number("video_pruning_rate", 0, 1))
     return VideoSpec(rule=PerFrame(frame, group), prompt=prompt)
+
+
+def _groups(merge: SpaceToDepth, group: int, pruned: float) -> TimedGroups:
+    """A line for each group; `pruned` is the share of tokens that the model drops afterwards, by their content."""
+    from vistoken.prompts.timed import NamedFrames, TimedGroups
+    from vistoken.sequence import Marker, Text
+
+    image, start, end = TOKENS
+    before, first = ((Text(f"{line}{{time}}: "), Marker(start)) for line in ("\n", ""))
+    remark = f", of which the model keeps about {1 - pruned:.0%}" if pruned else ""
+    return TimedGroups(merge, image, NamedFrames(group), before, (Marker(end),), first, remark=remark)
 
 
 FAMILY = Family(

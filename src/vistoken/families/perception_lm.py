@@ -15,7 +15,7 @@ from vistoken.model_spec import Label, VideoSpec
 from vistoken.preprocessing import FILTERS, HALF, pixel_values
 from vistoken.processors.square import MAX_TILE, MAX_TILES, square
 from vistoken.prompts.canvas import PooledFrames, PooledViews, Pooling
-from vistoken.sampling.default import DefaultSampling
+from vistoken.sampling.even import EveryFrame, even
 from vistoken.views.canvas import FullestCanvas
 from vistoken.views.fixed import Stretch
 from vistoken.views.rule import ViewRule
@@ -67,7 +67,7 @@ def _video(video: Config, patch: Patch, pooling: Pooling) -> VideoSpec:
     side = square(values, "size", patch)
     frame = Stretch(Size(height=side, width=side), values.choice("resample", FILTERS), patch)
     prompt = PooledFrames(pooling, "<|video|>")
-    return VideoSpec(rule=PerFrame(frame), prompt=prompt, sampling=DefaultSampling.read(values))
+    return VideoSpec(rule=PerFrame(frame), prompt=prompt, sampling=even(values) or EveryFrame())
 
 
 def _published(name: str, alias: str, class_token: bool) -> Published:

@@ -11,7 +11,8 @@ from __future__ import annotations
 from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
 from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS, image_rule, video_rule, vision
-from vistoken.prompts.plain import Merged, MergedVideo
+from vistoken.prompts.plain import Merged
+from vistoken.prompts.runs import MergedVideo
 
 TEMPLATE = "the chat template adds vision_start and vision_end: 2 tokens"
 

@@ -13,8 +13,10 @@ from vistoken.preprocessing import FILTERS, HALF
 from vistoken.processors.edges import pixels, whole_tokens
 from vistoken.processors.pixel_budget import HALVES, PROCESSOR, SETTINGS, image_rule, patch_of
 from vistoken.prompts.plain import Merged, SpaceToDepth
-from vistoken.prompts.stamped import StampedList
-from vistoken.sampling.video_llama3 import VideoLlama3Sampling
+from vistoken.prompts.timed import Decimals, FirstFrameOfTensor, TimedGroups
+from vistoken.sampling.qwen import WholeGroups
+from vistoken.sampling.reading import optional_integer, sampling_rate
+from vistoken.sequence import Text
 from vistoken.views.budget import PixelBudget
 from vistoken.views.frames import SharedBudget
 from vistoken.views.video import FrameRule, PerFrame
@@ -48,8 +50,29 @@ def _video(video: Config | None) -> VideoSpec | None:
     rule: FrameRule = SharedBudget(PixelBudget(patch.height * merge, low, high, filter, patch))
     if not processor.flag("do_resize"):
         rule = PerFrame(whole_tokens(patch, merge, filter))
-    prompt = StampedList(SpaceToDepth(merge), "<|video_pad|>", processor.flag("use_token_compression"))
-    return VideoSpec(rule=rule, prompt=prompt, sampling=VideoLlama3Sampling.read(processor, group))
+    return VideoSpec(
+        rule=rule,
+        prompt=_prompt(SpaceToDepth(merge), processor.flag("use_token_compression")),
+        sampling=_sampling(processor),
+    )
+
+
+def _prompt(merge: SpaceToDepth, at_most: bool) -> TimedGroups:
+    """`at_most` tells that blocks which hardly change between frames are left out, which only pixels show."""
+    before, first = (Text(",Time {time}s:"),), (Text("Time {time}s:"),)
+    remark = "; an upper bound: blocks that hardly change between frames are left out" if at_most else ""
+    return TimedGroups(
+        merge, "<|video_pad|>", FirstFrameOfTensor(1, Decimals(1), 1), before, first=first, remark=remark
+    )
+
+
+def _sampling(processor: Config) -> WholeGroups:
+    """Where the file sets no rate, 1, as in the vendor's processor_config.json; the class itself needs one then."""
+    frames, fps = optional_integer(processor, "num_frames"), sampling_rate(processor)
+    least, most = processor.integer("min_frames", high=10**6), processor.integer("max_frames", high=10**6)
+    if frames is not None and fps is not None:
+        raise processor.error("num_frames", frames, "the processor takes either num_frames or a rate, not both")
+    return WholeGroups(fps or 1.0, frames, least, most, 1)
 
 
 def _published(name: str, alias: str, width: int) -> Published:

@@ -71,13 +71,15 @@ def _video(video: Config | None, small: Patch, pool: int, patch: Patch, merge: S
     if video is None:
         return None
     from vistoken.model_spec import VideoSpec
-    from vistoken.prompts.frame_times import MinuteSecondFrames
-    from vistoken.sampling.default import DefaultSampling
+    from vistoken.prompts.timed import FirstFrame, TimedGroups, minutes
+    from vistoken.sampling.even import EveryFrame, even
+    from vistoken.sequence import Marker, Text
     from vistoken.views.video import PerFrame
 
     processor = video.with_defaults(VIDEO, f"Gemma4VideoProcessor in {REFERENCE}")
+    before, first = ((Text(f"{space}{{time}} "), Marker(START)) for space in (" ", ""))
     return VideoSpec(
         rule=PerFrame(_rule(processor, small, pool, patch)),
-        prompt=MinuteSecondFrames(merge, VIDEO_TOKEN, START, END),
-        sampling=DefaultSampling.read(processor),
+        prompt=TimedGroups(merge, VIDEO_TOKEN, FirstFrame(1, minutes), before, (Marker(END),), first),
+        sampling=even(processor) or EveryFrame(),
     )

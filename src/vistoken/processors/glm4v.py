@@ -20,6 +20,7 @@ from vistoken.views.budget import FramesOfVolume
 
 if TYPE_CHECKING:
     from vistoken.model_spec import PixelSpec, VideoSpec
+    from vistoken.prompts.timed import TimedGroups
     from vistoken.video import Sampling
     from vistoken.views.rule import ViewRule
 
@@ -76,8 +77,8 @@ def _video(files: Files, patch: Patch, merge: SpaceToDepth, generation: str, sam
     if files.video is None:
         return None
     from vistoken.model_spec import VideoSpec
-    from vistoken.prompts.stamped import StampedAfter, tenths, whole_seconds
-    from vistoken.views.budget import VolumeBudget
+    from vistoken.prompts.timed import tenths, whole_seconds
+    from vistoken.views.frames import VolumeBudget
     from vistoken.views.video import FrameRule, PerFrame
 
     writer = named((files.processor, files.image, files.video), "processor_class", "Processor", generation)
@@ -92,9 +93,18 @@ def _video(files: Files, patch: Patch, merge: SpaceToDepth, generation: str, sam
     else:
         whole = whole_tokens(patch, merge.side, processor.choice("resample", FILTERS))
         rule = PerFrame(whole, patch.frames)
-    stamp = whole_seconds if writer == "Glm4v" else tenths
-    prompt = StampedAfter(merge, IMAGE_TOKEN, "<|begin_of_image|>", "<|end_of_image|>", stamp, VIDEO_TEMPLATE)
+    prompt = video_prompt(merge, patch, whole_seconds if writer == "Glm4v" else tenths)
     return VideoSpec(rule=rule, prompt=prompt, sampling=_sampling(sampler)(processor, patch.frames))
+
+
+def video_prompt(merge: SpaceToDepth, patch: Patch, write: Callable[[float], str]) -> TimedGroups:
+    """Each group of frames between two markers, then its time as `write` writes it."""
+    from vistoken.prompts.timed import EverySecondFrame, TimedGroups
+    from vistoken.sequence import Marker, Text
+
+    before, after = (Marker("<|begin_of_image|>"),), (Marker("<|end_of_image|>"), Text("{time}"))
+    clock = EverySecondFrame(patch.frames, write)
+    return TimedGroups(merge, IMAGE_TOKEN, clock, before, after, template=VIDEO_TEMPLATE)
 
 
 def named(configs: tuple[Config | None, ...], field: str, suffix: str, default: str) -> str:

@@ -75,13 +75,13 @@ def video_rule(
     if video is None:
         return None
     from vistoken.model_spec import VideoSpec
-    from vistoken.sampling.qwen import QwenSampling
+    from vistoken.sampling.qwen import WholeGroups
 
     processor = video.with_defaults(VIDEO, f"Qwen2VLVideoProcessor in {REFERENCE}")
     agree(processor, patch, merge)
     agree_in_time(processor, patch)
     rule = _frames(processor, patch, patch.height * merge, handed or processor)
-    return VideoSpec(rule=rule, prompt=prompt, sampling=QwenSampling.read(processor, patch.frames))
+    return VideoSpec(rule=rule, prompt=prompt, sampling=WholeGroups.read(processor, patch.frames))
 
 
 def _frames(processor: Config, patch: Patch, multiple: int, bounds: Config) -> FrameRule:
@@ -94,7 +94,7 @@ def _frames(processor: Config, patch: Patch, multiple: int, bounds: Config) -> F
         return PerFrame(WholeBlocks(multiple, filter, patch), patch.frames)
     frame = PixelBudget(multiple, *budget(bounds), filter, patch)
     if processor.flag("cap_pixels_per_frame"):
-        from vistoken.views.budget import CappedFrames
+        from vistoken.views.frames import CappedFrames
 
         return CappedFrames(frame, processor.integer("max_video_tokens", high=10**9))
     return PerFrame(frame, patch.frames)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from vistoken.family import REFERENCE, Files, Reading
 from vistoken.processors.qwen2_vl import image_rule, video_rule, vision
-from vistoken.prompts.plain import Merged, MergedVideo
+from vistoken.prompts.plain import Merged
+from vistoken.prompts.runs import MergedVideo
 
 
 @dataclass(frozen=True, slots=True)
