@@ -8,6 +8,7 @@ Sources: transformers 5.23.0, `models/kimi_k25/image_processing_kimi_k25.py`, `m
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vistoken.configs import Config
@@ -48,7 +49,7 @@ def read(files: Files) -> Reading:
     if patch.height != patch.width or merge.height != merge.width:
         raise vision.error("merge_kernel_size", vision.raw("merge_kernel_size"), "patch and merge must be squares")
     block = SpaceToDepth(merge.height)
-    prompt, video = Merged(block, "<|media_pad|>", template=TEMPLATE), _video(files.video, patch, block)
+    prompt, video = Merged(block, "<|media_pad|>", template=TEMPLATE), partial(_video, files.video, patch, block)
     if files.image is None:
         return Reading(None, None, None, prompt, video)
     named = translated(files.image, "in_patch_limit")

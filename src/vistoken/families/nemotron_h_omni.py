@@ -7,6 +7,7 @@ Sources: transformers 5.23.0, `models/nemotron_h_omni/processing_nemotron_h_omni
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vistoken.configs import Config
@@ -42,7 +43,7 @@ def read(files: Files) -> Reading:
     """Budgets from the preprocessors; prefix tokens from the tower's config."""
     vision = files.config.child("vision_config").with_defaults(RADIO, f"RadioConfig in {REFERENCE}")
     prefix = sum(vision.integer(name, low=0, high=1024) for name in RADIO)
-    video = _video(files)
+    video = partial(_video, files)
     if files.image is None:
         return Reading(None, None, None, video=video, prefix=prefix)
     check_class(files.image, "NemotronH_Omni_Reasoning_V3ImageProcessor")

@@ -7,6 +7,7 @@ Sources: transformers 5.23.0, `models/gemma4/image_processing_pil_gemma4.py`,
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vistoken.configs import Config
@@ -48,7 +49,7 @@ def read(files: Files, pooled_before: bool) -> Reading:
     unit = small.height * pool
     patch, merge = (Patch.square(unit), SpaceToDepth(1)) if pooled_before else (small, SpaceToDepth(pool))
     prompt = Merged(merge, IMAGE_TOKEN, START, END)
-    video = _video(files.video, small, pool, patch, merge)
+    video = partial(_video, files.video, small, pool, patch, merge)
     if files.image is None:
         return Reading(None, None, None, prompt, video)
     processor = files.image.with_defaults(IMAGE, f"Gemma4ImageProcessor in {REFERENCE}")

@@ -7,6 +7,7 @@ Sources: transformers 5.23.0, `models/glm4v`, `models/glm46v` and `models/glmga`
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vistoken.configs import Config
@@ -49,7 +50,7 @@ def read(files: Files, generation: str, video_generation: str = "") -> Reading:
     patch = vision.patch("patch_size", vision.integer("temporal_patch_size", high=64))
     merge = SpaceToDepth(vision.integer("spatial_merge_size", high=64))
     rule, pixels = _image_rule(files.image, patch, merge.side)
-    video = _video(files, patch, merge, generation, video_generation or generation)
+    video = partial(_video, files, patch, merge, generation, video_generation or generation)
     return Reading(None, rule, pixels, Merged(merge, IMAGE_TOKEN, template=TEMPLATE), video)
 
 

@@ -8,6 +8,7 @@ Sources: transformers 5.23.0, `models/muse_glimmer/image_processing_muse_glimmer
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vistoken.configs import Config
@@ -44,7 +45,7 @@ def read(files: Files) -> Reading:
     patch = vision.patch("patch_size", vision.integer("patch_temporal", high=64))
     merge = SpaceToDepth(vision.integer("merge_size", high=64))
     prompt = Merged(merge, "<|patch|>", "<|image_start|>", "<|image_end|>")
-    video = _video(files.video, patch, merge)
+    video = partial(_video, files.video, patch, merge)
     if files.image is None:
         return Reading(None, None, None, prompt, video)
     processor = files.image.with_defaults(IMAGE, f"MuseGlimmerImageProcessor in {REFERENCE}")

@@ -33,8 +33,8 @@ class Clock(ABC):
 class TimedGroups(VideoLayout):
     """The tokens of each group of frames between the pieces `before` and `after`.
 
-    `{time}` in these stands for what `clock` reads. `first`, where there are any, stand before the first group instead of `before`; `end` after the last group.
-    `remark` is for people.
+    `{time}` in these stands for what `clock` reads. `first`, where there are any, stand before the first group instead
+    of `before`; `end` after the last group. `remark` is for people.
     """
 
     merge: SpaceToDepth

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from vistoken.geometry import Grid, Size
 from vistoken.prompts.layout import Layout, VideoLayout
 from vistoken.sequence import Image, Marker, Piece, Repeat, Sequence, Text
-from vistoken.video import Clip
 from vistoken.views.rule import Tiling
+
+if TYPE_CHECKING:
+    from vistoken.video import Clip
 
 PATCH, COLUMN, END = "<im_patch>", Marker("<im_col>"), Marker("<im_end>")
 

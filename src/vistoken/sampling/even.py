@@ -69,6 +69,7 @@ def even(processor: Config) -> EvenShares | EvenRate | None:
 def _shares(total: int, wanted: int) -> tuple[int, ...]:
     if wanted > total:
         raise InputError(
-            f"{wanted:,} frames cannot be taken from a video of {total:,}: ask for fewer, with num_frames or sampling_fps"
+            f"{wanted:,} frames cannot be taken from a video of {total:,}: "
+            "ask for fewer, with num_frames or sampling_fps"
         )
     return tuple(number * total // wanted for number in range(wanted))
