@@ -7,7 +7,7 @@ import pytest
 import vistoken as vt
 from vistoken import registry
 from vistoken.errors import ConfigError, InputError, UsageError
-from vistoken.sampling.qwen import EvenSampling, QwenSampling
+from vistoken.sampling.qwen import FirstToLast, WholeGroups
 from vistoken.video import Source
 
 
@@ -78,10 +78,10 @@ def test_capped_frames():
 
 def test_frames_are_chosen_as_torch_and_numpy_choose_them():
     """torch.arange(0, 60242, 60242 / 768) and numpy.linspace(0, 9, 4).round(): single precision, ties to even."""
-    torch_like = QwenSampling(None, 768, 4, 768, 2).choose(Source(60_242, 25.0))
+    torch_like = WholeGroups(2.0, 768, 4, 768, 2).choose(Source(60_242, 25.0))
     assert torch_like[743] == 58_281  # 743 x step is 58280.998 in double precision
-    assert EvenSampling(None, 4, 4, 768).choose(Source(10, 25.0)) == (0, 3, 6, 9)
-    assert EvenSampling(None, 3, 4, 768).choose(Source(6, 25.0)) == (0, 2, 5)  # 2.5 -> 2
+    assert FirstToLast(None, 4, 4, 768).choose(Source(10, 25.0)) == (0, 3, 6, 9)
+    assert FirstToLast(None, 3, 4, 768).choose(Source(6, 25.0)) == (0, 2, 5)  # 2.5 -> 2
 
 
 def test_a_budget_is_set_under_either_name():

@@ -6,7 +6,7 @@ import vistoken as vt
 from vistoken import registry
 from vistoken.errors import InputError
 from vistoken.geometry import Size
-from vistoken.sampling.muse import spread
+from vistoken.sampling.numbers import spaced_in_single
 
 
 def resized(model, width, height, **settings):
@@ -100,8 +100,8 @@ def test_muse_exceeds_its_cap_where_no_grid_around_will_do():
 
 def test_muse_spreads_frames_in_single_precision():
     # torch.linspace(0, 114, 96).long() has 59 at 50; 50 x 114 / 95 is 60 exactly.
-    assert spread(114, 96)[50] == 59
-    assert spread(9, 4) == (0, 3, 6, 9)
+    assert int(spaced_in_single(114, 96)[50]) == 59
+    assert spaced_in_single(9, 4) == [0, 3, 6, 9]
 
 
 def test_inkling_adds_a_column_to_a_whole_width():

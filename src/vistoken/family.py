@@ -73,14 +73,15 @@ class Files:
 class Reading:
     """What a family's reader makes of the files; the registry adds name, trust and origins. See `ModelSpec`.
 
-    `notes` are shown with every count, after those of the built-in model.
+    `video` is called when somebody asks how videos are read, since most counts are of pictures. `notes` are shown with
+    every count, after those of the built-in model.
     """
 
     encoder: EncoderSpec | None
     rule: ViewRule | None
     pixels: PixelSpec | None
     prompt: Layout | None = None
-    video: VideoSpec | None = None
+    video: Callable[[], VideoSpec | None] | None = None
     prefix: int = 0
     tower: bool = True
     crowds: tuple[Crowd, ...] = ()

@@ -5,6 +5,7 @@ Kept apart from the encoder's description, which counting alone does not load.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -83,6 +84,34 @@ class VideoSpec:
     sampling: Sampling | None = None
 
 
+class LaterVideo:
+    """A `VideoSpec` that is read when it is first asked for, since most counts are of pictures.
+
+    Two are equal where what they read is.
+    """
+
+    __slots__ = ("_read", "_spec")
+
+    def __init__(self, read: Callable[[], VideoSpec | None]) -> None:
+        self._read: Callable[[], VideoSpec | None] | None = read
+        self._spec: VideoSpec | None = None
+
+    def __call__(self) -> VideoSpec | None:
+        if read := self._read:  # a local name, since another thread may be here too
+            self._spec = read()
+            self._read = None
+        return self._spec
+
+    def __eq__(self, other: object) -> bool:
+        return self() == other() if isinstance(other, LaterVideo) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self())
+
+    def __repr__(self) -> str:
+        return repr(self())
+
+
 @dataclass(frozen=True, slots=True)
 class Crowd:
     """What holds instead where more than `above` pictures share one prompt."""
@@ -98,8 +127,9 @@ class ModelSpec:
 
     `encoder` is None for models that vistoken only counts; then `prefix_tokens` are those of each view. `tower` is
     False where nobody outside knows what the encoder computes (models behind an API). `rule` and `pixels` are None
-    where the model's files do not say how pictures are resized; `prompt` is None for a model without an LLM, `video`
-    for one that takes none. `crowds` stand in ascending order of `above`.
+    where the model's files do not say how pictures are resized; `prompt` is None for a model without an LLM. `later`
+    tells `video`. `crowds` stand in ascending order of `above`. `reads` are the records of what was read, of which
+    `origins` are made.
     """
 
     name: str
@@ -109,12 +139,25 @@ class ModelSpec:
     pixels: PixelSpec | None
     trust: Trust
     prompt: Layout | None = None
-    video: VideoSpec | None = None
+    later: LaterVideo | None = None
     prefix: int = 0
     tower: bool = True
     crowds: tuple[Crowd, ...] = ()
-    origins: tuple[Origin, ...] = field(default=(), compare=False)
+    reads: tuple[Sequence[tuple[str, object, str]], ...] = field(default=(), compare=False, repr=False)
     notes: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def video(self) -> VideoSpec | None:
+        """How videos are read; None for a model that takes none."""
+        return self.later() if self.later else None
+
+    @property
+    def origins(self) -> tuple[Origin, ...]:
+        """Every value of the files that was read, with its source; those for videos among them."""
+        if self.later:
+            self.later()  # which adds to the records
+        entries = {(name, source): Origin(name, value, source) for read in self.reads for name, value, source in read}
+        return tuple(entries.values())
 
     @property
     def own_size(self) -> Size | None:
@@ -166,8 +209,9 @@ class ModelSpec:
 
     def known_video(self) -> VideoSpec:
         """How videos are read. Raises `UsageError` for a model that takes none."""
-        if self.video is None:
+        video = self.video
+        if video is None:
             raise UsageError(
                 f"{self.name} takes no video here: leave out frames, duration and fps, or count its frames as pictures"
             )
-        return self.video
+        return video

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from importlib import import_module
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 from vistoken.configs import SETTING, Config, read_json
 from vistoken.errors import ConfigError, MissingExtra, ModelError, NotAtHand, SettingError, UsageError, did_you_mean
 from vistoken.family import Family, Files, Published, Reading
-from vistoken.model_spec import Label, ModelSpec, Origin, Trust
+from vistoken.model_spec import Label, LaterVideo, ModelSpec, Trust
+
+T = TypeVar("T")
 
 ENTRY_POINTS = "vistoken.families"
 _FOLDER = os.path.join(os.path.dirname(__file__), "families")
@@ -204,6 +206,8 @@ def _from_folder(name: str, folder: str, settings: Mapping[str, Any]) -> Found:
     if overrides and files.image is None:
         raise UsageError(f"{name} has no preprocessor_config.json, so there is no {', '.join(overrides)} to set")
     spec = _describe(name, family, files, Label("verified", f"read from {folder}"), overrides)
+    if spec.later:
+        spec.later()  # now, since what is wrong with a folder's files is said at once
     return Found(spec, family, folder)
 
 
@@ -291,33 +295,37 @@ def _describe(
     overrides: Mapping[str, Any],
     notes: tuple[str, ...] = (),
 ) -> ModelSpec:
-    try:
-        reading: Reading = family.read(files)
-    except SettingError:
-        raise
-    except UsageError as error:  # numbers that are fine one by one and no transformer together
-        raise ConfigError(f"{files.config.where}: {error}") from None
-    origins = {
-        (entry[0], entry[2]): Origin(*entry)
-        for part in (files.config, files.image, files.processor, files.video)
-        if part
-        for entry in part.origins
-    }
+    where = files.config.where
+    reading = _read(where, partial(family.read, files))
+    later = LaterVideo(partial(_read, where, reading.video)) if reading.video else None
     if overrides:
         settings = Label(settings.level, f"{settings.evidence}; {', '.join(overrides)} set by the caller")
-        _refuse_unused(name, overrides, origins.values())
-    values = {field: getattr(reading, field) for field in Reading.__dataclass_fields__}
-    return ModelSpec(
-        name=name, family=family.name, trust=Trust(family.rule, settings), origins=tuple(origins.values()),
-        **{**values, "notes": notes + reading.notes},
+    parts = (files.config, files.image, files.processor, files.video)
+    values = {field: getattr(reading, field) for field in Reading.__dataclass_fields__ if field != "video"}
+    spec = ModelSpec(
+        name=name, family=family.name, trust=Trust(family.rule, settings), later=later,
+        reads=tuple(part.origins for part in parts if part), **{**values, "notes": notes + reading.notes},
     )  # fmt: skip
+    if overrides:
+        _refuse_unused(spec, overrides)
+    return spec
 
 
-def _refuse_unused(name: str, overrides: Mapping[str, Any], origins: Iterable[Origin]) -> None:
-    """A setting that the reader never asked for would change nothing in silence."""
-    used = {origin.field for origin in origins if origin.source == SETTING}
+def _read(where: str, read: Callable[[], T]) -> T:
+    """What `read` makes of the files; numbers that are fine one by one and no transformer together are their error."""
+    try:
+        return read()
+    except SettingError:
+        raise
+    except UsageError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def _refuse_unused(spec: ModelSpec, overrides: Mapping[str, Any]) -> None:
+    """A setting that the reader never asked for, for videos neither, would change nothing in silence."""
+    used = {origin.field for origin in spec.origins if origin.source == SETTING}
     if unused := [setting for setting in overrides if setting not in used]:
-        raise UsageError(f"{name}: {', '.join(unused)} has no effect with these values of the model; leave it out")
+        raise UsageError(f"{spec.name}: {', '.join(unused)} has no effect with these values of the model; leave it out")
 
 
 def _differences(files: ModelSpec, built_in: ModelSpec) -> tuple[str, ...]:

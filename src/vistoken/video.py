@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from vistoken.errors import UsageError, shown
+from vistoken.single import single
 
 # Above this a count of frames is a mistake: 10 million frames are 46 hours at 60 a second.
 MAX_FRAMES = 10_000_000
@@ -66,10 +67,15 @@ class Clip:
         """Every frame: the caller has chosen them already."""
         return cls(tuple(range(source.frames)), source)
 
-    def times(self, otherwise: float) -> list[float]:
-        """When each frame is shown, in seconds; `otherwise` is the rate to reckon with where nobody knows it."""
-        fps = self.source.fps or otherwise
-        return [index / fps for index in self.indices]
+    def time(self, number: int, otherwise: float) -> float:
+        """When the frame `number` of the clip is shown, in seconds; `otherwise` is the rate where nobody knows it."""
+        return self.indices[number] / (self.source.fps or otherwise)
+
+    def tensor_time(self, number: int, otherwise: float) -> float:
+        """As `time`; in single precision where the model's own rule chose the frames and kept them in a tensor."""
+        if not self.sampled:
+            return self.time(number, otherwise)
+        return single(single(self.indices[number]) / single(self.source.fps or otherwise))
 
 
 class Sampling(ABC):

@@ -104,7 +104,9 @@ def _show(name: str, revision: str | None, settings: tuple[str, ...], as_json: b
     for text in spec.notes:
         note(text)
     if as_json:
-        described = {field: typed(getattr(spec, field)) for field in spec.__dataclass_fields__}
+        named = {"later": "video", "reads": "origins"}
+        fields = [named.get(field, field) for field in spec.__dataclass_fields__]
+        described = {field: typed(getattr(spec, field)) for field in fields}
         echo_json({**described, "settings": list(found.family.settings)})
         return
     click.echo(f"{spec.name}: {spec.family}\n")

@@ -9,13 +9,18 @@ Sources: transformers 5.23.0, `models/blip_2/processing_blip_2.py`, `models/inst
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 from vistoken.configs import Config
 from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.geometry import Patch, Size
 from vistoken.model_spec import Label, VideoSpec
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, SETTINGS, standard
-from vistoken.prompts.fixed import FixedTokens, FixedVideo
-from vistoken.views.video import PerFrame
+from vistoken.prompts.fixed import FixedTokens
+
+if TYPE_CHECKING:
+    from vistoken.views.rule import ViewRule
 
 VISION = {"patch_size": 14}
 QUERIES = {"num_query_tokens": 32}
@@ -39,8 +44,15 @@ def read(files: Files) -> Reading:
 def _videos(files: Files, patch: Patch, tokens: int) -> Reading:
     """Frames of InstructBlipVideoVideoProcessor, which is BlipImageProcessor for each frame; it chooses none itself."""
     rule, pixels = standard(_as_pictures(files.video or files.image), "BlipImageProcessor", patch, OWN)
-    video = VideoSpec(rule=PerFrame(rule), prompt=FixedVideo(tokens, "<video>")) if rule else None
+    video = partial(_video, rule, tokens) if rule else None
     return Reading(None, rule, pixels, FixedTokens(tokens, "<video>"), video, prefix=1)
+
+
+def _video(frame: ViewRule, tokens: int) -> VideoSpec:
+    from vistoken.prompts.runs import FixedVideo
+    from vistoken.views.video import PerFrame
+
+    return VideoSpec(rule=PerFrame(frame), prompt=FixedVideo(tokens, "<video>"))
 
 
 def _as_pictures(video: Config | None) -> Config | None:

@@ -6,18 +6,21 @@ Sources: transformers 5.23.0, `models/cohere_compass/image_processing_pil_cohere
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 from vistoken.configs import Config
 from vistoken.family import REFERENCE, Example, Family, Files, Published, Reading, Reference
+from vistoken.geometry import Patch
 from vistoken.model_spec import Label, VideoSpec
 from vistoken.preprocessing import FILTERS
 from vistoken.processors.edges import edges, pixels, whole_tokens
 from vistoken.processors.pixel_budget import HALVES, PROCESSOR, SETTINGS, image_rule, patch_of
 from vistoken.prompts.plain import Merged, SpaceToDepth
-from vistoken.prompts.stamped import StampedBefore
-from vistoken.sampling.compass import RoundedSpread
-from vistoken.sampling.reading import sampling_rate
-from vistoken.views.budget import VolumeBudget
-from vistoken.views.video import FrameRule, PerFrame
+
+if TYPE_CHECKING:
+    from vistoken.video import Sampling
+    from vistoken.views.video import FrameRule
 
 IMAGE = {**PROCESSOR, "temporal_patch_size": 2}
 VIDEO = {**IMAGE, **HALVES, "patch_size": 16, "min_frames": 4, "max_frames": 768, "fps": 2,
@@ -28,7 +31,7 @@ TEMPLATE = "the chat template adds <|VISION_START|> and <|VISION_END|>: 2 tokens
 
 def read(files: Files) -> Reading:
     """Patch and merge from the preprocessors, whose defaults are not those of the vision config."""
-    video = _video(files.video)
+    video = partial(_video, files.video)
     if files.image is None:
         return Reading(None, None, None, Merged(SpaceToDepth(2), IMAGE_TOKEN, template=TEMPLATE), video)
     processor = files.image.with_defaults(IMAGE, f"CohereCompassImageProcessor in {REFERENCE}")
@@ -40,19 +43,34 @@ def read(files: Files) -> Reading:
 def _video(video: Config | None) -> VideoSpec | None:
     if video is None:
         return None
+    from vistoken.prompts.timed import MeanSeconds, TimedGroups
+    from vistoken.sequence import Marker, Text
+
     processor = video.with_defaults(VIDEO, f"CohereCompassVideoProcessor in {REFERENCE}")
-    group = processor.integer("temporal_patch_size", high=64)
-    patch, merge = patch_of(processor, group)
-    filter, (low, high) = processor.choice("resample", FILTERS), edges(processor, (131_072, 786_432))
-    most = processor.integer("max_video_tokens", high=10**9)
-    cap = most if processor.flag("cap_pixels_per_frame") else None
-    rule: FrameRule = VolumeBudget(patch.height * merge, low, high, filter, patch, cap)
+    patch, merge = patch_of(processor, processor.integer("temporal_patch_size", high=64))
+    before, after = (Text("<{time} seconds>"), Marker(START)), (Marker(END),)
+    prompt = TimedGroups(SpaceToDepth(merge), VIDEO_TOKEN, MeanSeconds(patch.frames), before, after)
+    return VideoSpec(rule=_frames(processor, patch, merge), prompt=prompt, sampling=_sampling(processor))
+
+
+def _frames(processor: Config, patch: Patch, merge: int) -> FrameRule:
+    from vistoken.views.frames import VolumeBudget
+    from vistoken.views.video import PerFrame
+
+    filter = processor.choice("resample", FILTERS)
     if not processor.flag("do_resize"):
-        rule = PerFrame(whole_tokens(patch, merge, filter), group)
-    least, highest = processor.integer("min_frames", high=10**6), processor.integer("max_frames", high=10**6)
-    prompt = StampedBefore(SpaceToDepth(merge), VIDEO_TOKEN, START, END, group)
-    sampling = RoundedSpread(sampling_rate(processor) or 2.0, least, highest)
-    return VideoSpec(rule=rule, prompt=prompt, sampling=sampling)
+        return PerFrame(whole_tokens(patch, merge, filter), patch.frames)
+    capped = processor.flag("cap_pixels_per_frame")
+    cap = processor.integer("max_video_tokens", high=10**9) if capped else None
+    return VolumeBudget(patch.height * merge, *edges(processor, (131_072, 786_432)), filter, patch, cap)
+
+
+def _sampling(processor: Config) -> Sampling:
+    from vistoken.sampling.qwen import FirstToLast
+    from vistoken.sampling.reading import sampling_rate
+
+    least, most = processor.integer("min_frames", high=10**6), processor.integer("max_frames", high=10**6)
+    return FirstToLast(sampling_rate(processor) or 2.0, None, least, most)
 
 
 FAMILY = Family(

@@ -7,6 +7,9 @@ Sources: transformers 5.23.0, `models/cosmos3_edge/image_processing_pil_cosmos3_
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 from vistoken.configs import Config
 from vistoken.family import REFERENCE, Example, Family, Files, Published, Reading, Reference
 from vistoken.geometry import Patch
@@ -14,12 +17,13 @@ from vistoken.model_spec import Label, VideoSpec
 from vistoken.preprocessing import FILTERS, HALF, pixel_values
 from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, agree, agree_in_time, budget, vision
 from vistoken.processors.qwen3_vl import timed
-from vistoken.prompts.plain import Merged
-from vistoken.sampling.qwen import EvenSampling
+from vistoken.prompts.plain import Merged, SpaceToDepth
 from vistoken.views.blocks import WholeBlocks
-from vistoken.views.budget import FramesOfVolume, VolumeBudget
+from vistoken.views.budget import FramesOfVolume
 from vistoken.views.rule import ViewRule
-from vistoken.views.video import FrameRule, PerFrame
+
+if TYPE_CHECKING:
+    from vistoken.views.video import FrameRule
 
 # For pictures the template's own wrapper is left, for videos the processor replaces it.
 TEMPLATE = "the chat template adds vision_start and vision_end: 2 tokens"
@@ -38,14 +42,11 @@ FILM = IMAGE | {
 def read(files: Files) -> Reading:
     """Patch and merge from the vision config, which knows no time; the budgets from the preprocessors."""
     patch, merge = vision(files.config.child("vision_config"), 16, "Cosmos3EdgeVisionConfig", frames=1)
-    rule = pixels = video = None
+    rule = pixels = None
     if files.image is not None:
         image = files.image.with_defaults(IMAGE, f"Cosmos3EdgeImageProcessor in {REFERENCE}")
         rule, pixels = _image(image, patch, merge.side), pixel_values(image)
-    if files.video is not None:
-        film = files.video.with_defaults(FILM, f"Cosmos3EdgeVideoProcessor in {REFERENCE}")
-        frames = _frames(film, patch, merge.side)
-        video = VideoSpec(rule=frames, prompt=timed(merge, patch, ""), sampling=EvenSampling.read(film))
+    video = partial(_video, files.video, patch, merge)
     return Reading(None, rule, pixels, Merged(merge, "<|image_pad|>", template=TEMPLATE), video)
 
 
@@ -58,9 +59,22 @@ def _image(processor: Config, patch: Patch, merge: int) -> ViewRule:
     return FramesOfVolume(multiple, *budget(processor, old=False), filter, patch, patch.frames)
 
 
+def _video(video: Config | None, patch: Patch, merge: SpaceToDepth) -> VideoSpec | None:
+    if video is None:
+        return None
+    from vistoken.sampling.qwen import FirstToLast
+
+    film = video.with_defaults(FILM, f"Cosmos3EdgeVideoProcessor in {REFERENCE}")
+    rule = _frames(film, patch, merge.side)
+    return VideoSpec(rule=rule, prompt=timed(merge, patch, ""), sampling=FirstToLast.read(film))
+
+
 def _frames(processor: Config, patch: Patch, merge: int) -> FrameRule:
     agree(processor, patch, merge)
     agree_in_time(processor, patch)
+    from vistoken.views.frames import VolumeBudget
+    from vistoken.views.video import PerFrame
+
     multiple, filter = patch.height * merge, processor.choice("resample", FILTERS)
     if not processor.flag("do_resize"):
         return PerFrame(WholeBlocks(multiple, filter, patch), patch.frames)

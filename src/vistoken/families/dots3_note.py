@@ -5,12 +5,16 @@ Source: transformers 5.23.0, `models/dots3_note/processing_dots3_note.py`, `mode
 
 from __future__ import annotations
 
+from functools import partial
+
+from vistoken.configs import Config
 from vistoken.family import REFERENCE, Example, Family, Files, Published, Reading, Reference
-from vistoken.model_spec import Label
+from vistoken.geometry import Patch
+from vistoken.model_spec import Label, VideoSpec
 from vistoken.preprocessing import HALF
 from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS, image_rule, vision
 from vistoken.processors.qwen3_vl import video_rule
-from vistoken.prompts.plain import Merged, MergedVideo
+from vistoken.prompts.plain import Merged, SpaceToDepth
 
 TEMPLATE = "public ports put <|img|> and <|endofimg|> around a picture: 2 tokens"
 PORTED = Label("assumed", "values that public ports of the model fall back to; its own preprocessor file was not seen")
@@ -25,8 +29,14 @@ def read(files: Files) -> Reading:
         frames = image.integer("temporal_patch_size", high=64)
     patch, merge = vision(files.config.child("vision_config"), 14, "Dots3NoteVisionConfig", frames)
     rule, pixels = image_rule(files.image, patch, merge.side)
-    video = video_rule(files.video, patch, merge.side, MergedVideo(merge, "<|video_pad|>"))
+    video = partial(_video, files.video, patch, merge)
     return Reading(None, rule, pixels, Merged(merge, "<|imgpad|>", template=TEMPLATE), video)
+
+
+def _video(video: Config | None, patch: Patch, merge: SpaceToDepth) -> VideoSpec | None:
+    from vistoken.prompts.runs import MergedVideo
+
+    return video_rule(video, patch, merge.side, MergedVideo(merge, "<|video_pad|>"))
 
 
 def _published(name: str, alias: str) -> Published:

@@ -8,6 +8,8 @@ Sources: transformers 5.23.0, `models/ernie4_5_vl_moe/image_processing_pil_ernie
 
 from __future__ import annotations
 
+from functools import partial
+
 from vistoken.configs import Config
 from vistoken.family import RECALLED, REFERENCE, SCRIPT, Example, Family, Files, Published, Reading, Reference
 from vistoken.geometry import Patch
@@ -16,10 +18,7 @@ from vistoken.preprocessing import CLIP_MEAN, CLIP_STD
 from vistoken.processors.edges import edges
 from vistoken.processors.pixel_budget import PROCESSOR, SETTINGS, image_rule
 from vistoken.processors.qwen2_vl import agree
-from vistoken.prompts.frames import FramesMerged
 from vistoken.prompts.plain import Merged, SpaceToDepth
-from vistoken.sampling.ernie import ErnieSampling
-from vistoken.views.frames import FilledUp
 
 VISION = {"patch_size": 14, "spatial_merge_size": 2}
 VIDEO = {**PROCESSOR, "temporal_patch_size": 2, "min_frames": 16, "max_frames": 180, "num_frames": None, "fps": None}
@@ -35,7 +34,7 @@ def read(files: Files) -> Reading:
     """Patch and merge from the vision config; the budgets from the preprocessors."""
     vision = files.config.child("vision_config").with_defaults(VISION, f"Ernie4_5_VLMoeVisionConfig in {REFERENCE}")
     patch, merge = vision.patch("patch_size"), SpaceToDepth(vision.integer("spatial_merge_size", high=64))
-    prompt, video = Merged(merge, "<|IMAGE_PLACEHOLDER|>", template=TEMPLATE), _video(files, patch, merge)
+    prompt, video = Merged(merge, "<|IMAGE_PLACEHOLDER|>", template=TEMPLATE), partial(_video, files, patch, merge)
     if files.image is None:
         return Reading(None, None, None, prompt, video)
     processor = files.image.with_defaults(PROCESSOR, f"Ernie4_5_VLMoeImageProcessor in {REFERENCE}")
@@ -47,6 +46,10 @@ def read(files: Files) -> Reading:
 def _video(files: Files, patch: Patch, merge: SpaceToDepth) -> VideoSpec | None:
     if files.video is None or _for_pictures(files.video):
         return None
+    from vistoken.prompts.runs import FramesMerged
+    from vistoken.sampling.ernie import ErnieSampling
+    from vistoken.views.frames import FilledUp
+
     processor = files.video.with_defaults(VIDEO, f"Ernie4_5_VLMoeVideoProcessor in {REFERENCE}")
     agree(processor, patch, merge.side)
     if (group := processor.integer("temporal_patch_size", high=64)) != 2:

@@ -8,15 +8,20 @@ megapixels exactly.
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 from vistoken.family import Example, Family, Files, Published, Reading
 from vistoken.geometry import Patch, Size
 from vistoken.model_spec import Label, VideoSpec
-from vistoken.prompts.bill import FrameBill, PatchBill, TileBill
-from vistoken.sampling.rate import PerSecond
+from vistoken.prompts.bill import PatchBill, TileBill
 from vistoken.views.fill import FillCells
 from vistoken.views.fixed import Stretch
 from vistoken.views.vendor import UnitsOfShortSide
-from vistoken.views.video import PerFrame
+
+if TYPE_CHECKING:
+    from vistoken.configs import Config
+    from vistoken.views.rule import ViewRule
 
 ROUGH = Label("documented", "Google's token guide, which calls the formula rough")
 INFERRED = Label("inferred", "Gemma 4's rule with Gemini 3's documented budgets; equals ten published counts")
@@ -34,18 +39,24 @@ def read(files: Files) -> Reading:
     """`media_resolution` by its short name or as the API spells it."""
     assert files.image is not None
     values = files.image.with_defaults({"media_resolution": "unspecified", "fps": 1}, "the API")
-    sampling = PerSecond.read(values)
     if files.config.raw("model_type") == "gemini_tiles":
         tile = Stretch(Size(height=768, width=768), "bicubic", Patch.square(768))
-        video = VideoSpec(rule=PerFrame(tile), prompt=FrameBill(TILE), sampling=sampling)
+        video = partial(_video, values, tile, TILE)
         return Reading(None, UnitsOfShortSide(384, Patch.square(768)), None, TileBill(0, TILE), video, tower=False)
     level, cell = values.choice("media_resolution", LEVELS), Patch.square(48)
     picture, frame = BUDGETS[level]
-    rule = FillCells(picture, 48, "bicubic", cell)
-    if frame is None:
-        return Reading(None, rule, None, PatchBill(extra=1), tower=False)
-    video = VideoSpec(rule=PerFrame(FillCells(frame, 48, "bicubic", cell)), prompt=FrameBill(1), sampling=sampling)
-    return Reading(None, rule, None, PatchBill(extra=1), video, tower=False)
+    frames = partial(_video, values, FillCells(frame, 48, "bicubic", cell), 1) if frame else None
+    return Reading(None, FillCells(picture, 48, "bicubic", cell), None, PatchBill(extra=1), frames, tower=False)
+
+
+def _video(values: Config, frame: ViewRule, tokens: int) -> VideoSpec:
+    from vistoken.prompts.bill import FrameBill
+    from vistoken.sampling.gemini import PerSecond
+    from vistoken.sampling.reading import sampling_rate
+    from vistoken.views.video import PerFrame
+
+    sampling = PerSecond(sampling_rate(values) or 1.0)
+    return VideoSpec(rule=PerFrame(frame), prompt=FrameBill(tokens), sampling=sampling)
 
 
 _SECONDS = (

@@ -6,15 +6,17 @@ Sources: transformers 5.23.0, `models/glm5_next/image_processing_glm5_next.py`, 
 
 from __future__ import annotations
 
+from functools import partial
+
+from vistoken.configs import Config
 from vistoken.family import DEFAULTS, REFERENCE, Example, Family, Files, Published, Reading, Reference
-from vistoken.model_spec import Label
+from vistoken.geometry import Patch
+from vistoken.model_spec import Label, VideoSpec
+from vistoken.processors.glm4v import TEMPLATE, video_prompt
 from vistoken.processors.glm5 import SETTINGS, VIDEO_SETTINGS, image_rule, video_rule
 from vistoken.prompts.plain import Merged, SpaceToDepth
-from vistoken.prompts.stamped import StampedAfter, tenths
 
 VISION = {"patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2}
-TEMPLATE = "the chat template adds <|begin_of_image|> and <|end_of_image|>: 2 tokens"
-VIDEO_TEMPLATE = "the chat template adds <|begin_of_video|> and <|end_of_video|>: 2 tokens"
 
 
 def read(files: Files) -> Reading:
@@ -23,9 +25,14 @@ def read(files: Files) -> Reading:
     patch = vision.patch("patch_size", vision.integer("temporal_patch_size", high=64))
     merge = SpaceToDepth(vision.integer("spatial_merge_size", high=64))
     rule, pixels = image_rule(files.image, patch, merge.side)
-    stamped = StampedAfter(merge, "<|image|>", "<|begin_of_image|>", "<|end_of_image|>", tenths, VIDEO_TEMPLATE)
-    video = video_rule(files.video, patch, merge.side, stamped)
+    video = partial(_video, files.video, patch, merge)
     return Reading(None, rule, pixels, Merged(merge, "<|image|>", template=TEMPLATE), video)
+
+
+def _video(video: Config | None, patch: Patch, merge: SpaceToDepth) -> VideoSpec | None:
+    from vistoken.prompts.timed import tenths
+
+    return video_rule(video, patch, merge.side, video_prompt(merge, patch, tenths))
 
 
 FAMILY = Family(

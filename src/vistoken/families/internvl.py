@@ -7,6 +7,7 @@ arXiv 2412.05271.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vistoken.configs import Config
@@ -42,7 +43,7 @@ def read(files: Files) -> Reading:
     processor = files.processor.with_defaults(PROCESSOR, f"InternVLProcessor in {REFERENCE}")
     tokens = processor.integer("image_seq_length")
     prompt = TilesInOneRun(tokens, "<IMG_CONTEXT>", "<img>", "</img>", TEMPLATE)
-    return Reading(None, rule, pixels, prompt, _video(files.video, patch, tokens), prefix=1)
+    return Reading(None, rule, pixels, prompt, partial(_video, files.video, patch, tokens), prefix=1)
 
 
 def _video(video: Config | None, patch: Patch, tokens: int) -> VideoSpec | None:

@@ -8,6 +8,7 @@ OpenGVLab's repositories; arXiv 2404.16821, 2412.05271.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vistoken.configs import Config
@@ -16,7 +17,7 @@ from vistoken.geometry import Patch, Size
 from vistoken.model_spec import Label, PixelSpec, VideoSpec
 from vistoken.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from vistoken.processors.got_ocr2 import tile_range, tile_size
-from vistoken.prompts.tiles import NumberedFrames, TilesInOneRun
+from vistoken.prompts.tiles import TilesInOneRun
 
 if TYPE_CHECKING:
     from vistoken.views.rule import ViewRule
@@ -43,7 +44,8 @@ def read(files: Files) -> Reading:
         raise config.error("downsample_ratio", ratio, f"a tile of {size} must give at least one token")
     prompt = TilesInOneRun(tokens, "<IMG_CONTEXT>", "<img>", "</img>", TEMPLATE)
     pixels = PixelSpec(mean=IMAGENET_MEAN, std=IMAGENET_STD)
-    return Reading(None, _rule(config, size, patch), pixels, prompt, _video(size, patch, tokens), prefix=1)
+    video = partial(_video, size, patch, tokens)
+    return Reading(None, _rule(config, size, patch), pixels, prompt, video, prefix=1)
 
 
 def _rule(config: Config, size: Size, patch: Patch) -> ViewRule:
@@ -58,6 +60,7 @@ def _rule(config: Config, size: Size, patch: Patch) -> ViewRule:
 
 def _video(size: Size, patch: Patch, tokens: int) -> VideoSpec:
     """Every frame is one tile; which frames there are is left to the caller."""
+    from vistoken.prompts.tiles import NumberedFrames
     from vistoken.views.fixed import Stretch
     from vistoken.views.video import PerFrame
 

@@ -8,6 +8,7 @@ Sources: transformers 5.23.0, `models/kimi_k25/image_processing_kimi_k25.py`, `m
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vistoken.configs import Config
@@ -48,7 +49,7 @@ def read(files: Files) -> Reading:
     if patch.height != patch.width or merge.height != merge.width:
         raise vision.error("merge_kernel_size", vision.raw("merge_kernel_size"), "patch and merge must be squares")
     block = SpaceToDepth(merge.height)
-    prompt, video = Merged(block, "<|media_pad|>", template=TEMPLATE), _video(files.video, patch, block)
+    prompt, video = Merged(block, "<|media_pad|>", template=TEMPLATE), partial(_video, files.video, patch, block)
     if files.image is None:
         return Reading(None, None, None, prompt, video)
     named = translated(files.image, "in_patch_limit")
@@ -98,17 +99,20 @@ def _video(video: Config | None, patch: Patch, merge: SpaceToDepth) -> VideoSpec
     if video is None:
         return None
     from vistoken.model_spec import VideoSpec
-    from vistoken.prompts.frame_times import ClockChunks
-    from vistoken.sampling.default import DefaultSampling
+    from vistoken.prompts.timed import FirstFrame, TimedGroups, clock_face
+    from vistoken.sampling.even import EveryFrame, even
+    from vistoken.sequence import Marker, Text
     from vistoken.views.video import PerFrame
 
     named = translated(video, "in_patch_limit_each_frame")
     processor = named.with_defaults(VIDEO, f"Kimi_K25VideoProcessor in {REFERENCE}")
     group = processor.integer("temporal_patch_size", high=64)
+    before = (Text("{time}"), Marker("<|media_begin|>"), Text("video"), Marker("<|media_content|>"))
+    clock, after = FirstFrame(group, clock_face), (Marker("<|media_end|>"),)
     return VideoSpec(
         rule=PerFrame(_rule(processor, patch, merge.side)),
-        prompt=ClockChunks(merge, group, "<|kimi_k25_video_placeholder|>"),
-        sampling=DefaultSampling.read(processor),
+        prompt=TimedGroups(merge, "<|kimi_k25_video_placeholder|>", clock, before, after),
+        sampling=even(processor) or EveryFrame(),
     )
 
 

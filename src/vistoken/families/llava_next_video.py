@@ -6,6 +6,8 @@ Sources: transformers 5.23.0, `models/llava_next_video/processing_llava_next_vid
 
 from __future__ import annotations
 
+from functools import partial
+
 from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD
@@ -32,7 +34,7 @@ def read(files: Files) -> Reading:
     tower = read_tower(files)
     rule, pixels = image_rule(files.image, tower.patch)
     prompt = unpadded(rule, tower.change) if rule else None
-    video = video_rule(files.video, tower, PooledVideo("<video>"), {}, "LlavaNextVideoVideoProcessor")
+    video = partial(video_rule, files.video, tower, PooledVideo("<video>"), {}, "LlavaNextVideoVideoProcessor")
     return Reading(None, rule, pixels, prompt, video, prefix=tower.prefix)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import partial
 
 from vistoken.configs import Config
 from vistoken.family import REFERENCE, SCRIPT, SEEN, Example, Family, Files, Published, Reading, Reference
@@ -46,7 +47,7 @@ def read(files: Files) -> Reading:
     pooled = math.ceil(math.isqrt(tokens) / 2) ** 2
     frames = FramesAndNewline(pooled, "<video>")
     stretched = {"size": ONEVISION["size"], "crop_size": None, "do_center_crop": None}
-    video = video_rule(files.video, tower, frames, stretched, "LlavaOnevisionVideoProcessor")
+    video = partial(video_rule, files.video, tower, frames, stretched, "LlavaOnevisionVideoProcessor")
     if rule is None:
         return Reading(None, None, pixels, None, video)
     prompt = UnpaddedUnderCap(tokens, most, -dropped, "<image>")

@@ -7,6 +7,9 @@ Sources: transformers 5.23.0, `models/minimax_m3_vl/image_processing_minimax_m3_
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 from vistoken.configs import Config
 from vistoken.family import REFERENCE, Example, Family, Files, Published, Reading, Reference
 from vistoken.geometry import Patch
@@ -16,12 +19,10 @@ from vistoken.processors.edges import pixels, whole_tokens
 from vistoken.processors.pixel_budget import PROCESSOR, SETTINGS, image_rule
 from vistoken.processors.qwen2_vl import agree
 from vistoken.prompts.plain import Merged, SpaceToDepth
-from vistoken.prompts.stamped import StampedIfKnown
-from vistoken.sampling.even import EvenShare
-from vistoken.sampling.reading import sampling_rate
-from vistoken.views.budget import PixelBudget
 from vistoken.views.rule import ViewRule
-from vistoken.views.video import PerFrame
+
+if TYPE_CHECKING:
+    from vistoken.prompts.layout import VideoLayout
 
 VISION = {"patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2}
 IMAGE = {**PROCESSOR, "temporal_patch_size": 2}
@@ -35,7 +36,7 @@ def read(files: Files) -> Reading:
     vision = files.config.child("vision_config").with_defaults(VISION, f"MiniMaxM3VLVisionConfig in {REFERENCE}")
     patch = vision.patch("patch_size", vision.integer("temporal_patch_size", high=64))
     merge = SpaceToDepth(vision.integer("spatial_merge_size", high=64))
-    prompt, video = Merged(merge, IMAGE_TOKEN, START, END), _video(files.video, patch, merge)
+    prompt, video = Merged(merge, IMAGE_TOKEN, START, END), partial(_video, files.video, patch, merge)
     if files.image is None:
         return Reading(None, None, None, prompt, video)
     processor = _sized(files.image).with_defaults(IMAGE, f"MiniMaxM3VLImageProcessor in {REFERENCE}")
@@ -52,15 +53,34 @@ def _sized(image: Config) -> Config:
 def _video(video: Config | None, patch: Patch, merge: SpaceToDepth) -> VideoSpec | None:
     if video is None:
         return None
+    from vistoken.sampling.even import EvenRate
+    from vistoken.sampling.reading import sampling_rate
+    from vistoken.views.video import PerFrame
+
     processor = video.with_defaults(VIDEO, f"MiniMaxM3VLVideoProcessor in {REFERENCE}")
     agree(processor, patch, merge.side)
-    group, filter = processor.integer("temporal_patch_size", high=64), processor.choice("resample", FILTERS)
-    frame: ViewRule = whole_tokens(patch, merge.side, filter)
-    if "do_resize" in processor.overrides and processor.flag("do_resize"):
-        low, high = processor.integer("min_pixels", high=10**12), processor.integer("max_pixels", high=10**12)
-        frame = PixelBudget(patch.height * merge.side, low, high, filter, patch)
-    prompt = StampedIfKnown(merge, VIDEO_TOKEN, START, END, group)
-    return VideoSpec(rule=PerFrame(frame, group), prompt=prompt, sampling=EvenShare(sampling_rate(processor) or 1.0))
+    group, frame = processor.integer("temporal_patch_size", high=64), _frame(processor, patch, merge.side)
+    sampling = EvenRate(sampling_rate(processor) or 1.0)
+    return VideoSpec(rule=PerFrame(frame, group), prompt=_timed(merge, group), sampling=sampling)
+
+
+def _frame(processor: Config, patch: Patch, merge: int) -> ViewRule:
+    """Resized only where the caller asks for it."""
+    filter = processor.choice("resample", FILTERS)
+    if "do_resize" not in processor.overrides or not processor.flag("do_resize"):
+        return whole_tokens(patch, merge, filter)
+    from vistoken.views.budget import PixelBudget
+
+    low, high = processor.integer("min_pixels", high=10**12), processor.integer("max_pixels", high=10**12)
+    return PixelBudget(patch.height * merge, low, high, filter, patch)
+
+
+def _timed(merge: SpaceToDepth, group: int) -> VideoLayout:
+    from vistoken.prompts.timed import Decimals, FirstFrame, TimedIfKnown
+    from vistoken.sequence import Marker, Text
+
+    before = (Text("]<]{time} seconds[>["), Marker(START))
+    return TimedIfKnown(merge, VIDEO_TOKEN, FirstFrame(group, Decimals(1)), before, (Marker(END),))
 
 
 FAMILY = Family(

@@ -6,7 +6,8 @@ Sources: transformers 5.23.0, `models/molmo2/image_processing_molmo2.py`, `model
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from vistoken.configs import Config
 from vistoken.family import RECALLED, REFERENCE, SIBLING, Example, Family, Files, Published, Reading, Reference
@@ -14,12 +15,12 @@ from vistoken.geometry import Size
 from vistoken.model_spec import Label, VideoSpec
 from vistoken.preprocessing import FILTERS, HALF, pixel_values
 from vistoken.processors.square import MAX_TILES, pair, square
-from vistoken.prompts.windows import GridsWithColumns, TimedFrames
-from vistoken.sampling.molmo2 import UpToRate
-from vistoken.sampling.reading import optional_integer, sampling_rate
+from vistoken.prompts.windows import GridsWithColumns
 from vistoken.views.fixed import Stretch
-from vistoken.views.video import PerFrame
 from vistoken.views.windows import OverlappingWindows
+
+if TYPE_CHECKING:
+    from vistoken.video import Sampling
 
 # Class attributes of Molmo2ImageProcessor, of Molmo2VideoProcessor, and arguments of Molmo2Processor.
 PROCESSOR = {
@@ -45,7 +46,7 @@ TOKENS = {
 def read(files: Files) -> Reading:
     """Crops and pooling from the preprocessors; which rows end in a column token from the processor."""
     processor = files.processor.with_defaults(PROMPT, f"Molmo2Processor in {REFERENCE}")
-    video = _video(files.video, processor) if files.video else None
+    video = partial(_video, files.video, processor)
     if files.image is None:
         return Reading(None, None, None, video=video)
     image = files.image.with_defaults(PROCESSOR, f"Molmo2ImageProcessor in {REFERENCE}")
@@ -74,7 +75,12 @@ def _prompt(image: Config, processor: Config, margins: int) -> GridsWithColumns:
     return GridsWithColumns(*pair(image, "pooling_size", 1, 64), margins, high, low, start)
 
 
-def _video(video: Config, processor: Config) -> VideoSpec:
+def _video(video: Config | None, processor: Config) -> VideoSpec | None:
+    if video is None:
+        return None
+    from vistoken.prompts.windows import TimedFrames
+    from vistoken.views.video import PerFrame
+
     values = video.with_defaults(VIDEO, f"Molmo2VideoProcessor in {REFERENCE}")
     patch = values.patch("patch_size")
     side = square(values, "size", patch)
@@ -86,8 +92,11 @@ def _video(video: Config, processor: Config) -> VideoSpec:
     return VideoSpec(rule=PerFrame(frame), prompt=prompt, sampling=_sampling(values, most))
 
 
-def _sampling(values: Config, most: float | None) -> UpToRate:
+def _sampling(values: Config, most: float | None) -> Sampling:
     """The library wants num_frames to be null beside a rate; here the rate, where it is set, decides."""
+    from vistoken.sampling.molmo2 import UpToRate
+    from vistoken.sampling.reading import optional_integer, sampling_rate
+
     frames, fps = optional_integer(values, "num_frames"), sampling_rate(values)
     if frames is None and fps is None:
         raise values.error("num_frames", None, "it must be a whole number, or sampling_fps must be set")

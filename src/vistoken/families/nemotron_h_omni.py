@@ -7,6 +7,7 @@ Sources: transformers 5.23.0, `models/nemotron_h_omni/processing_nemotron_h_omni
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vistoken.configs import Config
@@ -20,6 +21,7 @@ from vistoken.views.patch_budget import PatchBudget
 
 if TYPE_CHECKING:
     from vistoken.model_spec import VideoSpec
+    from vistoken.prompts.timed import TimedGroups
 
 CONFIG = {"video_pruning_rate": 0.0, "video_temporal_patch_size": 2}
 RADIO = {"num_cls_tokens": 3, "num_registers": 7}
@@ -41,7 +43,7 @@ def read(files: Files) -> Reading:
     """Budgets from the preprocessors; prefix tokens from the tower's config."""
     vision = files.config.child("vision_config").with_defaults(RADIO, f"RadioConfig in {REFERENCE}")
     prefix = sum(vision.integer(name, low=0, high=1024) for name in RADIO)
-    video = _video(files)
+    video = partial(_video, files)
     if files.image is None:
         return Reading(None, None, None, video=video, prefix=prefix)
     check_class(files.image, "NemotronH_Omni_Reasoning_V3ImageProcessor")
@@ -87,7 +89,6 @@ def _video(files: Files) -> VideoSpec | None:
     if files.video is None:
         return None
     from vistoken.model_spec import VideoSpec
-    from vistoken.prompts.tubelets import NamedGroups
     from vistoken.views.patch_budget import PatchTarget
     from vistoken.views.video import PerFrame
 
@@ -104,8 +105,19 @@ def _video(files: Files) -> VideoSpec | None:
     merge, side = _merge(config), config.patch("patch_size").height
     target, aspect = config.integer("video_target_num_patches"), config.flag("video_maintain_aspect_ratio")
     frame = PatchTarget(merge.side, target, aspect, "bicubic", Patch.square(side, group))
-    prompt = NamedGroups(merge, group, *TOKENS, model.number("video_pruning_rate", 0, 1))
+    prompt = _groups(merge, group, model.number("video_pruning_rate", 0, 1))
     return VideoSpec(rule=PerFrame(frame, group), prompt=prompt)
+
+
+def _groups(merge: SpaceToDepth, group: int, pruned: float) -> TimedGroups:
+    """A line for each group; `pruned` is the share of tokens that the model drops afterwards, by their content."""
+    from vistoken.prompts.timed import NamedFrames, TimedGroups
+    from vistoken.sequence import Marker, Text
+
+    image, start, end = TOKENS
+    before, first = ((Text(f"{line}{{time}}: "), Marker(start)) for line in ("\n", ""))
+    remark = f", of which the model keeps about {1 - pruned:.0%}" if pruned else ""
+    return TimedGroups(merge, image, NamedFrames(group), before, (Marker(end),), first, remark=remark)
 
 
 FAMILY = Family(

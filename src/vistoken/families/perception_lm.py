@@ -6,6 +6,7 @@ Sources: transformers 5.23.0, `models/perception_lm/image_processing_perception_
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from vistoken.configs import Config
@@ -14,12 +15,10 @@ from vistoken.geometry import Patch, Size
 from vistoken.model_spec import Label, VideoSpec
 from vistoken.preprocessing import FILTERS, HALF, pixel_values
 from vistoken.processors.square import MAX_TILE, MAX_TILES, square
-from vistoken.prompts.canvas import PooledFrames, PooledViews, Pooling
-from vistoken.sampling.default import DefaultSampling
+from vistoken.prompts.canvas import PooledViews, Pooling
 from vistoken.views.canvas import FullestCanvas
 from vistoken.views.fixed import Stretch
 from vistoken.views.rule import ViewRule
-from vistoken.views.video import PerFrame
 
 CONFIG = {"vision_use_cls_token": True}
 # Class attributes of PerceptionLMImageProcessor and PerceptionLMVideoProcessor.
@@ -41,7 +40,7 @@ def read(files: Files) -> Reading:
     processor = files.processor.with_defaults(PROMPT, "facebook/Perception-LM-1B, processor_config.json")
     patch, pooling = processor.patch("patch_size"), Pooling(processor.integer("pooling_ratio", high=64))
     prefix = int(config.flag("vision_use_cls_token"))
-    video = _video(files.video, patch, pooling) if files.video else None
+    video = partial(_video, files.video, patch, pooling)
     if files.image is None:
         return Reading(None, None, None, video=video, prefix=prefix)
     image = files.image.with_defaults(PROCESSOR, f"PerceptionLMImageProcessor in {REFERENCE}")
@@ -59,7 +58,13 @@ def _rule(image: Config, patch: Patch) -> ViewRule:
     return Stretch(Size(height=tile, width=tile), filter, patch)
 
 
-def _video(video: Config, patch: Patch, pooling: Pooling) -> VideoSpec:
+def _video(video: Config | None, patch: Patch, pooling: Pooling) -> VideoSpec | None:
+    if video is None:
+        return None
+    from vistoken.prompts.canvas import PooledFrames
+    from vistoken.sampling.even import EveryFrame, even
+    from vistoken.views.video import PerFrame
+
     values = video.with_defaults(VIDEO, f"PerceptionLMVideoProcessor in {REFERENCE}")
     for field, wanted in (("do_resize", True), ("do_center_crop", False)):
         if values.flag(field) is not wanted:
@@ -67,7 +72,7 @@ def _video(video: Config, patch: Patch, pooling: Pooling) -> VideoSpec:
     side = square(values, "size", patch)
     frame = Stretch(Size(height=side, width=side), values.choice("resample", FILTERS), patch)
     prompt = PooledFrames(pooling, "<|video|>")
-    return VideoSpec(rule=PerFrame(frame), prompt=prompt, sampling=DefaultSampling.read(values))
+    return VideoSpec(rule=PerFrame(frame), prompt=prompt, sampling=even(values) or EveryFrame())
 
 
 def _published(name: str, alias: str, class_token: bool) -> Published:

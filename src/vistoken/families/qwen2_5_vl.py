@@ -8,10 +8,12 @@ arXiv 2502.13923.
 
 from __future__ import annotations
 
+from functools import partial
+
 from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
 from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS, image_rule, video_rule, vision
-from vistoken.prompts.plain import Merged, MergedVideo
+from vistoken.prompts.plain import Merged
 
 TEMPLATE = "the chat template adds vision_start and vision_end: 2 tokens"
 
@@ -20,7 +22,7 @@ def read(files: Files) -> Reading:
     """Patch and merge from the vision config; the pixel budgets from the preprocessors."""
     patch, merge = vision(files.config.child("vision_config"), 14, "Qwen2_5_VLVisionConfig")
     rule, pixels = image_rule(files.image, patch, merge.side)
-    video = video_rule(files.video, patch, merge.side, MergedVideo(merge, "<|video_pad|>", TEMPLATE))
+    video = partial(video_rule, files.video, patch, merge, "<|video_pad|>", TEMPLATE)
     return Reading(None, rule, pixels, Merged(merge, "<|image_pad|>", template=TEMPLATE), video)
 
 

@@ -9,11 +9,13 @@ Sources: transformers 5.23.0, `models/qwen3_vl/processing_qwen3_vl.py`, `models/
 
 from __future__ import annotations
 
+from functools import partial
+
 from vistoken.family import REFERENCE, SEEN, SIBLING, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
 from vistoken.preprocessing import HALF
 from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS, image_rule, vision
-from vistoken.processors.qwen3_vl import VIDEO, timed, video_rule
+from vistoken.processors.qwen3_vl import VIDEO, timed_video
 from vistoken.prompts.plain import Merged
 
 TEMPLATE = "the chat template adds vision_start and vision_end: 2 tokens"
@@ -30,7 +32,7 @@ def read(files: Files) -> Reading:
     """Patch and merge from the vision config; the pixel budgets from the two preprocessors."""
     patch, merge = vision(files.config.child("vision_config"), 16, "Qwen3VLVisionConfig")
     rule, pixels = image_rule(files.image, patch, merge.side)
-    video = video_rule(files.video, patch, merge.side, timed(merge, patch, TEMPLATE))
+    video = partial(timed_video, files.video, patch, merge, TEMPLATE)
     return Reading(None, rule, pixels, Merged(merge, "<|image_pad|>", template=TEMPLATE), video)
 
 

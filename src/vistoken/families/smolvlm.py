@@ -6,6 +6,8 @@ Sources: transformers 5.23.0, `models/smolvlm/image_processing_pil_smolvlm.py`, 
 
 from __future__ import annotations
 
+from functools import partial
+
 from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
 from vistoken.preprocessing import HALF
@@ -23,7 +25,7 @@ def read(files: Files) -> Reading:
     rule, pixels = image_rule(files.image, patch)
     processor = files.processor.with_defaults(PROCESSOR, f"SmolVLMProcessor in {REFERENCE}")
     tokens = processor.integer("image_seq_len")
-    video = video_rule(files.video, patch, NarratedFrames(tokens))
+    video = partial(video_rule, files.video, patch, NarratedFrames(tokens))
     return Reading(None, rule, pixels, TaggedTiles(tokens), video)
 
 

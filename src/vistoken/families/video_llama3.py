@@ -6,18 +6,22 @@ Sources: transformers 5.23.0, `models/video_llama_3/image_processing_pil_video_l
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 from vistoken.configs import Config
 from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
+from vistoken.geometry import Patch
 from vistoken.model_spec import Label, VideoSpec
 from vistoken.preprocessing import FILTERS, HALF
 from vistoken.processors.edges import pixels, whole_tokens
 from vistoken.processors.pixel_budget import HALVES, PROCESSOR, SETTINGS, image_rule, patch_of
 from vistoken.prompts.plain import Merged, SpaceToDepth
-from vistoken.prompts.stamped import StampedList
-from vistoken.sampling.video_llama3 import VideoLlama3Sampling
-from vistoken.views.budget import PixelBudget
-from vistoken.views.frames import SharedBudget
-from vistoken.views.video import FrameRule, PerFrame
+
+if TYPE_CHECKING:
+    from vistoken.prompts.layout import VideoLayout
+    from vistoken.video import Sampling
+    from vistoken.views.video import FrameRule
 
 IMAGE = {**PROCESSOR, **HALVES, "merge_size": 1, "temporal_patch_size": 1}
 VIDEO = {**IMAGE, "merge_size": 2, "min_frames": 4, "max_frames": 180, "num_frames": None, "fps": None,
@@ -26,7 +30,7 @@ VIDEO = {**IMAGE, "merge_size": 2, "min_frames": 4, "max_frames": 180, "num_fram
 
 def read(files: Files) -> Reading:
     """Patch and merge from the preprocessors: config.json says nothing of merging."""
-    video = _video(files.video)
+    video = partial(_video, files.video)
     if files.image is None:
         return Reading(None, None, None, Merged(SpaceToDepth(1), "<|image_pad|>"), video)
     processor = files.image.with_defaults(IMAGE, f"VideoLlama3ImageProcessor in {REFERENCE}")
@@ -43,13 +47,44 @@ def _video(video: Config | None) -> VideoSpec | None:
     patch, merge = patch_of(processor, group)
     if group != 1:
         raise processor.error("temporal_patch_size", group, "the prompt is written for one frame at a time")
+    prompt = _prompt(SpaceToDepth(merge), processor.flag("use_token_compression"))
+    return VideoSpec(rule=_frames(processor, patch, merge), prompt=prompt, sampling=_sampling(processor))
+
+
+def _frames(processor: Config, patch: Patch, merge: int) -> FrameRule:
+    from vistoken.views.budget import PixelBudget
+    from vistoken.views.frames import SharedBudget
+    from vistoken.views.video import PerFrame
+
     filter = processor.choice("resample", FILTERS)
-    low, high = pixels(processor, (100_352, 602_112))
-    rule: FrameRule = SharedBudget(PixelBudget(patch.height * merge, low, high, filter, patch))
     if not processor.flag("do_resize"):
-        rule = PerFrame(whole_tokens(patch, merge, filter))
-    prompt = StampedList(SpaceToDepth(merge), "<|video_pad|>", processor.flag("use_token_compression"))
-    return VideoSpec(rule=rule, prompt=prompt, sampling=VideoLlama3Sampling.read(processor, group))
+        return PerFrame(whole_tokens(patch, merge, filter))
+    low, high = pixels(processor, (100_352, 602_112))
+    return SharedBudget(PixelBudget(patch.height * merge, low, high, filter, patch))
+
+
+def _prompt(merge: SpaceToDepth, at_most: bool) -> VideoLayout:
+    """`at_most` tells that blocks which hardly change between frames are left out, which only pixels show."""
+    from vistoken.prompts.timed import Decimals, FirstFrameOfTensor, TimedGroups
+    from vistoken.sequence import Text
+
+    before, first = (Text(",Time {time}s:"),), (Text("Time {time}s:"),)
+    remark = "; an upper bound: blocks that hardly change between frames are left out" if at_most else ""
+    return TimedGroups(
+        merge, "<|video_pad|>", FirstFrameOfTensor(1, Decimals(1), 1), before, first=first, remark=remark
+    )
+
+
+def _sampling(processor: Config) -> Sampling:
+    """Where the file sets no rate, 1, as in the vendor's processor_config.json; the class itself needs one then."""
+    from vistoken.sampling.qwen import WholeGroups
+    from vistoken.sampling.reading import optional_integer, sampling_rate
+
+    frames, fps = optional_integer(processor, "num_frames"), sampling_rate(processor)
+    least, most = processor.integer("min_frames", high=10**6), processor.integer("max_frames", high=10**6)
+    if frames is not None and fps is not None:
+        raise processor.error("num_frames", frames, "the processor takes either num_frames or a rate, not both")
+    return WholeGroups(fps or 1.0, frames, least, most, 1)
 
 
 def _published(name: str, alias: str, width: int) -> Published:

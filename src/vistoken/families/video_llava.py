@@ -7,6 +7,8 @@ arXiv 2311.10122.
 
 from __future__ import annotations
 
+from functools import partial
+
 from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, SETTINGS, standard
@@ -28,7 +30,7 @@ def read(files: Files) -> Reading:
     tower = read_tower(files, VISION, processor=PROCESSOR)
     rule, pixels = standard(files.image, "VideoLlavaImageProcessor", tower.patch, tower.image)
     frames = TowerTokensVideo(tower.kept, "<video>")
-    video = video_rule(files.video, tower, frames, {}, "VideoLlavaVideoProcessor")
+    video = partial(video_rule, files.video, tower, frames, {}, "VideoLlavaVideoProcessor")
     return Reading(None, rule, pixels, TowerTokens(tower.change, "<image>"), video, prefix=tower.prefix)
 
 

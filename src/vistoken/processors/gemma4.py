@@ -7,6 +7,7 @@ Sources: transformers 5.23.0, `models/gemma4/image_processing_pil_gemma4.py`,
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vistoken.configs import Config
@@ -48,7 +49,7 @@ def read(files: Files, pooled_before: bool) -> Reading:
     unit = small.height * pool
     patch, merge = (Patch.square(unit), SpaceToDepth(1)) if pooled_before else (small, SpaceToDepth(pool))
     prompt = Merged(merge, IMAGE_TOKEN, START, END)
-    video = _video(files.video, small, pool, patch, merge)
+    video = partial(_video, files.video, small, pool, patch, merge)
     if files.image is None:
         return Reading(None, None, None, prompt, video)
     processor = files.image.with_defaults(IMAGE, f"Gemma4ImageProcessor in {REFERENCE}")
@@ -71,13 +72,15 @@ def _video(video: Config | None, small: Patch, pool: int, patch: Patch, merge: S
     if video is None:
         return None
     from vistoken.model_spec import VideoSpec
-    from vistoken.prompts.frame_times import MinuteSecondFrames
-    from vistoken.sampling.default import DefaultSampling
+    from vistoken.prompts.timed import FirstFrame, TimedGroups, minutes
+    from vistoken.sampling.even import EveryFrame, even
+    from vistoken.sequence import Marker, Text
     from vistoken.views.video import PerFrame
 
     processor = video.with_defaults(VIDEO, f"Gemma4VideoProcessor in {REFERENCE}")
+    before, first = ((Text(f"{space}{{time}} "), Marker(START)) for space in (" ", ""))
     return VideoSpec(
         rule=PerFrame(_rule(processor, small, pool, patch)),
-        prompt=MinuteSecondFrames(merge, VIDEO_TOKEN, START, END),
-        sampling=DefaultSampling.read(processor),
+        prompt=TimedGroups(merge, VIDEO_TOKEN, FirstFrame(1, minutes), before, (Marker(END),), first),
+        sampling=even(processor) or EveryFrame(),
     )

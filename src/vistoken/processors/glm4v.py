@@ -7,6 +7,7 @@ Sources: transformers 5.23.0, `models/glm4v`, `models/glm46v` and `models/glmga`
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vistoken.configs import Config
@@ -20,6 +21,7 @@ from vistoken.views.budget import FramesOfVolume
 
 if TYPE_CHECKING:
     from vistoken.model_spec import PixelSpec, VideoSpec
+    from vistoken.prompts.timed import TimedGroups
     from vistoken.video import Sampling
     from vistoken.views.rule import ViewRule
 
@@ -48,7 +50,7 @@ def read(files: Files, generation: str, video_generation: str = "") -> Reading:
     patch = vision.patch("patch_size", vision.integer("temporal_patch_size", high=64))
     merge = SpaceToDepth(vision.integer("spatial_merge_size", high=64))
     rule, pixels = _image_rule(files.image, patch, merge.side)
-    video = _video(files, patch, merge, generation, video_generation or generation)
+    video = partial(_video, files, patch, merge, generation, video_generation or generation)
     return Reading(None, rule, pixels, Merged(merge, IMAGE_TOKEN, template=TEMPLATE), video)
 
 
@@ -76,8 +78,8 @@ def _video(files: Files, patch: Patch, merge: SpaceToDepth, generation: str, sam
     if files.video is None:
         return None
     from vistoken.model_spec import VideoSpec
-    from vistoken.prompts.stamped import StampedAfter, tenths, whole_seconds
-    from vistoken.views.budget import VolumeBudget
+    from vistoken.prompts.timed import tenths, whole_seconds
+    from vistoken.views.frames import VolumeBudget
     from vistoken.views.video import FrameRule, PerFrame
 
     writer = named((files.processor, files.image, files.video), "processor_class", "Processor", generation)
@@ -92,9 +94,18 @@ def _video(files: Files, patch: Patch, merge: SpaceToDepth, generation: str, sam
     else:
         whole = whole_tokens(patch, merge.side, processor.choice("resample", FILTERS))
         rule = PerFrame(whole, patch.frames)
-    stamp = whole_seconds if writer == "Glm4v" else tenths
-    prompt = StampedAfter(merge, IMAGE_TOKEN, "<|begin_of_image|>", "<|end_of_image|>", stamp, VIDEO_TEMPLATE)
+    prompt = video_prompt(merge, patch, whole_seconds if writer == "Glm4v" else tenths)
     return VideoSpec(rule=rule, prompt=prompt, sampling=_sampling(sampler)(processor, patch.frames))
+
+
+def video_prompt(merge: SpaceToDepth, patch: Patch, write: Callable[[float], str]) -> TimedGroups:
+    """Each group of frames between two markers, then its time as `write` writes it."""
+    from vistoken.prompts.timed import EverySecondFrame, TimedGroups
+    from vistoken.sequence import Marker, Text
+
+    before, after = (Marker("<|begin_of_image|>"),), (Marker("<|end_of_image|>"), Text("{time}"))
+    clock = EverySecondFrame(patch.frames, write)
+    return TimedGroups(merge, IMAGE_TOKEN, clock, before, after, template=VIDEO_TEMPLATE)
 
 
 def named(configs: tuple[Config | None, ...], field: str, suffix: str, default: str) -> str:

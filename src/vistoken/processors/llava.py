@@ -123,9 +123,9 @@ def video_rule(
     if video is None:
         return None
     from vistoken.model_spec import VideoSpec
-    from vistoken.sampling.uniform import UniformSampling
+    from vistoken.sampling.even import even
     from vistoken.views.video import PerFrame
 
     processor = video.with_defaults({**VIDEO, **defaults}, f"{source} in {REFERENCE}")
     frame = resize_rule(processor, tower.patch, tower.image)
-    return VideoSpec(rule=PerFrame(frame), prompt=prompt, sampling=UniformSampling.read(processor))
+    return VideoSpec(rule=PerFrame(frame), prompt=prompt, sampling=even(processor))

@@ -8,6 +8,7 @@ Sources: transformers 5.23.0, `models/muse_glimmer/image_processing_muse_glimmer
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vistoken.configs import Config
@@ -44,7 +45,7 @@ def read(files: Files) -> Reading:
     patch = vision.patch("patch_size", vision.integer("patch_temporal", high=64))
     merge = SpaceToDepth(vision.integer("merge_size", high=64))
     prompt = Merged(merge, "<|patch|>", "<|image_start|>", "<|image_end|>")
-    video = _video(files.video, patch, merge)
+    video = partial(_video, files.video, patch, merge)
     if files.image is None:
         return Reading(None, None, None, prompt, video)
     processor = files.image.with_defaults(IMAGE, f"MuseGlimmerImageProcessor in {REFERENCE}")
@@ -68,15 +69,17 @@ def _video(video: Config | None, patch: Patch, merge: SpaceToDepth) -> VideoSpec
     if video is None:
         return None
     from vistoken.model_spec import VideoSpec
-    from vistoken.prompts.frame_times import StampedGroups
+    from vistoken.prompts.timed import Decimals, FirstFrameOfTensor, TimedGroups
     from vistoken.sampling.muse import MuseSampling
+    from vistoken.sequence import Marker, Text
     from vistoken.views.video import PerFrame
 
     processor = video.with_defaults(VIDEO, f"MuseGlimmerVideoProcessor in {REFERENCE}")
     rule = PerFrame(_rule(processor, patch, merge.side, "max_video_frame_tokens"), patch.frames)
-    before, digits, after = _stamp(processor)
-    marks = ("<|vid_start|>", "<|vid_frame_separator|>", "<|vid_end|>")
-    prompt = StampedGroups(merge, patch.frames, "<|video|>", *marks, before, digits, after)
+    left, digits, right = _stamp(processor)
+    stamp, clock = Text(f"{left}{{time}}{right}"), FirstFrameOfTensor(patch.frames, Decimals(digits))
+    first, before = ((Marker(mark), stamp) for mark in ("<|vid_start|>", "<|vid_frame_separator|>"))
+    prompt = TimedGroups(merge, "<|video|>", clock, before, first=first, end=(Marker("<|vid_end|>"),))
     return VideoSpec(rule=rule, prompt=prompt, sampling=MuseSampling.read(processor, patch.frames))
 
 

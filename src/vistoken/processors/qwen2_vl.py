@@ -18,7 +18,6 @@ from vistoken.views.budget import PixelBudget
 
 if TYPE_CHECKING:
     from vistoken.model_spec import PixelSpec, VideoSpec
-    from vistoken.prompts.layout import VideoLayout
     from vistoken.views.rule import ViewRule
     from vistoken.views.video import FrameRule
 
@@ -66,22 +65,25 @@ def image_rule(image: Config | None, patch: Patch, merge: int) -> tuple[ViewRule
 
 
 def video_rule(
-    video: Config | None, patch: Patch, merge: int, prompt: VideoLayout, handed: Config | None = None
+    video: Config | None, patch: Patch, merge: SpaceToDepth, token: str, template: str, handed: Config | None = None
 ) -> VideoSpec | None:
     """Frames of Qwen2VLVideoProcessor: each under the same pixel budget, `patch.frames` of them as one.
 
-    `handed` tells the budget where the model's processor hands over one of its own, which wins over the file's.
+    All their tokens, which are written as `token`, stand in one run. `handed` tells the budget where the model's
+    processor hands over one of its own, which wins over the file's.
     """
     if video is None:
         return None
     from vistoken.model_spec import VideoSpec
-    from vistoken.sampling.qwen import QwenSampling
+    from vistoken.prompts.runs import MergedVideo
+    from vistoken.sampling.qwen import WholeGroups
 
     processor = video.with_defaults(VIDEO, f"Qwen2VLVideoProcessor in {REFERENCE}")
-    agree(processor, patch, merge)
+    agree(processor, patch, merge.side)
     agree_in_time(processor, patch)
-    rule = _frames(processor, patch, patch.height * merge, handed or processor)
-    return VideoSpec(rule=rule, prompt=prompt, sampling=QwenSampling.read(processor, patch.frames))
+    rule = _frames(processor, patch, patch.height * merge.side, handed or processor)
+    prompt = MergedVideo(merge, token, template)
+    return VideoSpec(rule=rule, prompt=prompt, sampling=WholeGroups.read(processor, patch.frames))
 
 
 def _frames(processor: Config, patch: Patch, multiple: int, bounds: Config) -> FrameRule:
@@ -94,7 +96,7 @@ def _frames(processor: Config, patch: Patch, multiple: int, bounds: Config) -> F
         return PerFrame(WholeBlocks(multiple, filter, patch), patch.frames)
     frame = PixelBudget(multiple, *budget(bounds), filter, patch)
     if processor.flag("cap_pixels_per_frame"):
-        from vistoken.views.budget import CappedFrames
+        from vistoken.views.frames import CappedFrames
 
         return CappedFrames(frame, processor.integer("max_video_tokens", high=10**9))
     return PerFrame(frame, patch.frames)

@@ -5,7 +5,6 @@ Source: transformers 5.23.0, `models/qwen3_vl/video_processing_qwen3_vl.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from vistoken.configs import Config
@@ -18,7 +17,7 @@ from vistoken.prompts.plain import SpaceToDepth
 if TYPE_CHECKING:
     from vistoken.model_spec import VideoSpec
     from vistoken.prompts.layout import VideoLayout
-    from vistoken.prompts.timed import TimedFrames
+    from vistoken.prompts.timed import TimedGroups
     from vistoken.views.video import FrameRule
 
 # Class attributes of Qwen3VLVideoProcessor.
@@ -30,21 +29,18 @@ VIDEO: dict[str, Any] = {
 }  # fmt: skip
 
 
-def video_rule(
-    video: Config | None, patch: Patch, merge: int, prompt: VideoLayout, defaults: Mapping[str, Any] = VIDEO,
-    source: str = "Qwen3VLVideoProcessor",
-) -> VideoSpec | None:  # fmt: skip
+def video_rule(video: Config | None, patch: Patch, merge: int, prompt: VideoLayout) -> VideoSpec | None:
     """Frames under a budget for all of them. `min_pixels` and `max_pixels` of a file mean nothing to these classes."""
     if video is None:
         return None
     from vistoken.model_spec import VideoSpec
-    from vistoken.sampling.qwen import EvenSampling
+    from vistoken.sampling.qwen import FirstToLast
 
-    processor = video.with_defaults(defaults, f"{source} in {REFERENCE}")
+    processor = video.with_defaults(VIDEO, f"Qwen3VLVideoProcessor in {REFERENCE}")
     agree(processor, patch, merge)
     agree_in_time(processor, patch)
     rule = _frames(processor, patch, patch.height * merge)
-    return VideoSpec(rule=rule, prompt=prompt, sampling=EvenSampling.read(processor))
+    return VideoSpec(rule=rule, prompt=prompt, sampling=FirstToLast.read(processor))
 
 
 def _frames(processor: Config, patch: Patch, multiple: int) -> FrameRule:
@@ -54,17 +50,22 @@ def _frames(processor: Config, patch: Patch, multiple: int) -> FrameRule:
         from vistoken.views.video import PerFrame
 
         return PerFrame(WholeBlocks(multiple, filter, patch), patch.frames)
-    from vistoken.views.budget import VolumeBudget
+    from vistoken.views.frames import VolumeBudget
 
     capped = processor.flag("cap_pixels_per_frame")
     per_frame = processor.integer("max_video_tokens", high=10**9) if capped else None
     return VolumeBudget(multiple, *budget(processor, old=False), filter, patch, per_frame)
 
 
-def timed(merge: SpaceToDepth, patch: Patch, template: str) -> TimedFrames:
+def timed_video(video: Config | None, patch: Patch, merge: SpaceToDepth, template: str) -> VideoSpec | None:
+    """As `video_rule`, with the prompt of `timed`."""
+    return video_rule(video, patch, merge.side, timed(merge, patch, template))
+
+
+def timed(merge: SpaceToDepth, patch: Patch, template: str) -> TimedGroups:
     """Qwen3-VL's prompt of a video: `<1.2 seconds>`, then the tokens of a frame group between two markers."""
-    from vistoken.prompts.timed import MeanSeconds, TimedFrames
+    from vistoken.prompts.timed import MeanSeconds, TimedGroups
     from vistoken.sequence import Marker, Text
 
     before, after = (Text("<{time} seconds>"), Marker("<|vision_start|>")), (Marker("<|vision_end|>"),)
-    return TimedFrames(merge, "<|video_pad|>", MeanSeconds(patch.frames), before, after, template)
+    return TimedGroups(merge, "<|video_pad|>", MeanSeconds(patch.frames), before, after, template=template)

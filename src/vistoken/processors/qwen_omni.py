@@ -7,10 +7,11 @@ Sources: transformers 5.23.0, `models/qwen2_5_omni/processing_qwen2_5_omni.py`,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from vistoken.family import REFERENCE, Files, Reading
 from vistoken.processors.qwen2_vl import image_rule, video_rule, vision
-from vistoken.prompts.plain import Merged, MergedVideo
+from vistoken.prompts.plain import Merged
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,5 @@ class Omni:
         rule, pixels = image_rule(files.image, patch, merge.side)
         size = {"shortest_edge": self.least, "longest_edge": self.most}
         handed = files.processor.with_defaults({"size": size}, f"{self.processor} in {REFERENCE}")
-        prompt = MergedVideo(merge, self.video_token, self.template)
-        video = video_rule(files.video, patch, merge.side, prompt, handed)
+        video = partial(video_rule, files.video, patch, merge, self.video_token, self.template, handed)
         return Reading(None, rule, pixels, Merged(merge, self.image_token, template=self.template), video)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from vistoken.geometry import Size
 from vistoken.prompts.layout import Layout, VideoLayout
 from vistoken.sequence import Image, Repeat, Sequence
-from vistoken.video import Clip
 from vistoken.views.rule import Tiling
+
+if TYPE_CHECKING:
+    from vistoken.video import Clip
 
 
 @dataclass(frozen=True, slots=True)

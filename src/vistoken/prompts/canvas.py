@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from vistoken.geometry import Grid, Size
 from vistoken.prompts.layout import Layout, VideoLayout
 from vistoken.sequence import Image, Marker, Piece, Repeat, Sequence
-from vistoken.video import Clip
 from vistoken.views.rule import Tiling
 
 if TYPE_CHECKING:
+    from vistoken.video import Clip
     from vistoken.views.gated import PaddedCrops
 
 

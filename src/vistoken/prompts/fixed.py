@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vistoken.geometry import Size
-from vistoken.prompts.layout import Layout, VideoLayout
+from vistoken.prompts.layout import Layout
 from vistoken.sequence import Image, Piece, Sequence
-from vistoken.video import Clip
 from vistoken.views.rule import Tiling
 
 
@@ -26,18 +25,3 @@ class FixedTokens(Layout):
 
     def __str__(self) -> str:
         return f"always {self.tokens} image tokens"
-
-
-@dataclass(frozen=True, slots=True)
-class FixedVideo(VideoLayout):
-    """`tokens` video tokens, however many frames there are."""
-
-    tokens: int
-    video_token: str
-    template: str = ""
-
-    def sequence(self, tiling: Tiling, size: Size, clip: Clip) -> Sequence:
-        return Sequence((Image(self.tokens),))
-
-    def __str__(self) -> str:
-        return f"always {self.tokens} video tokens"

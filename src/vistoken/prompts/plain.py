@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from vistoken.errors import InputError, UsageError
 from vistoken.geometry import Grid, Patch, Size
-from vistoken.prompts.layout import Layout, VideoLayout
+from vistoken.prompts.layout import Layout
 from vistoken.sequence import Image, Marker, Sequence
-from vistoken.video import Clip
 from vistoken.views.rule import Tiling
 
 
@@ -62,22 +61,6 @@ class Merged(Layout):
 
     def check_input(self, size: Size, patch: Patch) -> None:
         self.merge.check_input(size, patch)
-
-    def __str__(self) -> str:
-        return str(self.merge)
-
-
-@dataclass(frozen=True, slots=True)
-class MergedVideo(VideoLayout):
-    """All tokens of all frame groups in one run (Qwen2-VL: time stands in the position ids, not in the text)."""
-
-    merge: SpaceToDepth
-    video_token: str
-    template: str = ""
-
-    def sequence(self, tiling: Tiling, size: Size, clip: Clip) -> Sequence:
-        grid = self.merge.grid(tiling.tile)
-        return Sequence((Image(grid.patches, grid),))
 
     def __str__(self) -> str:
         return str(self.merge)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from vistoken.geometry import Size
 from vistoken.prompts.layout import Layout, VideoLayout
 from vistoken.prompts.words import clock, in_words
 from vistoken.sequence import Image, Marker, Piece, Repeat, Sequence, Text
-from vistoken.video import Clip
 from vistoken.views.rule import Tiling
+
+if TYPE_CHECKING:
+    from vistoken.video import Clip
 
 # The strings that Idefics and its descendants share.
 IMAGE = "<image>"

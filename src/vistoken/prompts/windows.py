@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from vistoken.geometry import Grid, Size
 from vistoken.prompts.layout import Layout, VideoLayout
 from vistoken.sequence import Image, Marker, Piece, Repeat, Sequence, Text
-from vistoken.single import single
-from vistoken.video import Clip
 from vistoken.views.rule import Tiling
+
+if TYPE_CHECKING:
+    from vistoken.video import Clip
 
 PATCH, COLUMN, END = "<im_patch>", Marker("<im_col>"), Marker("<im_end>")
 
@@ -52,8 +54,7 @@ class GridsWithColumns(Layout):
 class TimedFrames(VideoLayout):
     """The time in seconds before each frame, which stands between markers (Molmo2).
 
-    The reference divides the frame's number by the video's rate: as float32 where it has chosen frames itself, as
-    float64 where it was given them; `fps` serves where the rate is not known.
+    `fps` serves where the rate is not known.
     Source: transformers 5.23.0, `models/molmo2/processing_molmo2.py`, `replace_video_token`, `get_video_string`.
     """
 
@@ -70,16 +71,10 @@ class TimedFrames(VideoLayout):
         grid = pooled(tiling.tile, self.rows, self.cols)
         frame = (Marker(self.start), *grid_pieces(grid, self.columns), Marker(self.end))
         pieces: list[Piece] = []
-        for time in self._times(clip):
+        for number in range(clip.frames):
+            time = clip.tensor_time(number, self.fps)
             pieces += (Text(f" {time:.1f} " if pieces else f"{time:.1f} "), *frame)
         return Sequence(tuple(pieces))
-
-    def _times(self, clip: Clip) -> list[float]:
-        fps = clip.source.fps or self.fps
-        if clip.frames == clip.source.frames:
-            return [index / fps for index in clip.indices]
-        exact = single(fps)
-        return [single(single(index) / exact) for index in clip.indices]
 
     def __str__(self) -> str:
         return f"{self.rows} x {self.cols} patches become one token; the time before each frame"

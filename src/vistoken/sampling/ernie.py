@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vistoken.errors import InputError
-from vistoken.sampling.numbers import strides
+from vistoken.sampling.numbers import stepped
 from vistoken.sampling.reading import optional_integer, sampling_rate
 from vistoken.video import Sampling, Source
 
@@ -44,7 +45,8 @@ class ErnieSampling(Sampling):
             wanted = min(max(wanted, self.least), self.most, total)
         if wanted > total:
             raise InputError(f"{self.frames} frames cannot be taken from a video of {total}: it is too short")
-        return tuple(strides(total, wanted))
+        step = total / wanted
+        return tuple(map(int, stepped(step, math.ceil(total / step))))
 
     def __str__(self) -> str:
         if self.frames:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vistoken.errors import InputError
+from vistoken.sampling.numbers import stepped
 from vistoken.sampling.reading import optional_integer, sampling_rate
 from vistoken.video import Sampling, Source
 
@@ -46,14 +46,8 @@ class MiddleOfSegments(Sampling):
             raise InputError(f"{wanted} frames cannot be taken from a video of {total}: it is too short")
         step = total / wanted
         shift = step / 2 if self.shift is None else self.shift
-        # As torch.arange counts, and in its single precision.
-        return tuple(int(_single(shift + number * step)) for number in range(math.ceil((total - shift) / step)))
+        return tuple(map(int, stepped(step, math.ceil((total - shift) / step), shift)))
 
     def __str__(self) -> str:
         rate = f"{self.fps:g} frames a second" if self.fps and not self.frames else f"{self.frames or FRAMES} frames"
         return f"{rate}, from the middle of as many equal parts"
-
-
-def _single(value: float) -> float:
-    """The closest number of single precision."""
-    return float(struct.unpack("f", struct.pack("f", value))[0])

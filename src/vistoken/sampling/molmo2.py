@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from vistoken.single import singles
+from vistoken.sampling.numbers import stepped
 from vistoken.video import Sampling, Source
 
 
@@ -13,7 +13,6 @@ from vistoken.video import Sampling, Source
 class UpToRate(Sampling):
     """`frames` evenly spread, or fewer: no more than `most_fps` a second. With `fps`, that many a second instead.
 
-    Numbers of frames are cut from float32, see `stepped`.
     Source: transformers 5.23.0, `models/molmo2/video_processing_molmo2.py`, `sample_frames`.
     """
 
@@ -38,18 +37,3 @@ class UpToRate(Sampling):
             return f"{self.fps:g} frames a second, evenly spread"
         most = "" if self.most_fps is None else f", at most {self.most_fps:g} a second"
         return f"{self.frames} frames{most}, evenly spread"
-
-
-def stepped(step: float, count: int) -> tuple[float, ...]:
-    """The first `count` multiples of `step` as `torch.arange` has them.
-
-    Up to the last multiple of 16 they come in blocks of eight, each from a first number that is rounded to float32;
-    the rest one by one. In long videos that decides which side of a whole number a frame falls on.
-    Source: PyTorch, `aten/src/ATen/native/cpu/RangeFactoriesKernel.cpp`; compared with 2.13 on x86.
-    """
-    blocks = count - count % 16
-    starts = singles(first * step for first in range(0, blocks, 8))
-    return (
-        *singles(start + number * step for start in starts for number in range(8)),
-        *singles(number * step for number in range(blocks, count)),
-    )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vistoken.errors import InputError
+from vistoken.sampling.numbers import spaced, stepped
 from vistoken.sampling.reading import optional_integer, sampling_rate
 from vistoken.video import Sampling, Source
 
@@ -16,25 +16,28 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class QwenSampling(Sampling):
+class WholeGroups(Sampling):
     """`fps` frames a second, between `least` and `most`, a multiple of `group`, evenly spread.
 
-    The checkpoint's own file sets no rate; its vendor's recipe samples 2 a second, which is taken where `fps` is None.
-    Source: transformers 5.23.0, `models/qwen2_vl/video_processing_qwen2_vl.py`, `sample_frames`; rate: qwen-vl-utils.
+    Sources: transformers 5.23.0, `models/qwen2_vl/video_processing_qwen2_vl.py` and
+    `models/video_llama_3/video_processing_video_llama_3.py`, `sample_frames`.
     """
 
-    fps: float | None
+    fps: float
     frames: int | None
     least: int
     most: int
     group: int
 
     @classmethod
-    def read(cls, processor: Config, group: int) -> QwenSampling:
-        """From a video processor's values. `sampling_fps` is the caller's word for `fps`, which is the video's own."""
+    def read(cls, processor: Config, group: int) -> WholeGroups:
+        """From the values of Qwen2-VL's video processor.
+
+        Published files set no rate; the vendor's recipe (qwen-vl-utils) takes 2 frames a second.
+        """
         fps, frames = _rate_or_number(processor)
         least = processor.integer("min_frames", high=10**6)
-        return cls(fps, frames, least, processor.integer("max_frames", high=10**6), group)
+        return cls(fps or 2.0, frames, least, processor.integer("max_frames", high=10**6), group)
 
     def choose(self, source: Source) -> tuple[int, ...]:
         total, group = source.frames, self.group
@@ -42,23 +45,24 @@ class QwenSampling(Sampling):
             wanted: float = round(self.frames / group) * group
         else:
             most = math.floor(min(self.most, total) / group) * group
-            wanted = total / (source.fps or 24) * (self.fps or 2.0)
+            wanted = total / (source.fps or 24) * self.fps
             wanted = math.floor(min(max(wanted, self.least), most, total) / group) * group
         if not 0 < wanted <= total:
             raise InputError(f"{wanted:g} frames cannot be taken from a video of {total}: give a longer one")
         step = total / wanted
-        return tuple(map(int, _arange(step, math.ceil(total / step))))
+        return tuple(map(int, stepped(step, math.ceil(total / step))))
 
     def __str__(self) -> str:
-        rate = f"{self.frames} frames" if self.frames else f"{self.fps or 2.0:g} a second, {self.least} to {self.most}"
+        rate = f"{self.frames} frames" if self.frames else f"{self.fps:g} a second, {self.least} to {self.most}"
         return f"{rate}, a multiple of {self.group}, evenly spread"
 
 
 @dataclass(frozen=True, slots=True)
-class EvenSampling(Sampling):
+class FirstToLast(Sampling):
     """`fps` frames a second, between `least` and `most`, from the first to the last frame, rounded to even on ties.
 
-    Source: transformers 5.23.0, `models/qwen3_vl/video_processing_qwen3_vl.py`, `sample_frames`.
+    Sources: transformers 5.23.0, `models/qwen3_vl/video_processing_qwen3_vl.py` and
+    `models/cohere_compass/video_processing_cohere_compass.py`, `sample_frames`.
     """
 
     fps: float | None
@@ -67,8 +71,8 @@ class EvenSampling(Sampling):
     most: int
 
     @classmethod
-    def read(cls, processor: Config) -> EvenSampling:
-        """From a video processor's values, as `QwenSampling.read`."""
+    def read(cls, processor: Config) -> FirstToLast:
+        """From the values of Qwen3-VL's video processor."""
         fps, frames = _rate_or_number(processor)
         least = processor.integer("min_frames", high=10**6)
         return cls(fps, frames, least, processor.integer("max_frames", high=10**6))
@@ -82,16 +86,13 @@ class EvenSampling(Sampling):
             wanted = min(max(wanted, self.least), self.most, total)
         else:
             wanted = min(max(total, self.least), self.most)
-        if wanted == 1:
-            return (0,)
-        step = (total - 1) / (wanted - 1)
-        return (*(round(number * step) for number in range(wanted - 1)), total - 1)  # as numpy.linspace
+        return tuple(map(round, spaced(0, total - 1, wanted)))
 
     def __str__(self) -> str:
         if self.frames is not None:
-            return f"{self.frames} frames, evenly spread"
+            return f"{self.frames} frames, from the first to the last"
         rate = f"{self.fps:g} a second, " if self.fps is not None else ""
-        return f"{rate}{self.least} to {self.most}, evenly spread"
+        return f"{rate}{self.least} to {self.most}, from the first frame to the last"
 
 
 def _rate_or_number(processor: Config) -> tuple[float | None, int | None]:
@@ -102,15 +103,3 @@ def _rate_or_number(processor: Config) -> tuple[float | None, int | None]:
     if frames is not None and "sampling_fps" not in processor.overrides:
         return None, frames
     return sampling_rate(processor), frames
-
-
-def _arange(step: float, length: int) -> array[float]:
-    """`torch.arange(0, length * step, step)` as x86 computes it: in single precision, in vectors of eight.
-
-    The first number of a vector is rounded before the others are added to it, so a number that should be whole can
-    fall on either side. What remains after the last pair of vectors is computed one by one.
-    """
-    whole = length - length % 16
-    firsts = array("f", [number * step for number in range(0, whole, 8)])
-    vectors = [first + lane * step for first in firsts for lane in range(8)]
-    return array("f", vectors + [number * step for number in range(whole, length)])

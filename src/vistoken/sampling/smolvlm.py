@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vistoken.sampling.numbers import spaced
 from vistoken.sampling.reading import optional_integer, sampling_rate
 from vistoken.video import Sampling, Source
 
@@ -42,11 +43,7 @@ class SmolVLMSampling(Sampling):
             first, last = int(SKIPPED * rate), min(int(total - SKIPPED * rate), last)
         if first >= last:
             first, last = 0, total - 1
-        if wanted == 1:
-            return (first,)
-        step = (last - first) / (wanted - 1)  # as numpy's linspace, which multiplies and puts the end in its place
-        spread = [math.floor(number * step + first) for number in range(wanted - 1)]
-        return tuple(dict.fromkeys((*spread, last)))
+        return tuple(dict.fromkeys(map(math.floor, spaced(first, last, wanted))))
 
     def __str__(self) -> str:
         return f"{self.fps:g} a second, at most {self.most}, evenly spread"

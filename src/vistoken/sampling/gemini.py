@@ -1,26 +1,20 @@
-"""A fixed number of frames a second."""
+"""Gemini's rule for choosing frames."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vistoken.configs import Config
-from vistoken.sampling.reading import sampling_rate
 from vistoken.video import Sampling, Source
 
 
 @dataclass(frozen=True, slots=True)
 class PerSecond(Sampling):
-    """`rate` frames a second from the first one on, as Gemini reads a video at 1 a second unless told otherwise.
+    """`rate` frames a second from the first one on.
 
-    Source: Google's guide on video understanding.
+    Source: Google's guide on video understanding, where it is 1 unless told otherwise.
     """
 
     rate: float
-
-    @classmethod
-    def read(cls, values: Config) -> PerSecond:
-        return cls(sampling_rate(values) or 1.0)
 
     def choose(self, source: Source) -> tuple[int, ...]:
         fps = source.fps or self.rate
