@@ -111,18 +111,17 @@ class Reference:
     """What a family is compared with: classes of transformers, by name, and how to read what they return.
 
     `processor` is given an image processor of class `image` and a tokenizer whose special tokens are `tokens`
-    (attribute -> string). `sees` says how the views are read from the image processor's output: a key of
-    `vistoken.judge.readers.READERS`; where it is empty, its output does not tell, and the text alone is compared.
-    `text` tells whether the processor expands the picture's placeholder, so that the whole string can be compared;
-    `placeholder` is the text in which a processor of the older kind, without a method for that, expands it.
-    `torchvision` marks classes that exist only where torchvision is installed. `call` are further arguments that the
-    processor needs at every call. `constructed` marks an image processor whose calls ignore such arguments, so that
-    settings are given to its constructor.
+    (attribute -> string). `sees` and `sees_video` say how the views are read from the output of the image and of the
+    video processor, class `video`: keys of `vistoken.judge.readers.READERS`; where they are empty, the output does not
+    tell, and the text alone is compared. `text` tells whether the processor expands the picture's placeholder, so that
+    the whole string can be compared; `placeholder` is the text in which a processor of the older kind, without a method
+    for that, expands it. `torchvision` marks classes that exist only where torchvision is installed.
+
     `settings` are two sets or more to compare with besides the published values; `thresholds` sizes around which the
-    rule changes its mind, as (width, height). `sampling` is what the video processor needs besides to choose frames.
-    `built` names settings that the processors take only when they are built, not when they are called: `min_pixels` and
-    `max_pixels` then become the edges of `size`. `harmless` are values that the video processor is built with besides,
-    which stop work on pixels that changes no size.
+    rule changes its mind, as (width, height). `built` names settings that the processors take only when they are built,
+    not when they are called. `call` is what the image processor needs besides at every call, `sampling` what the video
+    processor needs to choose frames, and `harmless` what the video processor is built with, to stop work on pixels that
+    changes no size.
     """
 
     processor: str
@@ -131,15 +130,14 @@ class Reference:
     tokens: Mapping[str, str] = field(default_factory=dict)
     video: str = ""
     sees_video: str = ""
-    sampling: Mapping[str, Any] = field(default_factory=dict)
     text: bool = True
     placeholder: str = ""
-    call: Mapping[str, Any] = field(default_factory=dict)
-    constructed: bool = False
     torchvision: bool = False
     settings: tuple[Mapping[str, Any], ...] = ()
     thresholds: tuple[tuple[int, int], ...] = ()
     built: tuple[str, ...] = ()
+    call: Mapping[str, Any] = field(default_factory=dict)
+    sampling: Mapping[str, Any] = field(default_factory=dict)
     harmless: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -50,6 +50,8 @@ def command(
     """List the built-in models; or show what a name or a folder means, with the source of every value."""
     if (settings or revision) and (verify or types or not names):
         raise UsageError("--set and --revision need a NAME or FOLDER to show")
+    if types and (verify or names):
+        raise UsageError("--types lists all of them: leave out names and --verify")
     if verify:
         from vistoken.cli.verify import verify_models
 

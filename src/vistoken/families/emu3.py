@@ -93,7 +93,7 @@ FAMILY = Family(
         image="Emu3ImageProcessor",
         sees="image_sizes",
         tokens=MARKERS,
-        constructed=True,
+        built=("min_pixels", "max_pixels", "spatial_factor"),
         settings=({"max_pixels": 400_000}, {"min_pixels": 3136, "max_pixels": 600_000, "spatial_factor": 32}),
         thresholds=((512, 512), (1024, 1024), (200, 1), (12, 20)),
     ),

@@ -111,7 +111,7 @@ FAMILY = Family(
         sees="pixel_values",
         tokens=MARKERS | {"video_token": "<video>"},
         video="InternVLVideoProcessor",
-        sees_video="whole_video",
+        sees_video="frames",
         sampling={"num_frames": 8},
         settings=(
             {"max_patches": 6, "num_frames": 5},

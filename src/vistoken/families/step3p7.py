@@ -81,7 +81,7 @@ FAMILY = Family(
         torchvision=True,
         settings=({"max_image_size": 1000}, {"max_image_size": 500},
                   {"size": {"height": 560, "width": 560}, "patch_size": 336}),
-        constructed=True,
+        built=("max_image_size", "size", "patch_size"),
         thresholds=((728, 728), (3024, 3024), (728, 485), (31, 124), (604, 604), (605, 1109), (2016, 504)),
     ),
 )  # fmt: skip

@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 import sys
 import warnings
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -23,14 +23,12 @@ from transformers.video_utils import VideoMetadata
 from vistoken.errors import ModelError
 from vistoken.family import Family, Published, Reference
 from vistoken.geometry import Size
-from vistoken.judge.readers import READERS
+from vistoken.judge.readers import READERS, Shape
 from vistoken.judge.shapes import blank, blank_frames
 from vistoken.prompts.words import in_words
 from vistoken.video import Source
 
 _UNWRITTEN = ProcessorMixin.replace_image_token  # what a processor without a method of its own has
-
-Shape = tuple[int, int, int]  # frames (or groups), height and width in pixels of one view
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,26 +64,31 @@ class Judge:
         self.reference: Reference = family.reference
         built = {name: value for name, value in settings.items() if name in self.reference.built}
         self.model, self.settings = model, {name: settings[name] for name in settings if name not in built}
-        values = {name: value for name, value in model.preprocessor.items() if name != "image_processor_type"}
-        kind = _class(self.reference.image)
-        if self.reference.constructed:
-            values, self.settings = values | self.settings, {}
-        # Settings are given with every call; some processors read them from the image processor as well (LLaVA-NeXT).
-        values |= {name: value for name, value in self.settings.items() if hasattr(kind, name)}
-        self.image = _built(kind, values, built)
-        video = {name: value for name, value in (model.video or {}).items() if name != "video_processor_type"}
-        here = self.reference.video and is_torchvision_available()
-        also = {**built, **self.reference.harmless}
-        self.video = _built(_class(self.reference.video), video, also) if here else None
-        for name, value in self.settings.items():  # some processors read their own values past the call's arguments
-            for part in (self.image, self.video):
-                if type(value) in (int, float) and type(getattr(part, name, None)) in (int, float):
-                    setattr(part, name, value)
+        self.image = self._image_processor(built)
+        self.video = self._video_processor(built) if self.reference.video and is_torchvision_available() else None
+        self._set_own_values()
         self.processor: Any = self._processor() if self.reference.processor else None
         self.text = self._older_text() if self._older() else None
 
+    def _image_processor(self, built: Mapping[str, Any]) -> Any:
+        kind, values = _class(self.reference.image), _without(self.model.preprocessor, "image_processor_type")
+        # Settings are given with every call; some processors read them from the image processor as well (LLaVA-NeXT).
+        values |= {name: value for name, value in self.settings.items() if hasattr(kind, name)}
+        return _built(kind, values, built)
+
+    def _video_processor(self, built: Mapping[str, Any]) -> Any:
+        values = _without(self.model.video or {}, "video_processor_type")
+        return _built(_class(self.reference.video), values, {**built, **self.reference.harmless})
+
+    def _set_own_values(self) -> None:
+        """Some processors read their own values past the call's arguments."""
+        for name, value in self.settings.items():
+            for part in (self.image, self.video):
+                if type(value) in (int, float) and type(getattr(part, name, None)) in (int, float):
+                    setattr(part, name, value)
+
     def _processor(self) -> Any:
-        values = {k: v for k, v in self.model.processor.items() if k not in ("processor_class", "image_processor")}
+        values = _without(self.model.processor, "processor_class", "image_processor")
         parts: dict[str, Any] = {"image_processor": self.image, "tokenizer": tokenizer(self.reference.tokens)}
         kind = _class(self.reference.processor)
         if "video_processor" in kind.get_attributes():
@@ -94,12 +97,11 @@ class Judge:
         for sounds in ("audio_processor", "feature_extractor"):  # not compared
             if sounds in kind.get_attributes():
                 parts[sounds] = None
+        module = sys.modules[kind.__module__]
+        if vars(module).get("num2words", in_words) is None:  # not installed: our words, which are then not compared
+            vars(module)["num2words"] = in_words
         # Without torchvision there is no video processor; the check of types would refuse to go without.
-        with ExitStack() as stack:
-            stack.enter_context(mock.patch.object(kind, "check_argument_for_proper_class", return_value=None))
-            module = sys.modules[kind.__module__]
-            if vars(module).get("num2words", in_words) is None:  # not installed: our words, which are then not compared
-                vars(module)["num2words"] = in_words
+        with mock.patch.object(kind, "check_argument_for_proper_class", return_value=None):
             return kind(**parts, **_mutable(values))
 
     def _older(self) -> bool:
@@ -119,40 +121,33 @@ class Judge:
         text = "".join(self.processor.tokenizer.convert_ids_to_tokens([int(number) for number in ids]))
         return text.removeprefix(self.processor.tokenizer.bos_token or "")
 
-    def picture(self, size: Size, images: int = 1) -> Observed | Refused:
-        """What becomes of one of `images` equal pictures."""
-        pictures = [blank(size.height, size.width)] * images
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                return self._picture(pictures)
-        except Exception as error:  # noqa: BLE001 - whatever the reference raises is its answer
-            return Refused(f"{type(error).__name__}: {error}")
-
-    def _picture(self, pictures: list[Any]) -> Observed:
-        settings = _mutable({**self.reference.call, **self.settings})
-        if self.processor is None or self.text is not None:
-            outputs, text = self.image(pictures, **settings), self.text
-        else:
-            merged = self.processor._merge_kwargs(**settings)
-            asked = inspect.signature(self.processor._process_images).parameters.values()
-            named = [parameter.name for parameter in asked if parameter.kind is not parameter.VAR_KEYWORD]
-            values = merged["images_kwargs"] | {name: merged[name] for name in named if name in merged}
-            outputs, texts = self.processor._process_images(pictures, **values)
-            if number := getattr(self.processor, "_prepend_local_ids", None):  # MiniCPM-V does so within its call
-                token, asked_for = self.processor.image_token, settings.get("use_image_id", self.image.use_image_id)
-                texts = number([token], texts, token) if asked_for else texts
-            text = texts[0] if self.reference.text and texts else None
-        return Observed(_views(self.reference.sees, outputs, self.image), text)
+    def picture(self, size: Size) -> Observed | Refused:
+        """What becomes of a picture."""
+        return _answer(partial(self._picture, size))
 
     def clip(self, size: Size, source: Source, sample: bool) -> Observed | Refused:
         """What becomes of a video, whose frames the reference chooses itself, or takes as they are."""
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                return self._clip(size, source, sample)
-        except Exception as error:  # noqa: BLE001 - as above
-            return Refused(f"{type(error).__name__}: {error}")
+        return _answer(partial(self._clip, size, source, sample))
+
+    def _picture(self, size: Size) -> Observed:
+        picture, settings = blank(size.height, size.width), _mutable({**self.reference.call, **self.settings})
+        if self.processor is None or self.text is not None:
+            outputs, text = self.image([picture], **settings), self.text
+        else:
+            outputs, text = self._written(picture, settings)
+        return Observed(_views(self.reference.sees, outputs, self.image), text)
+
+    def _written(self, picture: Any, settings: Mapping[str, Any]) -> tuple[Any, str | None]:
+        """The image processor's output, and what the processor writes for the picture if that can be compared."""
+        merged = self.processor._merge_kwargs(**settings)
+        asked = inspect.signature(self.processor._process_images).parameters.values()
+        named = [parameter.name for parameter in asked if parameter.kind is not parameter.VAR_KEYWORD]
+        values = merged["images_kwargs"] | {name: merged[name] for name in named if name in merged}
+        outputs, texts = self.processor._process_images([picture], **values)
+        if number := getattr(self.processor, "_prepend_local_ids", None):  # MiniCPM-V does so within its call
+            token, asked_for = self.processor.image_token, self.settings.get("use_image_id", self.image.use_image_id)
+            texts = number([token], texts, token) if asked_for else texts
+        return outputs, texts[0] if self.reference.text and texts else None
 
     def _clip(self, size: Size, source: Source, sample: bool) -> Observed:
         settings = {"do_sample_frames": sample, "return_metadata": True, **(self.reference.sampling if sample else {})}
@@ -160,19 +155,29 @@ class Judge:
         if "sampling_fps" in settings:  # our word, since `fps` is the video's own
             settings["fps"] = settings.pop("sampling_fps")
         merged = self.processor._merge_kwargs(**settings)
-        metadata = None
-        if source.fps is not None:
-            indices = None if sample else list(range(source.frames))
-            metadata = [
-                VideoMetadata(source.frames, source.fps, size.width, size.height, source.duration, None, indices)
-            ]
-        frames = blank_frames(source.frames, size.height, size.width)
+        frames, told = blank_frames(source.frames, size.height, size.width), _metadata(size, source, sample)
         # Some texts follow the shape of the stacked tensor.
-        values = {**merged["videos_kwargs"], "video_metadata": metadata, "return_tensors": "pt"}
+        values = {**merged["videos_kwargs"], "video_metadata": told, "return_tensors": "pt"}
         if isinstance(self.processor, OmniModalProcessorMixin):  # reads the values of its other modalities, too
             values = {**merged, "videos_kwargs": values}
         outputs, texts = self.processor._process_videos([frames], **values)
         return Observed(_views(self.reference.sees_video, outputs, self.video), texts[0] if texts else None)
+
+
+def _answer(ask: Callable[[], Observed]) -> Observed | Refused:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ask()
+    except Exception as error:  # noqa: BLE001 - whatever the reference raises is its answer
+        return Refused(f"{type(error).__name__}: {error}")
+
+
+def _metadata(size: Size, source: Source, sample: bool) -> list[VideoMetadata] | None:
+    if source.fps is None:
+        return None
+    indices = None if sample else list(range(source.frames))
+    return [VideoMetadata(source.frames, source.fps, size.width, size.height, source.duration, None, indices)]
 
 
 def _views(sees: str, outputs: Any, processor: Any) -> tuple[Shape, ...] | None:
@@ -191,13 +196,21 @@ _EDGES = {"min_pixels": "shortest_edge", "max_pixels": "longest_edge"}
 
 
 def _built(kind: Any, values: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
-    """A processor of class `kind` with `values` and those of `settings` that it knows."""
-    edges = {_EDGES[name]: value for name, value in settings.items() if name in _EDGES}
-    others = {name: value for name, value in settings.items() if name in kind.valid_kwargs.__annotations__}
-    values = {**values, **{name: value for name, value in others.items() if name not in _EDGES}}
+    """A processor of class `kind` with `values`, and with those of `settings` that it knows.
+
+    A class that knows no `min_pixels` or `max_pixels` has them as edges of its `size`.
+    """
+    edges = {_EDGES[name]: value for name, value in settings.items() if name in _EDGES and not hasattr(kind, name)}
+    known = set(kind.valid_kwargs.__annotations__) - set(_EDGES)
+    known |= {name for name in settings if hasattr(kind, name)}
+    values = {**values, **{name: value for name, value in settings.items() if name in known}}
     if edges:
         values["size"] = {**values.get("size", kind.size), **edges}
     return kind(**_mutable(values))
+
+
+def _without(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in names}
 
 
 def _class(name: str) -> Any:
