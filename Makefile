@@ -4,13 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-pythons check format bench conformance wheel clean
+.PHONY: demo test test-slow test-pythons check format bench conformance wheel clean
 
 demo: $(STAMP)
 	$(BIN)/python examples/demo.py
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 -m "not gpu"
+	$(BIN)/python -m pytest -n 2 -m "not gpu and not slow"
+
+# Comparisons that take half an hour: the reference computes its pixels, too.
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest -n 2 -m slow
 
 # The torch-free part on other Pythons, each in an environment of its own: make test-pythons PYTHONS="python3.12 python3.13"
 PYTHONS ?= python3.12 python3.13

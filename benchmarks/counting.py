@@ -77,9 +77,8 @@ def main() -> None:
         if faster < 1:
             slower.append(model.name)
     print(f"{len(lines)} families with a peer; slower than it: {', '.join(slower) or 'none'}\n")
-    print(
-        "| times faster | model | peer's method of the | ours, us | by name, us | theirs, us |\n|---:|---|---|---:|---:|---:|"
-    )
+    print("| times faster | model | peer's method of the | ours, us | by name, us | theirs, us |")
+    print("|---:|---|---|---:|---:|---:|")
     for faster, name, where, *micro in sorted(lines):
         print(f"| {faster:.1f} | {name} | {where} | " + " | ".join(f"{value:.1f}" for value in micro) + " |")
     print(f"\n{rounds} rounds of {len(SIZES)} sizes, interleaved, after one that is not counted.")

@@ -46,10 +46,11 @@ def record(case: Case, spec, reference) -> dict:
         line |= {"frames": case.given.source.frames, "fps": case.given.source.fps, "sampled": case.given.sampled}
     if isinstance(case.theirs, Refused):
         return line | {"refused": case.theirs.error.split("\n")[0][:120], "source": source}
-    patch = (spec.video.rule.rule(size, 8) if film else spec.known_rule()).patch
-    grids = [[frames, height // patch.height, width // patch.width] for frames, height, width in case.theirs.views]
-    line |= {"resized": runs([[w, h] for _, h, w in case.theirs.views]), "grids": runs(grids)}
-    line["patches"] = sum(frames * rows * cols for frames, rows, cols in grids)
+    if case.theirs.views is not None:
+        patch = (spec.video.rule.rule(size, 8) if film else spec.known_rule()).patch
+        grids = [[frames, height // patch.height, width // patch.width] for frames, height, width in case.theirs.views]
+        line |= {"resized": runs([[w, h] for _, h, w in case.theirs.views]), "grids": runs(grids)}
+        line["patches"] = sum(frames * rows * cols for frames, rows, cols in grids)
     if case.theirs.text is not None:
         token = spec.video.prompt.video_token if film else spec.prompt.image_token
         line["prompt"] = prompt(case.theirs.text, token)

@@ -54,9 +54,10 @@ def same(case):
         return False
     grids = [[view.grid.frames, view.grid.rows, view.grid.cols] for view in result.views]
     sizes = [[view.size.width, view.size.height] for view in result.views]
-    alike = (grids, sizes) == (spread(case["grids"]), spread(case["resized"])) and result.tiling.patches == case[
-        "patches"
-    ]
+    alike = True
+    if "grids" in case:  # some processors do not tell what they look at
+        alike = (grids, sizes) == (spread(case["grids"]), spread(case["resized"]))
+        alike = alike and result.tiling.patches == case["patches"]
     if "prompt" not in case:
         return alike
     token = (spec.video if film else spec).prompt

@@ -31,10 +31,11 @@ def test_every_size_as_the_reference_does(name):
 
 
 @pytest.mark.parametrize("name", HERE)
-def test_leaving_out_the_pixels_hides_nothing(name):
-    """The same comparison with the reference's pixels computed, on the first sizes."""
+@pytest.mark.parametrize("count", [2, pytest.param(40, marks=pytest.mark.slow)])
+def test_leaving_out_the_pixels_hides_nothing(name, count):
+    """The same comparison with the reference's pixels computed, on a few sizes; on more of them in `make test-slow`."""
     family = FAMILIES[name]
-    cases = list(picture_cases(family, family.published[0], count=12, pixels=True))
+    cases = list(picture_cases(family, family.published[0], count=count, pixels=True))
     assert not [case for case in cases if case.differs]
 
 

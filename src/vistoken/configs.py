@@ -7,7 +7,7 @@ import stat
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from vistoken.errors import ConfigError, SettingError, UsageError, did_you_mean
+from vistoken.errors import ConfigError, SettingError, UsageError, did_you_mean, shown
 from vistoken.geometry import Patch, Size
 
 T = TypeVar("T")
@@ -183,10 +183,9 @@ class Config:
 
     def error(self, name: str, value: object, rule: str) -> ConfigError | SettingError:
         """An error that names the file, the field and its value; or the setting, where the caller set it."""
-        shown = _shown(value)
         if name in self.overrides:
-            return SettingError(f"setting {name} is {shown}: {rule}")
-        return ConfigError(f"{self.where}: {self.path}{name} is {shown}: {rule}")
+            return SettingError(f"setting {name} is {shown(value)}: {rule}")
+        return ConfigError(f"{self.where}: {self.path}{name} is {shown(value)}: {rule}")
 
     def _number(self, name: str, value: object, low: float, high: float) -> float:
         if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:  # NaN is not
@@ -198,12 +197,3 @@ class Config:
             return Size(height=sides[0], width=sides[1])
         except UsageError as error:
             raise self.error(name, value, str(error)) from None
-
-
-def _shown(value: object) -> str:
-    """A value as it stands in a message: short, whatever it is."""
-    try:
-        shown = "null" if value is None else repr(value)
-    except ValueError:  # an integer of thousands of digits
-        shown = "an enormous integer"
-    return shown if len(shown) <= 80 else shown[:77] + "..."

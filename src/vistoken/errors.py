@@ -85,3 +85,18 @@ def did_you_mean(given: object, known: Iterable[str], limit: int = 3) -> str:
     close = difflib.get_close_matches(str(given).lower(), list(by_word), n=limit, cutoff=0.6)
     meant = dict.fromkeys(by_word[word] for word in close)
     return f" Did you mean {' or '.join(meant)}?" if meant else ""
+
+
+def shown(value: object) -> str:
+    """A value as it stands in a message: short, whatever it is.
+
+    >>> shown(None), shown("x" * 100)[-5:]
+    ('null', 'xx...')
+    """
+    try:
+        text = "null" if value is None else repr(value)
+    except ValueError:  # an integer of thousands of digits
+        text = "an enormous integer"
+    except RecursionError:
+        text = "something nested too deeply"
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from operator import index
 
-from vistoken.errors import UsageError
+from vistoken.errors import UsageError, shown
 
 # A side above this is a mistake: JPEG ends at 65,535 pixels, and the longest scans in TIFF are well under 10 million.
 MAX_SIDE = 100_000_000
@@ -39,7 +39,9 @@ class Size:
                 side = index(side)  # numpy's integers
                 object.__setattr__(self, name, side)
             if type(side) is not int or not 0 < side <= MAX_SIDE:
-                raise UsageError(f"{name} is {side!r}: a side must be a whole number of pixels from 1 to {MAX_SIDE:,}")
+                raise UsageError(
+                    f"{name} is {shown(side)}: a side must be a whole number of pixels from 1 to {MAX_SIDE:,}"
+                )
 
     @classmethod
     def parse(cls, text: str) -> Size:
@@ -57,7 +59,7 @@ class Size:
             return value
         if isinstance(value, str):
             return cls.parse(value)
-        raise UsageError(f"{value!r} is not a size: write 'WIDTHxHEIGHT', or Size(height=..., width=...)")
+        raise UsageError(f"{shown(value)} is not a size: write 'WIDTHxHEIGHT', or Size(height=..., width=...)")
 
     @property
     def pixels(self) -> int:

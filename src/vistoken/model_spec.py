@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from vistoken.errors import ConfigError, UsageError
+from vistoken.errors import ConfigError, InputError, UsageError, VistokenError, shown
 from vistoken.geometry import Size
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class ModelSpec:
     def among(self, images: int) -> ModelSpec:
         """The description that holds where `images` pictures share one prompt."""
         if type(images) is not int or not 0 < images <= 1_000_000:
-            raise UsageError(f"images_in_prompt is {images!r}: it must be a whole number from 1 to 1,000,000")
+            raise UsageError(f"images_in_prompt is {shown(images)}: it must be a whole number from 1 to 1,000,000")
         for crowd in reversed(self.crowds):
             if images > crowd.above:
                 return replace(self, rule=crowd.rule, prompt=crowd.prompt)
@@ -180,11 +180,21 @@ class ModelSpec:
 
     def tiling(self, size: Size, input: Size | None = None) -> Tiling:
         """What the view rule decides for a picture of `size`, in integers; `input` skips the rule."""
-        return self.known_rule().tiling(size) if input is None else self._forced(input).tiling(size)
+        try:
+            return self.known_rule().tiling(size) if input is None else self._forced(input).tiling(size)
+        except UsageError as error:
+            raise self._refused(size, input, error) from None
 
     def views(self, size: Size, input: Size | None = None) -> tuple[View, ...]:
         """What the model looks at in a picture of `size`; `input` skips the view rule and resizes straight to it."""
-        return self.known_rule().views(size) if input is None else self._forced(input).views(size)
+        try:
+            return self.known_rule().views(size) if input is None else self._forced(input).views(size)
+        except UsageError as error:
+            raise self._refused(size, input, error) from None
+
+    def _refused(self, size: Size, input: Size | None, error: UsageError) -> VistokenError:
+        """An `input` that does not fit is wrong use; a size that the rule turns into an impossible one is an input."""
+        return error if input is not None else InputError(f"{size} is too large for this model's rule: {error}")
 
     def _forced(self, input: Size) -> ViewRule:
         # Without a preprocessor the patch is still known, and the filter does not change the grid.

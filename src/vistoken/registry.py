@@ -17,7 +17,16 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from vistoken.configs import SETTING, Config, read_json
-from vistoken.errors import ConfigError, MissingExtra, ModelError, NotAtHand, SettingError, UsageError, did_you_mean
+from vistoken.errors import (
+    ConfigError,
+    MissingExtra,
+    ModelError,
+    NotAtHand,
+    SettingError,
+    UsageError,
+    did_you_mean,
+    shown,
+)
 from vistoken.family import Family, Files, Published, Reading
 from vistoken.model_spec import Label, LaterVideo, ModelSpec, Trust
 
@@ -121,6 +130,8 @@ def load(module: str) -> Family:
 def published(name: str) -> tuple[Family, Published] | None:
     """The family and the entry of a built-in name, alias or series; letter case does not matter."""
     wanted = name.lower()
+    if not wanted:
+        return None
     for family in chain(_mentioning(wanted), _every()):  # all of them only for a name that no file's text holds
         for model in family.published:
             if wanted in map(str.lower, (*model.names, model.series)):
@@ -248,7 +259,7 @@ def _unread(path: str, model_type: object) -> ConfigError:
     reason, known = UNREAD.get(str(model_type), ""), [word for family in _every() for word in family.model_types]
     hint = did_you_mean(model_type, known) if isinstance(model_type, str) and not reason else ""
     return ConfigError(
-        f"{path}: model_type is {model_type!r}, which is not read{reason and f': {reason}'}.{hint} "
+        f"{path}: model_type is {shown(model_type)}, which is not read{reason and f': {reason}'}.{hint} "
         f"{len(known)} model types are: `vistoken models --types` lists them"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import assert_never
@@ -101,7 +102,7 @@ class Sequence:
         return "".join(parts)
 
     def __str__(self) -> str:
-        return " + ".join(_shown(piece) for piece in self.pieces) or "nothing"
+        return " + ".join(filter(None, map(_shown, self.pieces))) or "nothing"
 
 
 def _sum(pieces: tuple[Piece, ...]) -> tuple[int, int]:
@@ -142,14 +143,22 @@ def _numbered(word: str, numbers: dict[str, str]) -> str:
 
 
 def _shown(piece: Piece) -> str:
+    """For people: numbers that a repetition puts into names are shown as N."""
     match piece:
         case Image(tokens, what):
             return f"{tokens:,} image" + (f" ({what})" if what else "")
         case Marker(name):
-            return name
+            return _COUNTER.sub("N", name)
         case Text(text):
-            return repr(text)
+            return repr(_COUNTER.sub("N", text))
+        case Repeat(0):
+            return ""
+        case Repeat(1, pieces):
+            return " + ".join(filter(None, map(_shown, pieces)))
         case Repeat(times, pieces):
-            return f"{times:,} x [{' + '.join(map(_shown, pieces))}]"
+            return f"{times:,} x [{' + '.join(filter(None, map(_shown, pieces)))}]"
         case _:
             assert_never(piece)
+
+
+_COUNTER = re.compile(r"\{\w+\}")

@@ -8,5 +8,6 @@ from collections.abc import Mapping
 # list together against the installed version.
 UNREAD: Mapping[str, str] = {
     "evolla": "it reads proteins, not pictures",
+    "mistral4": "it reads text alone: the checkpoint that sees pictures names mistral3",
     "vision-encoder-decoder": "a frame for any pair of an encoder and a decoder: ask for the encoder's own model type",
 }

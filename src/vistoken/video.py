@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from vistoken.errors import UsageError
+from vistoken.errors import UsageError, shown
 from vistoken.single import single
 
 # Above this a count of frames is a mistake: 10 million frames are 46 hours at 60 a second.
@@ -21,18 +21,25 @@ class Source:
 
     def __post_init__(self) -> None:
         if type(self.frames) is not int or not 0 < self.frames <= MAX_FRAMES:
-            raise UsageError(f"frames is {self.frames!r}: it must be a whole number from 1 to {MAX_FRAMES:,}")
+            raise UsageError(f"frames is {shown(self.frames)}: it must be a whole number from 1 to {MAX_FRAMES:,}")
         fps = self.fps
-        if isinstance(fps, bool) or not isinstance(fps, int | float | None) or not 0 < (fps or 1) <= 10_000:  # no NaN
-            raise UsageError(f"fps is {self.fps!r}: it must be a number of frames a second, above 0, at most 10,000")
+        if fps is not None and (
+            isinstance(fps, bool) or not isinstance(fps, int | float) or not 0.001 <= fps <= 10_000  # NaN is not
+        ):
+            raise UsageError(f"fps is {shown(fps)}: it must be a number of frames a second, from 0.001 to 10,000")
 
     @classmethod
     def lasting(cls, duration: float, fps: float) -> Source:
         """A video of `duration` seconds at `fps` frames a second: at least one frame."""
         if isinstance(duration, bool) or not isinstance(duration, int | float) or not 0 < duration <= 10_000_000:
-            raise UsageError(f"duration is {duration!r}: it must be a number of seconds, above 0")
+            raise UsageError(f"duration is {shown(duration)}: it must be seconds, above 0, at most 10,000,000")
         cls(1, fps)
-        return cls(max(1, round(duration * fps)), fps)
+        frames = max(1, round(duration * fps))
+        if frames > MAX_FRAMES:
+            raise UsageError(
+                f"{duration:g} seconds at {fps:g} a second are {frames:,} frames, more than {MAX_FRAMES:,}"
+            )
+        return cls(frames, fps)
 
     @property
     def duration(self) -> float | None:

@@ -87,7 +87,7 @@ def command(
                 echo_json({"source": row[0], **result.as_dict(), **explanation})
             elif explain:
                 click.echo(result.explain())
-    if not as_json:
+    if not as_json and not explain:  # an explanation holds them
         _notes(specs)
     if not as_json and not explain and any(result for _, _, results in rows for result in results):
         _print_one_model(rows, specs[0].name) if len(specs) == 1 else _print_models(rows, models)
@@ -143,6 +143,8 @@ def _print_one_model(rows: Sequence[Row], model: str) -> None:
     if not any(result.marker_tokens for _, _, result in kept):  # most models write none
         for row in (header, *cells):
             del row[-2]
+    for crossed in dict.fromkeys(result.cross_tokens for _, _, result in kept if result.cross_tokens):
+        note(f"{model}: besides, the LLM reads {crossed:,} tokens a picture by cross-attention")
     click.echo(f"{printable(model)}\n")
     print_table(header, cells, left=1, total=len(kept) > 1)
 

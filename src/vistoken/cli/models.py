@@ -27,7 +27,7 @@ Examples:
   vistoken models ./my-checkpoint
   vistoken models --json
   vistoken models --types
-  vistoken models --verify qwen2.5-vl-7b internvl3-8b""",
+  vistoken models --verify llava-1.5-7b idefics3""",
 )
 @click.argument("names", nargs=-1, metavar="[NAME|FOLDER]")
 @click.option("--verify", is_flag=True, help="Compare with the installed transformers: the models named, or all.")
@@ -50,6 +50,8 @@ def command(
     """List the built-in models; or show what a name or a folder means, with the source of every value."""
     if (settings or revision) and (verify or types or not names):
         raise UsageError("--set and --revision need a NAME or FOLDER to show")
+    if types and (verify or names):
+        raise UsageError("--types lists all of them: leave out names and --verify")
     if verify:
         from vistoken.cli.verify import verify_models
 

@@ -81,7 +81,8 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
         if not name or not equals:
             raise UsageError(f"--set {word!r}: write NAME=VALUE, for example --set max_pixels=1003520")
         if name in RESERVED:
-            raise UsageError(f"--set {word}: {name} is no value of a preprocessor; see --help for the options")
+            hint = "; for the rate at which a model takes frames write sampling_fps" if name == "fps" else ""
+            raise UsageError(f"--set {word}: {name} is an argument of the command: see --help for its option{hint}")
         if name in parsed:
             raise UsageError(f"--set {name} is given twice")
         parsed[name] = _json_or_text(value)

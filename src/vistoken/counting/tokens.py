@@ -198,12 +198,12 @@ def count_views(
 
     `film` is a `Source`, from which the model's own rule takes frames, or a `Clip`, whose frames are chosen.
     """
+    if images_in_prompt != 1:
+        spec = spec.among(images_in_prompt)
     if film is not None:
         if input is not None:
             raise UsageError("input is for pictures: leave it out for a video")
         return _count_video(spec, size, film)
-    if images_in_prompt != 1:
-        spec = spec.among(images_in_prompt)
     if input is not None:
         input = Size.of(input)
     tiling = spec.tiling(size, input)

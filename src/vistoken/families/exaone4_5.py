@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from vistoken.family import REFERENCE, SEEN, SIBLING, Example, Family, Files, Published, Reading, Reference
+from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
 from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS, image_rule, video_rule, vision
 from vistoken.prompts.plain import Merged
@@ -25,11 +25,11 @@ def read(files: Files) -> Reading:
     return Reading(None, rule, pixels, Merged(merge, "<|image_pad|>", template=TEMPLATE), video)
 
 
-def _published(name: str, *aliases: str, label: Label = SEEN) -> Published:
+def _published(name: str, *aliases: str) -> Published:
     vision = {"patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2}
     video = PROCESSOR | BUDGET | {"min_frames": 4, "max_frames": 768}
     config = {"model_type": "exaone4_5", "vision_config": vision}
-    return Published((name, *aliases), config, PROCESSOR | BUDGET, label, "exaone-4.5", video=video)
+    return Published((name, *aliases), config, PROCESSOR | BUDGET, SEEN, "exaone-4.5", video=video)
 
 
 FAMILY = Family(
@@ -38,7 +38,7 @@ FAMILY = Family(
     read=read,
     published=(
         _published("LGAI-EXAONE/EXAONE-4.5-33B", "exaone-4.5-33b"),
-        _published("LGAI-EXAONE/EXAONE-4.5-33B-FP8", label=SIBLING),
+        _published("LGAI-EXAONE/EXAONE-4.5-33B-FP8"),
         _published("LGAI-EXAONE/EXAONE-4.5-33B-AWQ"),
     ),
     rule=Label("verified", f"Exaone4_5_Processor, Qwen2VLImageProcessorPil and Qwen2VLVideoProcessor of {REFERENCE}"),

@@ -37,8 +37,7 @@ LEVELS = {**{name: name for name in BUDGETS}, **{f"MEDIA_RESOLUTION_{name.upper(
 
 def read(files: Files) -> Reading:
     """`media_resolution` by its short name or as the API spells it."""
-    assert files.image is not None
-    values = files.image.with_defaults({"media_resolution": "unspecified", "fps": 1}, "the API")
+    values = (files.image or files.processor).with_defaults({"media_resolution": "unspecified", "fps": 1}, "the API")
     if files.config.raw("model_type") == "gemini_tiles":
         tile = Stretch(Size(height=768, width=768), "bicubic", Patch.square(768))
         video = partial(_video, values, tile, TILE)

@@ -33,8 +33,7 @@ def read(files: Files) -> Reading:
 
 
 def _detail(files: Files, known: tuple[str, ...]) -> str:
-    assert files.image is not None
-    values = files.image.with_defaults({"detail": "auto"}, "the API")
+    values = (files.image or files.processor).with_defaults({"detail": "auto"}, "the API")
     return values.choice("detail", {name: name for name in known})
 
 

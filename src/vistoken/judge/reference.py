@@ -145,8 +145,8 @@ class Judge:
         values = merged["images_kwargs"] | {name: merged[name] for name in named if name in merged}
         outputs, texts = self.processor._process_images([picture], **values)
         if number := getattr(self.processor, "_prepend_local_ids", None):  # MiniCPM-V does so within its call
-            token = self.processor.image_token
-            texts = number([token], texts, token) if merged.get("use_image_id", self.image.use_image_id) else texts
+            token, asked_for = self.processor.image_token, self.settings.get("use_image_id", self.image.use_image_id)
+            texts = number([token], texts, token) if asked_for else texts
         return outputs, texts[0] if self.reference.text and texts else None
 
     def _clip(self, size: Size, source: Source, sample: bool) -> Observed:

@@ -25,6 +25,8 @@ def sizes(count: int = 300, seed: int = 0, thresholds: Iterable[tuple[int, int]]
     """
     chosen = dict.fromkeys([*FIXED, *_around(thresholds)])
     rng = random.Random(seed)
+    if len(chosen) > count:
+        chosen = dict.fromkeys(rng.sample(sorted(chosen), count))
     while len(chosen) < count:
         if len(chosen) % 2:
             chosen[rng.randint(200, 2500), rng.randint(200, 2500)] = None

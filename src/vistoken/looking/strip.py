@@ -68,6 +68,8 @@ def _words(text: str, width: int) -> Image.Image:
 
 def encoder_line(result: TokenCount) -> str:
     """What the encoder's sequence consists of, as a sum."""
+    if result.patches is None:
+        return f"In the encoder: unknown, behind an API; {number_of(len(result.views), 'view')}"
     prefix = result.spec.encoder.prefix if result.spec.encoder else ()
     parts = [number_of(token.count * len(result.views), token.label) for token in prefix]
     total = result.tiling.patches + result.prefix_tokens

@@ -141,7 +141,7 @@ class EdgeAndTokens(OneView):
     def __str__(self) -> str:
         return (
             f"shrink until both sides, padded to patches of {self.patch}, are at most {self.edge:,} pixels "
-            f"and patches at most {self.budget:,}"
+            f"and patches at most {self.budget:,}; sides above {self.most_side:,} are refused"
         )
 
     def fit(self, size: Size) -> Size:
