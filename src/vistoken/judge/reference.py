@@ -198,11 +198,11 @@ _EDGES = {"min_pixels": "shortest_edge", "max_pixels": "longest_edge"}
 def _built(kind: Any, values: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
     """A processor of class `kind` with `values`, and with those of `settings` that it knows.
 
-    A class that knows no `min_pixels` or `max_pixels` has them as edges of its `size`.
+    `min_pixels` and `max_pixels` become edges of its `size`, unless they are arguments of their own.
     """
-    edges = {_EDGES[name]: value for name, value in settings.items() if name in _EDGES and not hasattr(kind, name)}
-    known = set(kind.valid_kwargs.__annotations__) - set(_EDGES)
-    known |= {name for name in settings if hasattr(kind, name)}
+    own = inspect.signature(kind.__init__).parameters
+    edges = {_EDGES[name]: value for name, value in settings.items() if name in _EDGES and name not in own}
+    known = {*kind.valid_kwargs.__annotations__, *own} - {name for name in _EDGES if name not in own}
     values = {**values, **{name: value for name, value in settings.items() if name in known}}
     if edges:
         values["size"] = {**values.get("size", kind.size), **edges}
