@@ -216,7 +216,6 @@ def command(*arguments):
         (["count", "10x10", "-m", "gpt-4o", "--set", "detail=ultra"], 2),
         (["count", "10x10", "-m", "gpt-4p"], 5),
         (["count", "10x10", "-m", "gpt-4o", "--images-in-prompt", "-2"], 2),
-        (["models", "--verify", "no-such-model"], 5),
     ],
 )
 def test_exit_codes(arguments, code):
