@@ -18,7 +18,7 @@ from vistoken.processors import qwen2_vl
 from vistoken.processors.edges import edges, whole_tokens
 from vistoken.processors.qwen2_vl import agree
 from vistoken.prompts.plain import Merged, SpaceToDepth
-from vistoken.views.budget import FramesOfVolume
+from vistoken.views.volume import FramesOfVolume
 
 if TYPE_CHECKING:
     from vistoken.model_spec import PixelSpec, VideoSpec
