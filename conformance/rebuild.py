@@ -91,7 +91,7 @@ def main() -> int:
         found = verdict(family, model, count, keep=True)
         verdicts.append(found)
         for case in found.cases:
-            add(new, record(case, registry.describe(model.name), family.reference))
+            add(new, record(case, registry.describe(model.name, settings=case.settings), family.reference))
         differ = len(found.different)
         print(f"{model.name}: {found.pictures} pictures, {found.films} videos, {differ} differ {found.skipped}")
         for case in found.different[:5]:
