@@ -19,8 +19,8 @@ from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, agree, agree_in_ti
 from vistoken.processors.qwen3_vl import timed
 from vistoken.prompts.plain import Merged, SpaceToDepth
 from vistoken.views.blocks import WholeBlocks
-from vistoken.views.budget import FramesOfVolume
 from vistoken.views.rule import ViewRule
+from vistoken.views.volume import FramesOfVolume
 
 if TYPE_CHECKING:
     from vistoken.views.video import FrameRule

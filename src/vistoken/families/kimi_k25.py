@@ -16,6 +16,7 @@ from vistoken.family import REFERENCE, Example, Family, Files, Published, Readin
 from vistoken.geometry import Patch
 from vistoken.model_spec import Label
 from vistoken.preprocessing import FILTERS, HALF, pixel_values
+from vistoken.processors.completed import agree
 from vistoken.prompts.plain import Merged, SpaceToDepth
 from vistoken.views.shrink import PatchAndSideLimit
 
@@ -75,9 +76,7 @@ def translated(file: Config, limit: str) -> Config:
 
 
 def _rule(processor: Config, patch: Patch, merge: int) -> ViewRule:
-    for name, ours in (("patch_size", patch.height), ("merge_size", merge)):
-        if (given := processor.integer(name, high=4096)) != ours:
-            raise processor.error(name, given, f"config.json says {ours}: the two must agree")
+    agree(processor, patch_size=patch.height, merge_size=merge)
     limit, filter = processor.integer("max_patches", high=2**24), processor.choice("resample", FILTERS)
     if not processor.flag("do_resize"):
         from vistoken.views.fixed import Native  # rare, and start-up counts

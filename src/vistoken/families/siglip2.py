@@ -28,7 +28,7 @@ from vistoken.geometry import Patch
 from vistoken.model_spec import Label, PixelSpec
 from vistoken.preprocessing import FILTERS, HALF, pixel_values
 from vistoken.spec import AttentionPool, EncoderSpec, LayerNorm, LearnedTable, NoPool, PlainMlp, TableResize
-from vistoken.views.budget import FillTokens
+from vistoken.views.fill import FillTokens
 from vistoken.weight_names import CLIP_BLOCKS, CONTRASTIVE_PARTS, SIGLIP_HEAD, ChannelsLast, Weight, WeightNames
 
 if TYPE_CHECKING:

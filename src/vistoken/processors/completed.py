@@ -1,4 +1,4 @@
-"""An image processor's file as its class reads it."""
+"""An image processor's file as its class reads it, and as config.json must have it."""
 
 from __future__ import annotations
 
@@ -18,3 +18,10 @@ def completed(image: Config, defaults: Mapping[str, Any], source: str) -> Config
         given, image.where, defaults=defaults, defaults_source=source, path=image.path, overrides=image.overrides,
         origins=image.origins,
     )  # fmt: skip
+
+
+def agree(processor: Config, **ours: int) -> None:
+    """Values that config.json says as well, in `ours`: both files must tell the same."""
+    for name, value in ours.items():
+        if (given := processor.integer(name, high=4096)) != value:
+            raise processor.error(name, given, f"config.json says {value}: the two must agree")

@@ -14,6 +14,7 @@ from vistoken.configs import Config
 from vistoken.family import REFERENCE, Files, Reading
 from vistoken.geometry import Patch
 from vistoken.preprocessing import FILTERS, pixel_values
+from vistoken.processors.completed import agree
 from vistoken.prompts.plain import Merged, SpaceToDepth
 from vistoken.views.fill import FillCells
 
@@ -57,9 +58,7 @@ def read(files: Files, pooled_before: bool) -> Reading:
 
 
 def _rule(processor: Config, small: Patch, pool: int, patch: Patch) -> ViewRule:
-    for name, ours in (("patch_size", small.height), ("pooling_kernel_size", pool)):
-        if (given := processor.integer(name, high=4096)) != ours:
-            raise processor.error(name, given, f"config.json says {ours}: the two must agree")
+    agree(processor, patch_size=small.height, pooling_kernel_size=pool)
     budget, filter = processor.choice("max_soft_tokens", BUDGETS), processor.choice("resample", FILTERS)
     if not processor.flag("do_resize"):
         from vistoken.views.fixed import Native  # rare, and start-up counts

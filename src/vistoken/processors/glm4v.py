@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 from vistoken.configs import Config
 from vistoken.family import REFERENCE, Files, Reading
 from vistoken.geometry import Patch
-from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, FILTERS, pixel_values
+from vistoken.preprocessing import FILTERS, pixel_values
+from vistoken.processors import qwen2_vl
 from vistoken.processors.edges import edges, whole_tokens
 from vistoken.processors.qwen2_vl import agree
 from vistoken.prompts.plain import Merged, SpaceToDepth
-from vistoken.views.budget import FramesOfVolume
+from vistoken.views.volume import FramesOfVolume
 
 if TYPE_CHECKING:
     from vistoken.model_spec import PixelSpec, VideoSpec
@@ -26,12 +27,8 @@ if TYPE_CHECKING:
     from vistoken.views.rule import ViewRule
 
 VISION = {"patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2}
-# Class attributes, the same in all generations; `patch_expand_factor` is GLM-GA's.
-PROCESSOR = {
-    "patch_size": 14, "merge_size": 2, "temporal_patch_size": 2, "patch_expand_factor": 1, "do_resize": True,
-    "resample": 3, "do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": CLIP_MEAN,
-    "image_std": CLIP_STD,
-}  # fmt: skip
+# Class attributes, the same in all generations and those of Qwen2-VL's; `patch_expand_factor` is GLM-GA's.
+PROCESSOR = qwen2_vl.PROCESSOR | {"patch_expand_factor": 1}
 VIDEO = PROCESSOR | {"fps": 2, "max_duration": 300, "max_frames": 640}
 IMAGE_EDGES = (12_544, 11_760_000)
 VIDEO_EDGES: Mapping[str, tuple[int, int]] = {

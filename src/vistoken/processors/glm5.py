@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from vistoken.configs import Config
 from vistoken.family import REFERENCE
 from vistoken.geometry import Patch
-from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, FILTERS, pixel_values
+from vistoken.preprocessing import FILTERS, pixel_values
+from vistoken.processors import qwen2_vl
 from vistoken.processors.edges import MAX_PIXELS, whole_tokens
 from vistoken.processors.qwen2_vl import agree
 from vistoken.views.aligned import AlignedCanvas, AlignedFrames
@@ -24,11 +25,7 @@ if TYPE_CHECKING:
     from vistoken.views.steps import Filter
     from vistoken.views.video import FrameRule
 
-PROCESSOR = {
-    "patch_size": 14, "merge_size": 2, "temporal_patch_size": 2, "patch_expand_factor": 1, "min_image_tokens": 16,
-    "max_image_tokens": 8000, "do_resize": True, "resample": 3, "do_rescale": True, "rescale_factor": 1 / 255,
-    "do_normalize": True, "image_mean": CLIP_MEAN, "image_std": CLIP_STD,
-}  # fmt: skip
+PROCESSOR = qwen2_vl.PROCESSOR | {"patch_expand_factor": 1, "min_image_tokens": 16, "max_image_tokens": 8000}
 VIDEO = PROCESSOR | {"max_image_tokens": 240_000, "fps": 2, "max_frames": 2048, "max_duration": 0}
 
 SETTINGS = ("min_image_tokens", "max_image_tokens", "min_pixels", "max_pixels", "resample", "image_mean", "image_std")

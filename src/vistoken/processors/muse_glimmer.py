@@ -15,6 +15,7 @@ from vistoken.configs import Config
 from vistoken.family import REFERENCE, Files, Reading
 from vistoken.geometry import Patch
 from vistoken.preprocessing import FILTERS, HALF, pixel_values
+from vistoken.processors.completed import agree
 from vistoken.prompts.plain import Merged, SpaceToDepth
 from vistoken.views.shrink import ClosestCells
 
@@ -54,9 +55,7 @@ def read(files: Files) -> Reading:
 
 
 def _rule(processor: Config, patch: Patch, merge: int, limit: str) -> ViewRule:
-    for name, ours in (("patch_size", patch.height), ("merge_size", merge), ("temporal_patch_size", patch.frames)):
-        if (given := processor.integer(name, high=4096)) != ours:
-            raise processor.error(name, given, f"config.json says {ours}: the two must agree")
+    agree(processor, patch_size=patch.height, merge_size=merge, temporal_patch_size=patch.frames)
     filter = processor.choice("resample", FILTERS)
     if not processor.flag("do_resize"):
         from vistoken.views.fixed import Native  # rare, and start-up counts

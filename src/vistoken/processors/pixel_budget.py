@@ -6,12 +6,12 @@ Sources: transformers 5.23.0, `image_processing_pil_*.py` of `models/ernie4_5_vl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vistoken.configs import Config
 from vistoken.geometry import Patch
-from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, FILTERS, HALF, pixel_values
+from vistoken.preprocessing import FILTERS, HALF, pixel_values
+from vistoken.processors import qwen2_vl
 from vistoken.processors.edges import whole_tokens
 from vistoken.views.budget import PixelBudget
 
@@ -19,11 +19,8 @@ if TYPE_CHECKING:
     from vistoken.model_spec import PixelSpec
     from vistoken.views.rule import ViewRule
 
-# Class attributes that all of them share.
-PROCESSOR: Mapping[str, Any] = {
-    "patch_size": 14, "merge_size": 2, "do_resize": True, "resample": 3, "do_rescale": True, "rescale_factor": 1 / 255,
-    "do_normalize": True, "image_mean": CLIP_MEAN, "image_std": CLIP_STD,
-}  # fmt: skip
+# Class attributes that all of them share with Qwen2-VL's.
+PROCESSOR = {name: value for name, value in qwen2_vl.PROCESSOR.items() if name != "temporal_patch_size"}
 HALVES = {"image_mean": HALF, "image_std": HALF}
 
 SETTINGS = ("min_pixels", "max_pixels", "resample", "image_mean", "image_std")

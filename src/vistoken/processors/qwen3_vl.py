@@ -11,7 +11,7 @@ from vistoken.configs import Config
 from vistoken.family import REFERENCE
 from vistoken.geometry import Patch
 from vistoken.preprocessing import FILTERS, HALF
-from vistoken.processors.qwen2_vl import agree, agree_in_time, budget
+from vistoken.processors.qwen2_vl import PROCESSOR, agree, agree_in_time, budget
 from vistoken.prompts.plain import SpaceToDepth
 
 if TYPE_CHECKING:
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from vistoken.views.video import FrameRule
 
 # Class attributes of Qwen3VLVideoProcessor.
-VIDEO: dict[str, Any] = {
-    "patch_size": 16, "merge_size": 2, "temporal_patch_size": 2, "do_resize": True, "resample": 3, "do_rescale": True,
-    "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": HALF, "image_std": HALF,
+VIDEO: dict[str, Any] = PROCESSOR | {
+    "patch_size": 16, "image_mean": HALF, "image_std": HALF,
     "size": {"shortest_edge": 131_072, "longest_edge": 786_432}, "min_frames": 4, "max_frames": 768, "fps": 2,
     "num_frames": None, "cap_pixels_per_frame": None, "max_video_tokens": 768,
 }  # fmt: skip

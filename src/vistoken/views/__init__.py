@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vistoken.views.budget import FillTokens as FillTokens
     from vistoken.views.budget import PixelBudget as PixelBudget
+    from vistoken.views.fill import FillTokens as FillTokens
     from vistoken.views.fixed import Native as Native
     from vistoken.views.fixed import ShortSide as ShortSide
     from vistoken.views.fixed import ShortSideCrop as ShortSideCrop
@@ -31,7 +31,8 @@ _HOMES = {
     "rule": ("OneView", "Tiling", "ViewRule"),
     "steps": ("Crop", "Filter", "Pad", "Resize", "Step", "View"),
     "fixed": ("Native", "ShortSide", "ShortSideCrop", "Stretch", "StretchCrop"),
-    "budget": ("FillTokens", "PixelBudget"),
+    "budget": ("PixelBudget",),
+    "fill": ("FillTokens",),
 }
 
 

@@ -1,4 +1,4 @@
-"""View rules of kind C that fill a budget of tokens with whole cells, solved in one step."""
+"""View rules of kind C that fill a budget of tokens with whole cells."""
 
 from __future__ import annotations
 
@@ -63,3 +63,48 @@ class FillCells(OneView):
             cells = min(math.floor(long / short), self.budget)
             found.append(f"a side of no cell becomes one cell, the other floor({long} / {short}) = {cells}")
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class FillTokens(OneView):
+    """Scale the picture up or down until its patches fill `budget`, each side rounded up to whole patches.
+
+    The scale is found by bisection between 1e-6 and 100, which stops when the bracket is under 1e-5 and keeps the
+    lower end. The tolerance decides border cases, and a 1x1 picture ends at 7x7 patches: that is the rule.
+    Source: transformers 5.23.0, `models/siglip2/image_processing_pil_siglip2.py`,
+    `get_image_size_for_max_num_patches`; big_vision `pp/proj/image_text/ops_naflex.py`.
+    """
+
+    budget: int
+    filter: Filter
+    patch: Patch
+
+    kind = "fill a token budget"
+
+    def __str__(self) -> str:
+        return f"scale until patches of {self.patch} pixels fill a budget of {self.budget}"
+
+    @property
+    def own_size(self) -> Size:
+        """The square that the budget allows."""
+        side = math.isqrt(self.budget)
+        return Size(height=side * self.patch.height, width=side * self.patch.width)
+
+    def fit(self, size: Size) -> Size:
+        """The size that the picture is resized to."""
+        tolerance = 1e-5
+        lower, upper = tolerance / 10, 100.0
+        while upper - lower >= tolerance:
+            middle = (lower + upper) / 2
+            rows, cols = self._cells(size, middle)
+            if rows * cols <= self.budget:
+                lower = middle
+            else:
+                upper = middle
+        rows, cols = self._cells(size, lower)
+        return Size(height=rows * self.patch.height, width=cols * self.patch.width)
+
+    def _cells(self, size: Size, scale: float) -> tuple[int, int]:
+        rows = max(1, math.ceil(size.height * scale / self.patch.height))
+        cols = max(1, math.ceil(size.width * scale / self.patch.width))
+        return rows, cols

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 from vistoken.errors import InputError
 from vistoken.geometry import Patch, Size
-from vistoken.views.budget import FramesOfVolume, PixelBudget
+from vistoken.views.budget import PixelBudget
 from vistoken.views.rule import ViewRule
 from vistoken.views.steps import Filter
 from vistoken.views.video import FrameRule
+from vistoken.views.volume import FramesOfVolume
 
 
 @dataclass(frozen=True, slots=True)
