@@ -80,6 +80,42 @@ def test_laws_on_videos(name):
             assert list(result.clip.indices) == sorted(result.clip.indices)
 
 
+@pytest.mark.parametrize("name", SPECS)
+def test_a_counter_says_what_count_says(name):
+    tokens = vt.counter(name)
+    for width, height in ODD + MANY + [(MAX_SIDE, MAX_SIDE), (MAX_SIDE, 1), (195_312, 1), (195_313, 1)]:
+        try:
+            expected = count_views(SPECS[name], Size(height=height, width=width)).tokens
+        except InputError as error:
+            with pytest.raises(InputError) as raised:
+                tokens(width=width, height=height)
+            assert str(raised.value) == str(error)
+        else:
+            assert tokens(width=width, height=height) == expected
+
+
+def test_a_counter_takes_settings_and_neighbours_and_refuses_as_count_does():
+    assert vt.counter("qwen2.5-vl-7b", max_pixels=501_760)(width=1280, height=720) == 594
+    for pictures in (1, 2, 30):
+        result = vt.count("gemini-3-pro", width=1280, height=720, images_in_prompt=pictures)
+        assert vt.counter("gemini-3-pro", images_in_prompt=pictures)(width=1280, height=720) == result.tokens
+    for model in ("qwen2.5-vl-7b", "google/paligemma-3b-pt-224", "clip-b32", "llava-next"):
+        for side in (0, -1, 10**9, 1.5, "12", None, float("nan"), True):
+            with pytest.raises(vt.VistokenError, match="whole number of pixels"):
+                vt.counter(model)(width=side, height=10)
+
+
+@pytest.mark.parametrize("name", [name for name, spec in SPECS.items() if spec.prompt and not spec.prompt.follows_size])
+def test_what_the_prompt_holds_follows_from_the_tiling_unless_the_layout_says_otherwise(name):
+    spec, seen = SPECS[name], {}
+    for width, height in ODD + MANY:
+        try:
+            result = count_views(spec, Size(height=height, width=width))
+        except InputError:
+            continue
+        assert seen.setdefault(result.tiling, result.sequence) == result.sequence
+
+
 @settings(max_examples=1500, deadline=None, derandomize=True)
 @given(st.sampled_from(sorted(SPECS)), sides, sides)
 def test_no_size_crashes_or_takes_long(name, width, height):

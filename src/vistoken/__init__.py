@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from vistoken.catalogue import models as models
     from vistoken.counting import TokenCount as TokenCount
     from vistoken.counting import count as count
+    from vistoken.counting.ready import counter as counter
     from vistoken.encoding import Encoder as Encoder
     from vistoken.encoding import ImageTokens as ImageTokens
     from vistoken.errors import VistokenError as VistokenError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 # Where each public name lives. `Encoder` and `ImageTokens` need the extra `encode`.
 _HOMES = {
     "count": "vistoken.counting",
+    "counter": "vistoken.counting.ready",
     "TokenCount": "vistoken.counting",
     "plan": "vistoken.planning",
     "Plan": "vistoken.planning",

@@ -34,6 +34,9 @@ class Size:
     width: int
 
     def __post_init__(self) -> None:
+        height, width = self.height, self.width
+        if type(height) is int and type(width) is int and 0 < height <= MAX_SIDE and 0 < width <= MAX_SIDE:
+            return  # nearly always, and once a picture
         for name, side in (("height", self.height), ("width", self.width)):
             if type(side) is not int and type(side) is not bool and hasattr(side, "__index__"):
                 side = index(side)  # numpy's integers

@@ -189,6 +189,8 @@ class UnpaddedHalfGrid(Layout):
     image_token: str
     template: str = ""
 
+    follows_size = True
+
     def sequence(self, tiling: Tiling, size: Size) -> Sequence:
         content = self.rule.content(size)
         return Sequence(

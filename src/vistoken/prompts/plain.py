@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from vistoken.errors import InputError, UsageError
 from vistoken.geometry import Grid, Patch, Size
-from vistoken.prompts.layout import Layout
+from vistoken.prompts.layout import OneGrid
 from vistoken.sequence import Image, Marker, Sequence
 from vistoken.views.rule import Tiling
 
@@ -43,7 +43,7 @@ class SpaceToDepth:
 
 
 @dataclass(frozen=True, slots=True)
-class Merged(Layout):
+class Merged(OneGrid):
     """All tokens of one view in raster order, perhaps with one marker before and one after."""
 
     merge: SpaceToDepth
@@ -58,6 +58,12 @@ class Merged(Layout):
         if not self.start:
             return Sequence((image,))
         return Sequence((Marker(self.start), image, Marker(self.end)) if self.end else (Marker(self.start), image))
+
+    def tokens_of(self, rows: int, cols: int) -> int:
+        side = self.merge.side
+        if rows % side or cols % side:
+            self.merge.grid(Grid(rows, cols))  # which refuses it
+        return rows * cols // (side * side) + (bool(self.start) + bool(self.end) if self.start else 0)
 
     def check_input(self, size: Size, patch: Patch) -> None:
         self.merge.check_input(size, patch)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vistoken.geometry import Size
-from vistoken.prompts.layout import Layout
+from vistoken.prompts.layout import OneGrid
 from vistoken.sequence import Image, Marker, Sequence, Text
 from vistoken.views.rule import Tiling
 
 
 @dataclass(frozen=True, slots=True)
-class SizedRows(Layout):
+class SizedRows(OneGrid):
     """`rows*columns` as text, then a token for each cell and one at the end of each row (Emu3).
 
     The end of a row stands on an image token, too. `wrapper` is written between the size and the cells, `last` behind
@@ -31,6 +31,9 @@ class SizedRows(Layout):
         cells = Image(rows * (cols + 1), f"{rows} rows of {cols} and the end of the row")
         before = (Marker(self.start), Text(f"{rows}*{cols}"), Marker(self.wrapper))
         return Sequence((*before, cells, Marker(self.last), Marker(self.end)))
+
+    def tokens_of(self, rows: int, cols: int) -> int:
+        return rows * (cols + 1) + 4  # the markers
 
     def __str__(self) -> str:
         return "the grid's size as text, then a token for each cell and one for the end of each row"

@@ -26,6 +26,8 @@ class Unpadded(Layout):
     image_token: str
     template: str = ""
 
+    follows_size = True
+
     def sequence(self, tiling: Tiling, size: Size) -> Sequence:
         rows, cols = without_padding(size, tiling.rows * self.cells.rows, tiling.cols * self.cells.cols)
         return _rows(self.base, rows, cols)
@@ -52,6 +54,8 @@ class UnpaddedUnderCap(Layout):
     change: int
     image_token: str
     template: str = ""
+
+    follows_size = True
 
     def sequence(self, tiling: Tiling, size: Size) -> Sequence:
         side = math.isqrt(self.tokens)

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 from vistoken.errors import InputError
-from vistoken.geometry import Grid, Patch, Size
-from vistoken.views.rule import OneView, Tiling
+from vistoken.geometry import Patch, Size
+from vistoken.views.rule import OneView
 from vistoken.views.steps import Filter
 
 
@@ -37,21 +37,21 @@ class PixelBudget(OneView):
 
     def fit(self, size: Size) -> Size:
         """The size that the picture is resized to. Raises `InputError` above the aspect limit."""
-        rows, cols = self._blocks(size)
+        rows, cols = self._blocks(size.height, size.width)
         return Size(height=rows * self.multiple, width=cols * self.multiple)
 
-    def tiling(self, size: Size) -> Tiling:
-        rows, cols = self._blocks(size)
-        k, patch = self.multiple, self.patch
-        return Tiling(Grid(rows * k // patch.height, cols * k // patch.width))
+    def cells(self, height: int, width: int) -> tuple[int, int]:
+        rows, cols = self._blocks(height, width)
+        return rows * self.multiple // self.patch.height, cols * self.multiple // self.patch.width
 
     def reasons(self, size: Size) -> list[str]:
         return reasons_of(size.height, size.width, self.multiple, self.min_pixels, self.max_pixels)
 
-    def _blocks(self, size: Size) -> tuple[int, int]:
+    def _blocks(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns of blocks of `multiple` pixels."""
-        refuse_thin(size, size.height, size.width, self.max_aspect)
-        return blocks(size.height, size.width, self.multiple, self.min_pixels, self.max_pixels)
+        if height > width * self.max_aspect or width > height * self.max_aspect:
+            raise too_thin(height, width, self.max_aspect)
+        return blocks(height, width, self.multiple, self.min_pixels, self.max_pixels)
 
 
 def blocks(height: int, width: int, k: int, low: int, high: int, frames: int = 1, whole: int = 1) -> tuple[int, int]:
@@ -94,10 +94,9 @@ def reasons_of(height: int, width: int, k: int, low: int, high: int, frames: int
     return [first, f"{change} to multiples of {k}: {rows * k} and {cols * k}"]
 
 
-def refuse_thin(size: Size, height: float, width: float, most: int) -> None:
-    """The aspect limit of kind A: exactly `most` is allowed. `size` is the picture's, for the message."""
-    if (height > width and height / width > most) or width / height > most:
-        raise InputError(
-            f"{size} is longer than {most} times its short side, which this model refuses: "
-            "crop it, or cut it into several pictures"
-        )
+def too_thin(height: int, width: int, most: int) -> InputError:
+    """The refusal of kind A for a picture above the aspect limit: exactly `most` is allowed."""
+    return InputError(
+        f"{width}x{height} is longer than {most} times its short side, which this model refuses: "
+        "crop it, or cut it into several pictures"
+    )

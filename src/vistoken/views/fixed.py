@@ -31,6 +31,10 @@ class Stretch(OneView):
     def own_size(self) -> Size:
         return self.size
 
+    @property
+    def up_to(self) -> int:
+        return MAX_SIDE
+
     def fit(self, size: Size) -> Size:
         return self.size
 
@@ -56,6 +60,11 @@ class ShortSideCrop(ViewRule):
     @property
     def own_size(self) -> Size:
         return self.crop
+
+    @property
+    def up_to(self) -> int:
+        """Even a picture one pixel wide is not too thin up to here."""
+        return MAX_SIDE // self.short
 
     def tiling(self, size: Size) -> Tiling:
         scale_short_side(size, self.short)  # refuses what is too thin
@@ -115,6 +124,10 @@ class StretchCrop(ViewRule):
     @property
     def own_size(self) -> Size:
         return self.crop
+
+    @property
+    def up_to(self) -> int:
+        return MAX_SIDE
 
     def tiling(self, size: Size) -> Tiling:
         return Tiling(self.patch.grid(self.crop))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from vistoken.errors import InputError
 from vistoken.geometry import Patch, Size
-from vistoken.views.budget import PixelBudget, refuse_thin
+from vistoken.views.budget import PixelBudget, too_thin
 from vistoken.views.rule import OneView
 from vistoken.views.steps import Filter, View
 
@@ -23,23 +23,24 @@ class GuardedBudget(PixelBudget):
     kind = "pixel budget, thin sides enlarged first"
 
     def reasons(self, size: Size) -> list[str]:
-        enlarged = self._enlarged(size)
+        enlarged = Size(*self._enlarged(size.height, size.width))
         up = [f"a side under {self.multiple} is brought up to it first: {size} becomes {enlarged}"] * (enlarged != size)
         return [*up, *PixelBudget.reasons(self, enlarged)]
 
-    def _blocks(self, size: Size) -> tuple[int, int]:
-        return PixelBudget._blocks(self, self._enlarged(size))
+    def _blocks(self, height: int, width: int) -> tuple[int, int]:
+        return PixelBudget._blocks(self, *self._enlarged(height, width))
 
-    def _enlarged(self, size: Size) -> Size:
-        height, width, k = size.height, size.width, self.multiple
+    def _enlarged(self, height: int, width: int) -> tuple[int, int]:
+        k, given = self.multiple, (height, width)
         if height >= k <= width:
-            return size
+            return given
         if height < k:
             height, width = k, round(width * k / height)
         if width < k:
             height, width = round(height * k / width), k
-        refuse_thin(size, height, width, self.max_aspect)
-        return Size(height=height, width=width)
+        if height > width * self.max_aspect or width > height * self.max_aspect:
+            raise too_thin(*given, self.max_aspect)
+        return height, width
 
 
 @dataclass(frozen=True, slots=True)

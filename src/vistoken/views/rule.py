@@ -78,6 +78,11 @@ class ViewRule(ABC):
         return ()
 
     @property
+    def up_to(self) -> int:
+        """Pictures with no side above this all get the same tiling; 0 where the tiling follows the picture."""
+        return 0
+
+    @property
     def own_size(self) -> Size | None:
         """The size that the rule makes of every picture, or None where it follows the picture."""
         return None
@@ -92,8 +97,13 @@ class OneView(ViewRule):
     def fit(self, size: Size) -> Size:
         """The size that the picture is resized to."""
 
+    def cells(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of patches of a picture of `height` x `width` pixels: a tiling without its objects."""
+        fitted = self.fit(Size(height, width))
+        return fitted.height // self.patch.height, fitted.width // self.patch.width
+
     def tiling(self, size: Size) -> Tiling:
-        return Tiling(self.patch.grid(self.fit(size)))
+        return Tiling(Grid(*self.cells(size.height, size.width)))
 
     def views(self, size: Size) -> tuple[View, ...]:
         from vistoken.views.steps import Resize, View  # counting alone needs no steps

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from vistoken.errors import InputError
 from vistoken.geometry import Patch, Size
-from vistoken.views.budget import blocks, reasons_of, refuse_thin
+from vistoken.views.budget import blocks, reasons_of, too_thin
 from vistoken.views.rule import OneView
 from vistoken.views.steps import Filter
 
@@ -38,12 +38,20 @@ class FramesOfVolume(OneView):
 
     def fit(self, size: Size) -> Size:
         """The size that each frame is resized to. Raises `InputError` for too few frames and too thin ones."""
-        height, width = self._grown(size)
-        rows, cols = blocks(height, width, self.multiple, self.min_pixels, self.max_pixels, self.frames, self._whole)
+        rows, cols = self._blocks(size.height, size.width)
         return Size(height=rows * self.multiple, width=cols * self.multiple)
 
+    def cells(self, height: int, width: int) -> tuple[int, int]:
+        rows, cols = self._blocks(height, width)
+        return rows * self.multiple // self.patch.height, cols * self.multiple // self.patch.width
+
+    def _blocks(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of blocks of `multiple` pixels."""
+        height, width = self._grown(height, width)
+        return blocks(height, width, self.multiple, self.min_pixels, self.max_pixels, self.frames, self._whole)
+
     def reasons(self, size: Size) -> list[str]:
-        height, width = self._grown(size)
+        height, width = self._grown(size.height, size.width)
         grown = [] if (height, width) == (size.height, size.width) else [
             f"a side is under {self.multiple}: enlarged to {width}x{height} first"
         ]  # fmt: skip
@@ -56,9 +64,9 @@ class FramesOfVolume(OneView):
         """The frames rounded to whole groups; ties go to even."""
         return round(self.frames / self.patch.frames) * self.patch.frames
 
-    def _grown(self, size: Size) -> tuple[int, int]:
+    def _grown(self, height: int, width: int) -> tuple[int, int]:
         """Height and width after no side is under one multiple. Raises `InputError` as `fit` does."""
-        height, width, k = size.height, size.width, self.multiple
+        k, given = self.multiple, (height, width)
         if self.frames < self.patch.frames:
             raise InputError(
                 f"{self.frames} frame is too few: this model reads {self.patch.frames} frames as one; give more of them"
@@ -66,5 +74,6 @@ class FramesOfVolume(OneView):
         if height < k or width < k:
             scale = max(k / height, k / width)
             height, width = int(height * scale), int(width * scale)
-        refuse_thin(size, height, width, self.max_aspect)
+        if height > width * self.max_aspect or width > height * self.max_aspect:
+            raise too_thin(*given, self.max_aspect)
         return height, width
