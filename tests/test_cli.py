@@ -469,3 +469,48 @@ def test_output_of_many_is_a_stream(tmp_path):
     assert len(process.stdout.readlines()) == len(PHOTOGRAPHS) - 1
     assert process.wait(20) == 0
     assert time.monotonic() - began < 60
+
+
+# ---------------------------------------------------------------- several models, filters, settings that do not fit
+
+
+def test_one_model_without_videos_does_not_stop_the_others(run):
+    code, out, err = run("count", "1280x720", "640x480", "-m", QWEN, "-m", "llava-1.5", "--frames", "8")
+    assert code == 3
+    assert "llava-1.5 takes no video here" in err
+    assert [line.split()[1:] for line in out.splitlines()[2:4]] == [
+        ["1280x720", "4,784", "-"],
+        ["640x480", "1,564", "-"],
+    ]
+    assert out.splitlines()[-1].split() == ["2", "videos", "6,348", "0"]
+
+
+def test_models_are_filtered_by_text(run):
+    code, out, _ = run("models", "--match", "PaliGemma-3b", "--json")
+    assert code == 0
+    assert {json.loads(line)["name"] for line in out.splitlines()} >= {"google/paligemma-3b-pt-224"}
+    assert all("paligemma-3b" in json.loads(line)["name"] for line in out.splitlines())
+    assert run("models", "--match", "zzz")[0] == 2
+    assert run("models", "--match", "qwen", "--types")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("model", "setting"),
+    [("emu3-chat", "max_pixels=1"), ("lfm2-vl-450m", "max_tiles=1"), ("hunyuan-ocr", "min_pixels=1000000000"),
+     ("minicpm-v-2.6", "norm_mean=null"), ("janus-pro-7b", "size=1"), ("phi-4-multimodal", "size=250"),
+     ("phi-4-multimodal", "patch_size=336"), ("llava-1.5", "crop_size=5")],
+)  # fmt: skip
+def test_a_setting_that_does_not_fit_the_model_is_wrong_use(run, model, setting):
+    code, out, err = run("count", "1280x720", "-m", model, "--set", setting)
+    assert (code, out) == (2, "")
+    assert setting.split("=")[0] in err
+
+
+def test_more_views_than_anyone_can_read_are_counted_and_not_listed(run):
+    settings = ("-m", "step-3.7-flash", "--set", "patch_size=1")
+    code, out, _ = run("count", "1280x720", *settings)
+    assert code == 0
+    assert "921,601 views" in out
+    code, _, err = run("count", "1280x720", *settings, "--json")
+    assert code == 3
+    assert "921,601 views" in err

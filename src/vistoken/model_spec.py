@@ -30,6 +30,9 @@ class PixelSpec:
     scale: float = 1 / 255
 
 
+# Far above what any model makes of a picture (the most tiles that a published file allows are a few dozen).
+MAX_VIEWS = 50_000
+
 Level = Literal["verified", "documented", "measured by third parties", "inferred", "assumed"]
 LEVELS: tuple[Level, ...] = ("assumed", "inferred", "measured by third parties", "documented", "verified")
 
@@ -181,12 +184,23 @@ class ModelSpec:
     def tiling(self, size: Size, input: Size | None = None) -> Tiling:
         """What the view rule decides for a picture of `size`, in integers; `input` skips the rule."""
         try:
-            return self.known_rule().tiling(size) if input is None else self._forced(input).tiling(size)
+            tiling = self.known_rule().tiling(size) if input is None else self._forced(input).tiling(size)
         except UsageError as error:
             raise self._refused(size, input, error) from None
+        if self.tower and not tiling.patches:
+            patch = self.known_rule().patch
+            raise InputError(f"{size} leaves {self.name} without one whole patch of {patch} pixels with these settings")
+        return tiling
 
     def views(self, size: Size, input: Size | None = None) -> tuple[View, ...]:
-        """What the model looks at in a picture of `size`; `input` skips the view rule and resizes straight to it."""
+        """What the model looks at in a picture of `size`; `input` skips the view rule and resizes straight to it.
+
+        Raises `InputError` for more views than anyone could look through (settings can ask for millions).
+        """
+        if (views := self.tiling(size, input).views) > MAX_VIEWS:
+            raise InputError(
+                f"{size} becomes {views:,} views for {self.name}: more than {MAX_VIEWS:,} are counted, not listed"
+            )
         try:
             return self.known_rule().views(size) if input is None else self._forced(input).views(size)
         except UsageError as error:

@@ -28,6 +28,7 @@ from vistoken.errors import (
     shown,
 )
 from vistoken.family import Family, Files, Published, Reading
+from vistoken.geometry import Size
 from vistoken.model_spec import Label, LaterVideo, ModelSpec, Trust
 
 T = TypeVar("T")
@@ -191,8 +192,23 @@ def _registered() -> tuple[tuple[str, Family], ...]:
 
 
 def _built_in(family: Family, model: Published, settings: Mapping[str, Any]) -> ModelSpec:
-    where = f"built in, {model.settings.level}"
     overrides = _checked(settings, family, model.name)
+    try:
+        return _with(family, model, overrides)
+    except ConfigError as error:
+        if not overrides:
+            raise
+        raise _unfit(model.name, overrides, error) from None
+
+
+def _unfit(name: str, overrides: Mapping[str, Any], error: ConfigError) -> UsageError:
+    """What is fine without the caller's settings and an error with them is wrong use, whatever value it names."""
+    given = ", ".join(f"{setting}={shown(value)}" for setting, value in overrides.items())
+    return UsageError(f"{name} cannot be read with {given}: {error}")
+
+
+def _with(family: Family, model: Published, overrides: Mapping[str, Any]) -> ModelSpec:
+    where = f"built in, {model.settings.level}"
     files = Files(
         config=Config(model.config, where, overrides=overrides),
         image=Config(model.preprocessor, where, overrides=overrides),
@@ -318,6 +334,8 @@ def _describe(
         name=name, family=family.name, trust=Trust(family.rule, settings), later=later,
         reads=tuple(part.origins for part in parts if part), **{**values, "notes": notes + reading.notes},
     )  # fmt: skip
+    if reading.rule and (side := reading.rule.up_to) and not reading.rule.tiling(Size(side, side)).patches:
+        raise ConfigError(f"{where}: of what is made of every picture, nothing fills a {reading.rule.patch} patch")
     if overrides:
         _refuse_unused(spec, overrides)
     return spec

@@ -102,7 +102,7 @@ def _rows(
 ) -> Iterator[Row]:
     """One row a source that can be read; None where a model refuses what others may take."""
     from vistoken.counting import count_views
-    from vistoken.errors import InputError
+    from vistoken.errors import InputError, UsageError
 
     for source in failures.expand(sources):
         try:
@@ -114,7 +114,9 @@ def _rows(
         for spec in specs:
             try:
                 results.append(count_views(spec, size, *how))
-            except InputError as error:
+            except (InputError, UsageError) as error:
+                if isinstance(error, UsageError) and len(specs) == 1:
+                    raise  # of several models, one that takes no video does not stop the others
                 failures.add(InputError(f"{spec.name}: {error}"), source.name)
                 results.append(None)
         yield source.name, size, results
@@ -139,7 +141,7 @@ def _print_one_model(rows: Sequence[Row], model: str) -> None:
     ]  # fmt: skip
     if len(cells) > 1:
         tokens = sum(result.tokens for _, _, result in kept)
-        cells.append([f"{len(cells)} pictures", *[""] * (len(header) - 2), dash(tokens)])
+        cells.append([f"{len(cells)} {_kind(kept[0][2])}", *[""] * (len(header) - 2), dash(tokens)])
     if not any(result.marker_tokens for _, _, result in kept):  # most models write none
         for row in (header, *cells):
             del row[-2]
@@ -151,11 +153,15 @@ def _print_one_model(rows: Sequence[Row], model: str) -> None:
 
 def _seen(result: TokenCount) -> tuple[str, str]:
     """The size after resizing and the grid; of several views how many there are, and how they lie."""
-    tiling, views = result.tiling, result.views
-    if len(views) == 1:
+    tiling = result.tiling
+    if tiling.views == 1 and len(views := result.views) == 1:
         return str(views[0].size), str(views[0].grid)
     whole = " + 1" if tiling.overview else ""
-    return f"{len(views)} views", f"{tiling.rows} x {tiling.cols}{whole}"
+    return f"{tiling.views:,} views", f"{tiling.rows} x {tiling.cols}{whole}"
+
+
+def _kind(result: TokenCount) -> str:
+    return "videos" if result.clip else "pictures"
 
 
 def _print_models(rows: Sequence[Row], models: Sequence[str]) -> None:
@@ -164,5 +170,6 @@ def _print_models(rows: Sequence[Row], models: Sequence[str]) -> None:
     cells = [[name, str(size), *map(dash, tokens)] for (name, size, _), tokens in zip(rows, table, strict=True)]
     if len(rows) > 1:
         sums = [sum(value or 0 for value in column) for column in zip(*table, strict=True)]
-        cells.append([f"{len(rows)} pictures", "", *map(dash, sums)])
+        results = [result for _, _, row in rows for result in row if result]
+        cells.append([f"{len(rows)} {_kind(results[0])}", "", *map(dash, sums)])
     print_table(["tokens", "size", *models], cells, left=1, total=len(rows) > 1)

@@ -23,6 +23,7 @@ or hub id: `vistoken models FOLDER`."""
     epilog="""\b
 Examples:
   vistoken models
+  vistoken models --match qwen
   vistoken models clip-l14-336
   vistoken models ./my-checkpoint
   vistoken models --json
@@ -33,6 +34,7 @@ Examples:
 @click.option("--verify", is_flag=True, help="Compare with the installed transformers: the models named, or all.")
 @click.option("--sizes", type=click.IntRange(1), default=300, show_default=True, help="Sizes to verify on, a setting.")
 @click.option("--pixels", is_flag=True, help="Let the reference compute its pixels too, a hundred times slower.")
+@click.option("--match", metavar="TEXT", help="List only models whose name, alias or family holds TEXT.")
 @click.option("--types", is_flag=True, help="List the values of model_type that are read from folders.")
 @click.option("--revision", metavar="REV", help="Branch, tag or commit of a hub repository.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Set a value of the model's preprocessor.")
@@ -42,6 +44,7 @@ def command(
     verify: bool,
     sizes: int,
     pixels: bool,
+    match: str | None,
     types: bool,
     revision: str | None,
     settings: tuple[str, ...],
@@ -52,6 +55,8 @@ def command(
         raise UsageError("--set and --revision need a NAME or FOLDER to show")
     if types and (verify or names):
         raise UsageError("--types lists all of them: leave out names and --verify")
+    if match is not None and (names or types or verify):
+        raise UsageError("--match filters the list of all models: leave out names, --types and --verify")
     if verify:
         from vistoken.cli.verify import verify_models
 
@@ -59,24 +64,28 @@ def command(
     if types:
         _types(as_json)
     elif not names:
-        _list(as_json)
+        _list(match or "", as_json)
     for name in () if types else names:
         _show(name, revision, settings, as_json)
     return 0
 
 
-def _list(as_json: bool) -> None:
+def _list(match: str, as_json: bool) -> None:
     from vistoken.catalogue import models
 
+    text = match.lower()
+    chosen = [model for model in models() if text in " ".join((model.name, *model.aliases, model.family)).lower()]
+    if not chosen:
+        raise UsageError(f"no built-in model's name, alias or family holds {match!r}: `vistoken models` lists them all")
     if as_json:
-        for model in models():
+        for model in chosen:
             echo_json(model.as_dict())
         return
     header = ["model", "aliases", "family", "patch", "view rule", "own size", "trust"]
     rows = [
         [model.name, ", ".join(model.aliases) or "-", model.family, model.patch, model.rule,
          model.own_size or "any", model.trust]
-        for model in models()
+        for model in chosen
     ]  # fmt: skip
     print_table(header, rows, left=len(header))
     click.echo(f"\n{LEGEND}")

@@ -35,6 +35,8 @@ def verify_models(names: Sequence[str], sizes: int, pixels: bool, as_json: bool)
             complain(f"differs: {case}")
     if not as_json:
         _print(verdicts, verify.VERSION)
+    if names and all(verdict.without for verdict in verdicts):
+        raise InputError("nothing was compared: transformers has no processor of these models")
     return 0 if all(verdict.holds for verdict in verdicts) else InputError.exit_code
 
 
@@ -49,6 +51,6 @@ def _print(verdicts: Sequence[Verdict], version: str) -> None:
     compared = [v for v in verdicts if not v.without]
     differ, skipped = sum(bool(v.different) for v in compared), sum(bool(v.skipped) for v in compared)
     click.echo(
-        f"\nagainst {version}: {len(compared)} models, {differ} differ, {skipped} not compared in full; "
-        f"{len(verdicts) - len(compared)} have no reference"
+        f"\nagainst {version}: {len(compared)} model{'s' * (len(compared) != 1)}, {differ} differ, "
+        f"{skipped} not compared in full; {len(verdicts) - len(compared)} have no reference"
     )

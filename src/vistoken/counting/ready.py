@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from vistoken import registry
-from vistoken.errors import UsageError, VistokenError
+from vistoken.errors import VistokenError
 from vistoken.geometry import MAX_SIDE, Size
 from vistoken.model_spec import ModelSpec
 from vistoken.prompts.layout import OneGrid
@@ -37,14 +37,11 @@ def counter(model: str, *, images_in_prompt: int = 1, revision: str | None = Non
 
 
 def _following(spec: ModelSpec) -> Counter:
-    prompt, prefix, rule = spec.prompt, spec.prefix_tokens, spec.known_rule()
+    prompt, prefix, tiling_of = spec.prompt, spec.prefix_tokens, spec.tiling
 
     def tokens(*, width: int, height: int) -> int:
         size = Size(height, width)
-        try:
-            tiling = rule.tiling(size)
-        except UsageError:
-            tiling = spec.tiling(size)  # which says that it is the picture
+        tiling = tiling_of(size)
         return prompt.length(tiling, size) if prompt else tiling.patches + prefix * tiling.segments
 
     return tokens
@@ -77,7 +74,9 @@ def _one_grid(spec: ModelSpec) -> Counter | None:
     def tokens(*, width: int, height: int) -> int:
         if type(width) is int and type(height) is int and 0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE:
             try:
-                return tokens_of(*cells(height, width))
+                rows, cols = cells(height, width)
+                if rows and cols:
+                    return tokens_of(rows, cols)
             except VistokenError:  # said again by the slow road, with the picture's size
                 return slow(width=width, height=height)
         return slow(width=width, height=height)

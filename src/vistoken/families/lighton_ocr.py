@@ -30,7 +30,8 @@ def _published(name: str, label: Label, *aliases: str) -> Published:
     preprocessor = IMAGE | {"image_processor_type": "PixtralImageProcessorFast", "patch_size": 14,
                             "size": {"longest_edge": 1540}}  # fmt: skip
     return Published(
-        (name, *aliases), config, preprocessor, label, processor={"patch_size": 14, "spatial_merge_size": 2},
+        (name, *aliases), config, preprocessor, label,
+        processor={"patch_size": 14, "spatial_merge_size": 2, "processor_class": "LightOnOCRProcessor"},
         notes=(NOTE,) if label is SEEN else (),
     )  # fmt: skip
 

@@ -31,6 +31,8 @@ def read(files: Files) -> Reading:
     image = files.image.with_defaults(PROCESSOR, f"Phi4MultimodalImageProcessor in {REFERENCE}")
     patch, filter = image.patch("patch_size"), image.choice("resample", FILTERS)
     tile = square(image, "size", patch)
+    if tile % patch.height:  # the processor then masks a grid that its own patches do not fill
+        raise image.error("size", image.raw("size"), f"a tile must be whole patches of {patch.height} pixels")
     side = Size(height=tile, width=tile)
     rule = PaddedCrops(
         ClosestAspect(side, 1, image.integer("dynamic_hd", high=MAX_TILES), False, filter, patch), filter, patch

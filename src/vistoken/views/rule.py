@@ -30,6 +30,10 @@ class Tiling(NamedTuple):
         return self.rows * self.cols
 
     @property
+    def views(self) -> int:
+        return self.tiles + (self.overview is not None)
+
+    @property
     def grids(self) -> tuple[Grid, ...]:
         """The grid of every view: the tiles in raster order, then the overview."""
         tiles = self.ragged or (self.tile,) * (self.rows * self.cols)
