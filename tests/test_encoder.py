@@ -8,6 +8,7 @@ pytest.importorskip("transformers")
 
 from conftest import PHOTOGRAPHS  # noqa: E402
 from PIL import Image  # noqa: E402
+from plain import pixels_of  # noqa: E402
 from twins import NAMES, close, tokens_of, twin  # noqa: E402
 
 from vistoken.counting import count  # noqa: E402
@@ -77,7 +78,7 @@ def test_photographs_end_to_end(name):
         picture = Image.open(path).convert("RGB")
         theirs = t.processor(picture, return_tensors="pt")
         prepared = encoder.prepare(path)
-        mine = prepared.pixels[0]
+        mine = pixels_of(prepared, encoder.spec)
         if name == "naflex":
             rows, cols = theirs["spatial_shapes"][0].tolist()
             assert (result.grids[0].rows, result.grids[0].cols) == (rows, cols)
@@ -153,7 +154,9 @@ def test_the_laws_would_notice_a_leak_between_images():
     alone = encoder.encode_pixels(images[:1])[0]
     for block in encoder.module.blocks:
         attend = block.attention.attend
-        block.attention.attend = lambda q, k, v, a, b, attend=attend: attend(q, k, v, (0, len(q)), (0, len(k)))
+        block.attention.attend = lambda q, k, v, a, b, scale, attend=attend: attend(
+            q, k, v, (0, len(q)), (0, len(k)), scale
+        )
     leaked = encoder.encode_pixels(images)[0]
     assert (tokens_of(leaked) - tokens_of(alone)).abs().max() > 1e-2
 

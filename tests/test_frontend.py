@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch")
 from conftest import PHOTOGRAPHS  # noqa: E402
 from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
+from plain import pixels_of  # noqa: E402
 
 from vistoken.encoding import Encoder, PatchEmbed, VisionFrontEnd, sinusoidal_2d, synthesize_image  # noqa: E402
 from vistoken.encoding.frontend import dct_basis, seed_parameters  # noqa: E402
@@ -169,7 +170,7 @@ def test_the_model_named_front_end_is_this_module():
     encoder, front_end = Encoder.from_pretrained("vistoken/front-end"), VisionFrontEnd(seed=0)
     for path in PHOTOGRAPHS:
         [result] = encoder.encode([path])
-        pixels = encoder.prepare(path).pixels[0]
+        pixels = pixels_of(encoder.prepare(path), encoder.spec)
         tokens = front_end(pixels[None])[0]
         torch.testing.assert_close(result.patches, tokens[1:], rtol=0, atol=1e-5)
         assert torch.equal(result.prefix["cls"], tokens[:1])

@@ -44,7 +44,7 @@ def test_every_tensor_of_the_file_is_used_or_ignored_by_name(name):
     found = registry.find(twin(name).folder)
     with safe_open(f"{twin(name).folder}/model.safetensors", "pt") as file:
         for tensor in file.keys():  # noqa: SIM118
-            weight = find_weight(tensor, found.family.weights)
+            weight = find_weight(tensor, found.family.weight_names())
             assert weight is not None, tensor
             if isinstance(weight, Ignore):
                 assert weight.why

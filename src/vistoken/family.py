@@ -60,30 +60,34 @@ class Files:
 
     `config` is `config.json`; `image` the image processor's values (`preprocessor_config.json`, or nested in
     `processor_config.json`), `processor` those of the processor itself, empty where there is no such file, and `video`
-    the video processor's (`video_preprocessor_config.json`).
+    the video processor's (`video_preprocessor_config.json`). `built_in` marks values that
+    stand in a family file, which may be those for counting alone.
     """
 
     config: Config
     image: Config | None
     processor: Config
     video: Config | None
+    built_in: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What a family's reader makes of the files; the registry adds name, trust and origins. See `ModelSpec`.
 
-    `video` is called when somebody asks how videos are read, since most counts are of pictures. `notes` are shown with
-    every count, after those of the built-in model.
+    `video` is called when somebody asks how videos are read, since most counts are of pictures; `encoder` may be such a
+    function too, and then `prefix` tells its prefix tokens. It returns None where the values at hand describe none (a
+    built-in name of which only the settings for counting are known). `notes` are shown with every count, after those of
+    the built-in model.
     """
 
-    encoder: EncoderSpec | None
+    encoder: EncoderSpec | Callable[[], EncoderSpec | None] | None
     rule: ViewRule | None
     pixels: PixelSpec | None
     prompt: Layout | None = None
     video: Callable[[], VideoSpec | None] | None = None
     prefix: int = 0
-    tower: bool = True
+    computes: bool = True
     crowds: tuple[Crowd, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -156,9 +160,13 @@ class Family:
     published: tuple[Published, ...]
     rule: Label
     settings: tuple[str, ...]
-    weights: WeightNames | Seeded | None = None
+    weights: WeightNames | Seeded | Callable[[], WeightNames] | None = None
     examples: tuple[Example, ...] = ()
     reference: Reference | None = None
+
+    def weight_names(self) -> WeightNames | Seeded | None:
+        """How published tensors are named; families that mostly count give a function, so that it loads nothing."""
+        return self.weights() if callable(self.weights) else self.weights
 
     def names(self) -> Iterable[str]:
         """Every name by which a model of this family can be asked for."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from vistoken.errors import ConfigError, InputError, UsageError, VistokenError, shown
 from vistoken.geometry import Size
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from vistoken.views.rule import Tiling, ViewRule
     from vistoken.views.steps import View
     from vistoken.views.video import FrameRule
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,26 +90,26 @@ class VideoSpec:
     sampling: Sampling | None = None
 
 
-class LaterVideo:
-    """A `VideoSpec` that is read when it is first asked for, since most counts are of pictures.
+class Later(Generic[T]):
+    """A part of a description that is read when it is first asked for: most counts need neither videos nor encoders.
 
     Two are equal where what they read is.
     """
 
-    __slots__ = ("_read", "_spec")
+    __slots__ = ("_read", "_value")
 
-    def __init__(self, read: Callable[[], VideoSpec | None]) -> None:
-        self._read: Callable[[], VideoSpec | None] | None = read
-        self._spec: VideoSpec | None = None
+    def __init__(self, read: Callable[[], T | None]) -> None:
+        self._read: Callable[[], T | None] | None = read
+        self._value: T | None = None
 
-    def __call__(self) -> VideoSpec | None:
+    def __call__(self) -> T | None:
         if read := self._read:  # a local name, since another thread may be here too
-            self._spec = read()
+            self._value = read()
             self._read = None
-        return self._spec
+        return self._value
 
     def __eq__(self, other: object) -> bool:
-        return self() == other() if isinstance(other, LaterVideo) else NotImplemented
+        return self() == other() if isinstance(other, Later) else NotImplemented
 
     def __hash__(self) -> int:
         return hash(self())
@@ -128,23 +131,23 @@ class Crowd:
 class ModelSpec:
     """A model: the encoder, how pictures are brought to it, and what the LLM behind it receives.
 
-    `encoder` is None for models that vistoken only counts; then `prefix_tokens` are those of each view. `tower` is
-    False where nobody outside knows what the encoder computes (models behind an API). `rule` and `pixels` are None
-    where the model's files do not say how pictures are resized; `prompt` is None for a model without an LLM. `later`
-    tells `video`. `crowds` stand in ascending order of `above`. `reads` are the records of what was read, of which
-    `origins` are made.
+    `tower` tells `encoder`, which is None for models that vistoken only counts; `prefix_tokens` are those of each view.
+    `computes` is False where nobody outside knows what the encoder computes (models behind an API). `rule` and `pixels`
+    are None where the model's files do not say how pictures are resized; `prompt` is None for a model without an LLM.
+    `film` tells `video`. `crowds` stand in ascending order of `above`. `reads` are the records of what was read, of
+    which `origins` are made.
     """
 
     name: str
     family: str
-    encoder: EncoderSpec | None
+    tower: Later[EncoderSpec] | None
     rule: ViewRule | None
     pixels: PixelSpec | None
     trust: Trust
     prompt: Layout | None = None
-    later: LaterVideo | None = None
-    prefix: int = 0
-    tower: bool = True
+    film: Later[VideoSpec] | None = None
+    prefix_tokens: int = 0
+    computes: bool = True
     crowds: tuple[Crowd, ...] = ()
     reads: tuple[Sequence[tuple[str, object, str]], ...] = field(default=(), compare=False, repr=False)
     notes: tuple[str, ...] = field(default=(), compare=False)
@@ -152,13 +155,18 @@ class ModelSpec:
     @property
     def video(self) -> VideoSpec | None:
         """How videos are read; None for a model that takes none."""
-        return self.later() if self.later else None
+        return self.film() if self.film else None
+
+    @property
+    def encoder(self) -> EncoderSpec | None:
+        """What computes the patches; None for a model that is only counted."""
+        return self.tower() if self.tower else None
 
     @property
     def origins(self) -> tuple[Origin, ...]:
         """Every value of the files that was read, with its source; those for videos among them."""
-        if self.later:
-            self.later()  # which adds to the records
+        if self.film:
+            self.film()  # which adds to the records
         entries = {(name, source): Origin(name, value, source) for read in self.reads for name, value, source in read}
         return tuple(entries.values())
 
@@ -166,11 +174,6 @@ class ModelSpec:
     def own_size(self) -> Size | None:
         """The size that the model's own processor makes, or None where it follows the picture."""
         return self.rule.own_size if self.rule else None
-
-    @property
-    def prefix_tokens(self) -> int:
-        """Class, register and distillation tokens of each view."""
-        return self.encoder.prefix_tokens if self.encoder else self.prefix
 
     def among(self, images: int) -> ModelSpec:
         """The description that holds where `images` pictures share one prompt."""
@@ -187,7 +190,7 @@ class ModelSpec:
             tiling = self.known_rule().tiling(size) if input is None else self._forced(input).tiling(size)
         except UsageError as error:
             raise self._refused(size, input, error) from None
-        if self.tower and not tiling.patches:
+        if self.computes and not tiling.patches:
             patch = self.known_rule().patch
             raise InputError(f"{size} leaves {self.name} without one whole patch of {patch} pixels with these settings")
         return tiling

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache, partial
 from importlib import import_module
 from itertools import chain
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vistoken.configs import SETTING, Config, read_json
 from vistoken.errors import (
@@ -29,7 +29,10 @@ from vistoken.errors import (
 )
 from vistoken.family import Family, Files, Published, Reading
 from vistoken.geometry import Size
-from vistoken.model_spec import Label, LaterVideo, ModelSpec, Trust
+from vistoken.model_spec import Label, Later, ModelSpec, Trust
+
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
 
 T = TypeVar("T")
 
@@ -214,6 +217,7 @@ def _with(family: Family, model: Published, overrides: Mapping[str, Any]) -> Mod
         image=Config(model.preprocessor, where, overrides=overrides),
         processor=Config(model.processor, where, overrides=overrides),
         video=None if model.video is None else Config(model.video, where, overrides=overrides),
+        built_in=True,
     )
     return _describe(model.name, family, files, model.settings, overrides, model.notes)
 
@@ -234,8 +238,8 @@ def _from_folder(name: str, folder: str, settings: Mapping[str, Any]) -> Found:
     if overrides and files.image is None:
         raise UsageError(f"{name} has no preprocessor_config.json, so there is no {', '.join(overrides)} to set")
     spec = _describe(name, family, files, Label("verified", f"read from {folder}"), overrides)
-    if spec.later:
-        spec.later()  # now, since what is wrong with a folder's files is said at once
+    if spec.film:
+        spec.film()  # now, since what is wrong with a folder's files is said at once
     return Found(spec, family, folder)
 
 
@@ -325,20 +329,39 @@ def _describe(
 ) -> ModelSpec:
     where = files.config.where
     reading = _read(where, partial(family.read, files))
-    later = LaterVideo(partial(_read, where, reading.video)) if reading.video else None
+    film = Later(partial(_read, where, reading.video)) if reading.video else None
     if overrides:
         settings = Label(settings.level, f"{settings.evidence}; {', '.join(overrides)} set by the caller")
     parts = (files.config, files.image, files.processor, files.video)
-    values = {field: getattr(reading, field) for field in Reading.__dataclass_fields__ if field != "video"}
+    same = ("rule", "pixels", "prompt", "computes", "crowds")
     spec = ModelSpec(
-        name=name, family=family.name, trust=Trust(family.rule, settings), later=later,
-        reads=tuple(part.origins for part in parts if part), **{**values, "notes": notes + reading.notes},
+        name=name, family=family.name, trust=Trust(family.rule, settings), film=film, tower=_tower(where, reading),
+        prefix_tokens=reading.prefix if callable(reading.encoder) or not reading.encoder
+        else reading.encoder.prefix_tokens,
+        reads=tuple(part.origins for part in parts if part), notes=notes + reading.notes,
+        **{field: getattr(reading, field) for field in same},
     )  # fmt: skip
     if reading.rule and (side := reading.rule.up_to) and not reading.rule.tiling(Size(side, side)).patches:
         raise ConfigError(f"{where}: of what is made of every picture, nothing fills a {reading.rule.patch} patch")
     if overrides:
         _refuse_unused(spec, overrides)
     return spec
+
+
+def _tower(where: str, reading: Reading) -> Later[EncoderSpec] | None:
+    """The encoder, read when it is asked for; its prefix tokens are known before."""
+    if reading.encoder is None:
+        return None
+    encoder = reading.encoder
+    if not callable(encoder):
+        return Later(lambda: encoder)
+
+    def read() -> EncoderSpec | None:
+        spec = _read(where, encoder)
+        assert spec is None or spec.prefix_tokens == reading.prefix, f"{where}: {spec.prefix_tokens} prefix tokens"
+        return spec
+
+    return Later(read)
 
 
 def _read(where: str, read: Callable[[], T]) -> T:

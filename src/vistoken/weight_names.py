@@ -7,7 +7,8 @@ Source: the names that transformers 5.23.0 writes with `save_pretrained`, which 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +26,52 @@ class Row:
     """The file's vector, with or without leading axes of length 1, is our matrix of one row."""
 
 
+# How the file's heads pair dimensions for rotary positions. Ours is "half": dimension i with i + head_dim / 2, the
+# row's pairs before the column's. In "axes" the head is halved first, the column's half before the row's, and each
+# half pairs within itself (Gemma 4).
+Pairs = Literal["half", "axes"]
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """The file's tensor is part `index` of `of` equal parts of our rows: separate q, k and v are fused."""
 
     index: int
     of: int
+    pairs: Pairs = "half"
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """As the file's, its rotary dimensions brought into our order."""
+
+    pairs: Pairs
+
+
+@dataclass(frozen=True, slots=True)
+class Transposed:
+    """The file multiplies from the other side: (in, out) instead of (out, in)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlusOne:
+    """The file stores what is added to a weight of 1 (Gemma's norms)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Entry `index` of the file's first axis, of which it has `of`."""
+
+    index: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The file's number is one cell of our matrix."""
+
+    row: int
+    col: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +86,7 @@ class Ignore:
     why: str
 
 
-WeightStep = AsIs | DropOnes | Row | Part | ChannelsLast
+WeightStep = AsIs | DropOnes | Row | Part | Paired | Transposed | PlusOne | Item | Cell | ChannelsLast
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +116,11 @@ class Seeded:
     """There is no file: the parameters are drawn from `seed`."""
 
     seed: int
+
+
+def under(prefix: str, *weights: Weight) -> tuple[Weight, ...]:
+    """The same weights where the file puts `prefix` before their names."""
+    return tuple(replace(weight, file=prefix + weight.file) for weight in weights)
 
 
 def affine(file: str, ours: str) -> tuple[Weight, Weight]:
@@ -136,3 +182,9 @@ CONTRASTIVE_PARTS = (
     ("logit_bias", Ignore("the contrastive loss")),
     ("embeddings.position_ids", Ignore("a counter that older files store")),
 )
+# What lies beside the tower in the files of a vision-language model, in the spellings of all generations.
+LLM_PARTS = tuple(
+    (pattern, Ignore("the LLM"))
+    for pattern in ("model.language_model.*", "language_model.*", "model.layers.*", "model.embed_tokens.*",
+                    "model.norm.*", "lm_head.*")
+)  # fmt: skip

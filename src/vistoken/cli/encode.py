@@ -23,8 +23,10 @@ from vistoken.errors import InputError, MissingExtra
 from vistoken.files import check_writable
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from vistoken.encoding import ImageTokens
-    from vistoken.encoding.encoder import Prepared
+    from vistoken.encoding.prepared import Prepared
 
 
 @click.command(
@@ -108,12 +110,15 @@ def _report(results: Sequence[ImageTokens], output: str, as_json: bool) -> None:
     rows = []
     for result in results:
         prefix = " + ".join(f"{len(tokens)} {name}" for name, tokens in result.prefix.items())
-        pooled = "-" if result.pooled is None else "x".join(map(str, result.pooled.shape))
         grids = ", ".join(map(str, result.grids))
-        rows.append([result.source, str(result.views[0].source), grids, "x".join(map(str, result.patches.shape)),
-                     prefix or "-", pooled])  # fmt: skip
+        rows.append([result.source, str(result.views[0].source), grids, _shape(result.patches),
+                     prefix or "-", _shape(result.pooled)])  # fmt: skip
     print_table(["source", "size", "grid", "patches", "prefix", "pooled"], rows)
     size = os.path.getsize(output) / 2**20
     pictures = f"{len(results)} picture{'s' * (len(results) > 1)}"
     click.echo(f"\n{output}: {pictures}, {size:,.1f} MiB, attention {results[0].attention}")
     click.echo('tensors are named "INDEX/NAME", with NAME one of ' + ", ".join(results[0].arrays()))
+
+
+def _shape(tensor: Tensor | None) -> str:
+    return "-" if tensor is None else "x".join(map(str, tensor.shape))

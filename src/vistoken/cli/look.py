@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -134,6 +135,7 @@ def _features(encoder: Encoder, picture: Image.Image, fed: Size | None) -> Featu
 
     tokens = next(encoder.stream([picture], input=fed, max_image_pixels=picture.width * picture.height))
     positions = encoder.module.embed.position.vectors(tokens.grids[0])
+    assert tokens.patches is not None  # asked for by default
     first = tokens.patches[: tokens.grids[0].patches]
     return Features(
         tokens=first.float().numpy(),
@@ -143,7 +145,7 @@ def _features(encoder: Encoder, picture: Image.Image, fed: Size | None) -> Featu
     )
 
 
-def _norms(prefix: dict[str, Any]) -> dict[str, float]:
+def _norms(prefix: Mapping[str, Any]) -> dict[str, float]:
     """The norm of every prefix token; several of one name are numbered."""
     norms = {name: vectors.float().norm(dim=-1).tolist() for name, vectors in prefix.items()}
     return {

@@ -115,7 +115,7 @@ def _show(name: str, revision: str | None, settings: tuple[str, ...], as_json: b
     for text in spec.notes:
         note(text)
     if as_json:
-        named = {"later": "video", "reads": "origins"}
+        named = {"tower": "encoder", "film": "video", "reads": "origins"}
         fields = [named.get(field, field) for field in spec.__dataclass_fields__]
         described = {field: typed(getattr(spec, field)) for field in fields}
         echo_json({**described, "settings": list(found.family.settings)})

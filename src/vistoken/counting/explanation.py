@@ -76,7 +76,7 @@ def _views(result: TokenCount) -> Iterator[str]:
             yield f"views {first} to {last}: {_steps(tuple(canvas))}, then each cut to {cut.size}; {_grid(alike[0])}"
             yield f"views {first} to {last} see {_boxes(alike)}"
         first = last + 1
-    if result.spec.tower:
+    if result.spec.computes:
         yield f"patches of all views: {_patches(result)}"
 
 

@@ -52,7 +52,7 @@ class TokenCount:
 
     @property
     def patches(self) -> int | None:
-        return self.tiling.patches if self.spec.tower else None
+        return self.tiling.patches if self.spec.computes else None
 
     @property
     def prefix_tokens(self) -> int:
@@ -95,7 +95,7 @@ class TokenCount:
             image, markers = self.sequence.counts
             return (("image tokens", image), *((("marker tokens", markers),) if markers else ()))
         if self.spec.encoder is None:
-            prefix = (("prefix tokens", self.prefix_tokens),) if self.spec.prefix else ()
+            prefix = (("prefix tokens", self.prefix_tokens),) if self.spec.prefix_tokens else ()
             return (("patches", self.tiling.patches), *prefix)
         return (
             ("patches", self.tiling.patches),

@@ -1,12 +1,13 @@
-"""Attention within segments of a packed sequence: a slow obvious engine and a fast one with one signature.
+"""Attention within segments of a packed sequence: a slow obvious engine and fast ones with one signature.
 
 Shapes: T queries and S keys over all segments, H heads, d head width.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -15,44 +16,84 @@ from torch.nn import functional as F
 from vistoken.encoding.packing import block_mask
 from vistoken.errors import UsageError, did_you_mean
 
-# (q (T, H, d), k (S, H, d), v (S, H, d), offsets of q, offsets of k) -> (T, H, d). The offsets have one segment each
-# for every segment of the other; a query sees the keys of its own segment alone.
-Engine = Callable[[Tensor, Tensor, Tensor, tuple[int, ...], tuple[int, ...]], Tensor]
+# (q (T, H, d), k (S, H, d), v (S, H, d), offsets of q, offsets of k, scale) -> (T, H, d). The offsets have one segment
+# each for every segment of the other; a query sees the keys of its own segment alone. Scores are multiplied by scale.
+Engine = Callable[[Tensor, Tensor, Tensor, tuple[int, ...], tuple[int, ...], float], Tensor]
 
 
-def reference(q: Tensor, k: Tensor, v: Tensor, q_offsets: tuple[int, ...], k_offsets: tuple[int, ...]) -> Tensor:
+def reference(
+    q: Tensor, k: Tensor, v: Tensor, q_offsets: tuple[int, ...], k_offsets: tuple[int, ...], scale: float
+) -> Tensor:
     """Every score is computed, then those between segments are masked out: quadratic in T, and easy to read."""
-    scores = torch.einsum("thd,shd->hts", q, k) * q.shape[-1] ** -0.5
-    scores = scores.masked_fill(~block_mask(q_offsets, k_offsets, q.device), float("-inf"))
-    weights = scores.softmax(dim=-1, dtype=torch.float32).to(v.dtype)
-    return torch.einsum("hts,shd->thd", weights, v)
+    weights = attention_weights(q, k, block_mask(q_offsets, k_offsets, q.device), scale)
+    return torch.einsum("hts,shd->thd", weights.to(v.dtype), v)
 
 
-def sdpa(q: Tensor, k: Tensor, v: Tensor, q_offsets: tuple[int, ...], k_offsets: tuple[int, ...]) -> Tensor:
-    """torch's fused attention over segments; those of equal lengths go through it together as one batch."""
-    groups: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for index in range(len(q_offsets) - 1):
-        groups[q_offsets[index + 1] - q_offsets[index], k_offsets[index + 1] - k_offsets[index]].append(index)
-    if len(groups) == 1:
-        return _batch(len(q_offsets) - 1, q, k, v).flatten(0, 1)
+def attention_weights(q: Tensor, k: Tensor, mask: Tensor | None, scale: float) -> Tensor:
+    """How much each query takes of each key: (H, T, S), float32, rows sum to 1. `mask` is True where it may."""
+    scores = torch.einsum("thd,shd->hts", q, k) * scale
+    if mask is not None:
+        scores = scores.masked_fill(~mask, float("-inf"))
+    return scores.softmax(dim=-1, dtype=torch.float32)
+
+
+def sdpa(
+    q: Tensor, k: Tensor, v: Tensor, q_offsets: tuple[int, ...], k_offsets: tuple[int, ...], scale: float
+) -> Tensor:
+    """torch's fused attention; neighbouring segments of equal lengths go through it together as one batch."""
+    runs = _runs(q_offsets, k_offsets)
+    if len(runs) == 1:
+        return _batch(len(q_offsets) - 1, q, k, v, scale).flatten(0, 1)
     out = torch.empty_like(q)
-    for members in groups.values():
-        gathered = (
-            torch.cat([x[o[i] : o[i + 1]] for i in members])
-            for x, o in ((q, q_offsets), (k, k_offsets), (v, k_offsets))
-        )
-        for index, segment in zip(members, _batch(len(members), *gathered), strict=True):
-            out[q_offsets[index] : q_offsets[index + 1]] = segment
+    for segments, ours, theirs in runs:
+        out[ours] = _batch(segments, q[ours], k[theirs], v[theirs], scale).flatten(0, 1)
     return out
 
 
-def _batch(batch: int, *qkv: Tensor) -> Tensor:
+def _batch(batch: int, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
     """Segments of equal lengths: (batch * t, H, d) -> (batch, t, H, d)."""
-    q, k, v = (x.unflatten(0, (batch, -1)).transpose(1, 2) for x in qkv)
-    return F.scaled_dot_product_attention(q, k, v).transpose(1, 2)
+    q, k, v = (x.unflatten(0, (batch, -1)).transpose(1, 2) for x in (q, k, v))
+    return F.scaled_dot_product_attention(q, k, v, scale=scale).transpose(1, 2)
 
 
-ENGINES: Mapping[str, Engine] = {"reference": reference, "sdpa": sdpa}
+@lru_cache(maxsize=64)
+def _runs(q_offsets: tuple[int, ...], k_offsets: tuple[int, ...]) -> tuple[tuple[int, slice, slice], ...]:
+    """Neighbouring segments of equal lengths: how many, and where their queries and keys stand."""
+    return tuple(_found_runs(q_offsets, k_offsets))
+
+
+def _found_runs(q_offsets: tuple[int, ...], k_offsets: tuple[int, ...]) -> Iterator[tuple[int, slice, slice]]:
+    lengths = [(b - a, d - c) for (a, b), (c, d) in zip(pairwise(q_offsets), pairwise(k_offsets), strict=True)]
+    first = 0
+    for index in range(1, len(lengths) + 1):
+        if index == len(lengths) or lengths[index] != lengths[first]:
+            yield index - first, slice(q_offsets[first], q_offsets[index]), slice(k_offsets[first], k_offsets[index])
+            first = index
+
+
+def varlen(
+    q: Tensor, k: Tensor, v: Tensor, q_offsets: tuple[int, ...], k_offsets: tuple[int, ...], scale: float
+) -> Tensor:
+    """torch's variable-length flash attention: all segments in one launch. CUDA and half precision only."""
+    from torch.nn.attention.varlen import varlen_attn  # not in every build of torch
+
+    if not q.is_cuda or q.dtype == torch.float32:
+        raise UsageError(
+            f"attention 'varlen' runs on CUDA in bfloat16, not on {q.device} in {str(q.dtype).removeprefix('torch.')}: "
+            "choose sdpa, or device='cuda' and dtype='bfloat16'"
+        )
+    (ours, most), (theirs, longest) = _cumulative(q_offsets, q.device), _cumulative(k_offsets, k.device)
+    out = varlen_attn(q, k, v, ours, theirs, most, longest, scale=scale)
+    assert isinstance(out, Tensor)  # a pair only where statistics are asked for
+    return out
+
+
+@lru_cache(maxsize=64)
+def _cumulative(offsets: tuple[int, ...], device: torch.device) -> tuple[Tensor, int]:
+    return torch.tensor(offsets, dtype=torch.int32, device=device), max(b - a for a, b in pairwise(offsets))
+
+
+ENGINES: Mapping[str, Engine] = {"reference": reference, "sdpa": sdpa, "varlen": varlen}
 
 
 def engine(name: str) -> Engine:
@@ -62,8 +103,12 @@ def engine(name: str) -> Engine:
     return ENGINES[name]
 
 
-def turn(x: Tensor, angles: Tensor) -> Tensor:
-    """Rotate (T, H, d) by angles (T, d/2): dimension i pairs with i + d/2 (the half-split layout), in float32."""
-    cos, sin = angles.cos()[:, None], angles.sin()[:, None]
+# Cosines and sines of the angles by which a head is turned, (T, 1, d/2) each, float32.
+Turn = tuple[Tensor, Tensor]
+
+
+def turn(x: Tensor, by: Turn) -> Tensor:
+    """Rotate (T, H, d): dimension i pairs with i + d/2 (the half-split layout), in float32."""
+    cos, sin = by
     first, second = x.float().chunk(2, dim=-1)
     return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1).to(x.dtype)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,14 +14,14 @@ from vistoken import pixels, registry
 from vistoken.encoding.frontend import seed_parameters
 from vistoken.encoding.model import VisionEncoder
 from vistoken.encoding.output import ImageTokens, to_numpy
-from vistoken.encoding.packing import check_image, pack
+from vistoken.encoding.passing import Asked, encode_pack
+from vistoken.encoding.prepared import Prepared, known_pixels, of_picture, of_tensor
 from vistoken.encoding.weights import load_weights
-from vistoken.errors import ConfigError, InputError, ModelError, UsageError, VistokenError, did_you_mean
+from vistoken.errors import InputError, ModelError, UsageError, VistokenError, did_you_mean
 from vistoken.geometry import Size
-from vistoken.model_spec import ModelSpec, PixelSpec
+from vistoken.model_spec import ModelSpec
 from vistoken.sources import picture_name
 from vistoken.spec import EncoderSpec
-from vistoken.views import View
 from vistoken.weight_names import Seeded, WeightNames
 
 if TYPE_CHECKING:
@@ -31,15 +30,6 @@ if TYPE_CHECKING:
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 # Tokens that go through the encoder at once. Larger packs gain nothing on a CPU and cost memory.
 MAX_TOKENS = 8192
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Prepared:
-    """A picture ready for the encoder: its views, and of each the normalised (3, H, W) pixels."""
-
-    name: str
-    views: tuple[View, ...]
-    pixels: tuple[Tensor, ...]
 
 
 class Encoder:
@@ -53,6 +43,8 @@ class Encoder:
 
     def __init__(self, spec: ModelSpec, module: VisionEncoder) -> None:
         self.spec, self.module = spec, module.eval().requires_grad_(False)
+        if spec.pixels:
+            module.embed.patch.fold(spec.pixels.scale, spec.pixels.mean, spec.pixels.std)
 
     @classmethod
     def from_pretrained(
@@ -73,9 +65,10 @@ class Encoder:
             revision: of the hub repository.
             device: where it runs; the CPU where none is given.
             dtype: "float32" (also where none is given) or "bfloat16".
-            attention: "sdpa", torch's fused attention over segments, or "reference", slow and obvious.
-            pool: the family's "own" pooled vector, or the class token ("cls") or the "mean" over the patches instead;
-                "attention" where that is the family's own.
+            attention: "sdpa", torch's fused attention over segments; "varlen", its variable-length attention on CUDA in
+                bfloat16; or "reference", slow and obvious.
+            pool: the family's "own" pooled vector, or the class token ("cls"), the "mean" over the patches or both
+                ("cls+mean") instead; "attention" where that is the family's own.
             cached: take weights from folders and the hub's cache alone, never from the network.
             settings: values of the model's own preprocessor under their own names.
 
@@ -84,7 +77,7 @@ class Encoder:
         place = _device(device)
         found = registry.find(model, settings=settings, revision=revision, series=False, cached=cached)
         _encoder_spec(found.spec)  # what cannot be encoded is refused before anything large is fetched
-        if not isinstance(found.family.weights, Seeded):
+        if not isinstance(found.family.weight_names(), Seeded):
             # With the files, whose values win over what is built in.
             found = registry.find(model, settings=settings, revision=revision, files=True, cached=cached)
         with torch.device("meta"):
@@ -94,31 +87,61 @@ class Encoder:
 
     # ------------------------------------------------------------ pictures
 
-    def encode(self, images: Iterable[Picture | np.ndarray], *, input: str | Size | None = None) -> list[ImageTokens]:
+    def encode(
+        self,
+        images: Iterable[Picture | np.ndarray],
+        *,
+        what: Sequence[str] | None = None,
+        layers: Sequence[int] = (),
+        attention_maps: Sequence[int] = (),
+        normed_layers: bool = False,
+        input: str | Size | None = None,
+        max_tokens: int = MAX_TOKENS,
+    ) -> list[ImageTokens]:
         """The tokens of pictures of any size, in input order.
 
         Args:
             images: paths, open files, PIL images, or uint8 arrays of shape (height, width, 3).
+            what: any of "patches", "prefix", "pooled", "image_tokens"; by default all that the model has.
+            layers: hidden states to keep: 0 enters the first block, i leaves block i, -2 the last but one.
+            attention_maps: blocks, from 0, whose attention is kept: (heads, t, t) a view, quadratic in its tokens.
+            normed_layers: put the hidden states through the encoder's last norm.
             input: a size (`"WIDTHxHEIGHT"`) that every picture is resized to, skipping the model's view rule.
+            max_tokens: that go through the encoder at once; a picture with more goes alone.
 
         Raises `InputError` that names the picture and its position.
         """
-        return list(self.stream(images, input=input))
+        asked = self.asked(what, layers, attention_maps, normed_layers)
+        return list(self._stream(images, asked, None if input is None else Size.of(input), max_tokens))
 
     def stream(
         self,
         images: Iterable[Picture | np.ndarray],
         *,
+        what: Sequence[str] | None = None,
+        layers: Sequence[int] = (),
+        attention_maps: Sequence[int] = (),
+        normed_layers: bool = False,
         input: str | Size | None = None,
         max_tokens: int = MAX_TOKENS,
         max_image_pixels: int = pixels.MAX_PIXELS,
     ) -> Iterator[ImageTokens]:
-        """The same one by one; pictures go through the encoder in packs of up to `max_tokens` tokens."""
+        """The same one by one: no more than one pack of up to `max_tokens` tokens is held at a time."""
+        asked = self.asked(what, layers, attention_maps, normed_layers)
+        return self._stream(images, asked, None if input is None else Size.of(input), max_tokens, max_image_pixels)
+
+    def _stream(
+        self,
+        images: Iterable[Picture | np.ndarray],
+        asked: Asked,
+        fed: Size | None,
+        max_tokens: int,
+        max_image_pixels: int = pixels.MAX_PIXELS,
+    ) -> Iterator[ImageTokens]:
         if isinstance(images, str | bytes | os.PathLike) or not hasattr(images, "__iter__"):
             kind = type(images).__name__
             raise UsageError(f"images is one {kind}: give a list of pictures, for example encode(['photo.jpg'])")
-        fed = None if input is None else Size.of(input)
-        _pixels(self.spec)
+        known_pixels(self.spec)
 
         def prepared() -> Iterator[Prepared]:
             for index, image in enumerate(images):
@@ -127,7 +150,7 @@ class Encoder:
                 except VistokenError as error:
                     raise type(error)(f"picture {index}: {error}") from None
 
-        return self.run(prepared(), max_tokens)
+        return self.run(prepared(), max_tokens, asked)
 
     def embed(
         self,
@@ -147,22 +170,41 @@ class Encoder:
         width = self.module.pooled_dim
         if width is None:
             raise UsageError(f"{self.spec.name} has no pooled vector of its own: load it with pool='mean', for example")
-        results = with_progress(self.stream(images), show_progress_bar)
+        results = with_progress(self.stream(images, what=["pooled"]), show_progress_bar)
         vectors = [result.pooled for result in results if result.pooled is not None]
         pooled = torch.stack(vectors).float() if vectors else torch.zeros(0, width)
         return to_numpy(torch.nn.functional.normalize(pooled, dim=-1) if normalize_embeddings else pooled)
 
-    def encode_pixels(self, images: Sequence[Tensor], *, max_tokens: int = MAX_TOKENS) -> list[ImageTokens]:
-        """The tokens of (3, H, W) tensors that are already resized and normalised: the door for other pipelines."""
-        patch = self.module.spec.patch
-        prepared = []
-        for index, image in enumerate(images):
-            check_image(image, index)
-            view = View.of(Size(height=image.shape[1], width=image.shape[2]), (), patch)
-            prepared.append(Prepared(f"image {index}", (view,), (image,)))
-        return list(self.run(prepared, max_tokens))
+    def encode_pixels(
+        self,
+        images: Sequence[Tensor],
+        *,
+        what: Sequence[str] | None = None,
+        layers: Sequence[int] = (),
+        attention_maps: Sequence[int] = (),
+        normed_layers: bool = False,
+        max_tokens: int = MAX_TOKENS,
+    ) -> list[ImageTokens]:
+        """The tokens of (3, H, W) tensors that are already resized and normalised: the door for other pipelines.
+
+        Where patches span frames, (F, 3, H, W) is a video. Each tensor is one view, so that the image tokens of models
+        with tiles are those of one tile.
+        """
+        asked = self.asked(what, layers, attention_maps, normed_layers)
+        prepared = [of_tensor(image, index, self.module.spec) for index, image in enumerate(images)]
+        return list(self.run(prepared, max_tokens, asked))
 
     # ------------------------------------------------------------ the two halves
+
+    def asked(
+        self,
+        what: Sequence[str] | None = None,
+        layers: Sequence[int] = (),
+        attention_maps: Sequence[int] = (),
+        normed_layers: bool = False,
+    ) -> Asked:
+        """What the four arguments of `encode` ask for. Raises `UsageError` for what this encoder does not have."""
+        return Asked.of(self.module, what, layers, attention_maps, normed_layers)
 
     def prepare(
         self,
@@ -172,56 +214,29 @@ class Encoder:
         max_image_pixels: int = pixels.MAX_PIXELS,
     ) -> Prepared:
         """Decode a picture and carry out the steps of its views. Raises `InputError` that names it."""
-        name, values = picture_name(image), _pixels(self.spec)
         picture = pixels.load(_as_picture(image), max_image_pixels)
-        try:
-            views = self.spec.views(pixels.size_of(picture), input)
-            limit = max(pixels.MAX_PIXELS, max_image_pixels)
-            seen = tuple(normalise(np.asarray(pixels.carry_out(picture, view, limit)), values) for view in views)
-        except InputError as error:
-            raise InputError(f"{name}: {error}") from None
-        return Prepared(name, views, seen)
+        return of_picture(picture, picture_name(image), self.spec, input, max(pixels.MAX_PIXELS, max_image_pixels))
 
-    def run(self, prepared: Iterable[Prepared], max_tokens: int = MAX_TOKENS) -> Iterator[ImageTokens]:
+    def run(
+        self, prepared: Iterable[Prepared], max_tokens: int = MAX_TOKENS, asked: Asked | None = None
+    ) -> Iterator[ImageTokens]:
         """Prepared pictures through the encoder, in packs of up to `max_tokens` tokens, in order."""
+        asked = asked or self.asked()
         waiting, pending = 0, list[Prepared]()
         for picture in prepared:
             tokens = sum(self.module.spec.tokens(view.grid) for view in picture.views)
             if pending and waiting + tokens > max_tokens:
-                yield from self._encode(pending)
+                yield from encode_pack(self.module, pending, asked)
                 waiting, pending = 0, []
             pending.append(picture)
             waiting += tokens
         if pending:
-            yield from self._encode(pending)
-
-    @torch.inference_mode()
-    def _encode(self, pictures: Sequence[Prepared]) -> list[ImageTokens]:
-        """One pack through the encoder, taken apart again."""
-        spec, weight = self.module.spec, self.module.embed.patch.weight
-        images = [image.to(weight) for picture in pictures for image in picture.pixels]
-        packed = pack(images, spec.patch, spec.prefix_tokens, spec.channels)
-        encoded = self.module(packed)
-        segments = iter(encoded.tokens.split(packed.lengths))
-        pooled = iter(encoded.pooled if encoded.pooled is not None else ())
-        results = []
-        for picture in pictures:
-            tokens = [next(segments) for _ in picture.views]
-            vectors = [next(pooled) for _ in picture.views] if encoded.pooled is not None else []
-            results.append(self._result(picture, tokens, vectors))
-        return results
-
-    def _result(self, picture: Prepared, tokens: list[Tensor], pooled: list[Tensor]) -> ImageTokens:
-        spec = self.module.spec
-        prefix = {key: torch.cat([part[place] for part in tokens]) for key, place in spec.prefix_places.items()}
-        patches = torch.cat([part[spec.prefix_tokens :] for part in tokens])
-        vector = None if not pooled else pooled[0] if len(pooled) == 1 else torch.stack(pooled)
-        return ImageTokens(patches, prefix, vector, picture.views, picture.name, self.module.attention)
+            yield from encode_pack(self.module, pending, asked)
 
 
 def _fill(module: VisionEncoder, found: registry.Found) -> VisionEncoder:
     """Give a module on the meta device its values: from the family's seed, or from the model's files."""
-    match found.family.weights:
+    match found.family.weight_names():
         case Seeded(seed):
             module = module.to_empty(device="cpu")
             seed_parameters(module, seed)
@@ -230,18 +245,6 @@ def _fill(module: VisionEncoder, found: registry.Found) -> VisionEncoder:
         case _:
             raise ModelError(f"{found.spec.name} has no weights to load: the family {found.family.name} names none")
     return module
-
-
-def normalise(image: np.ndarray, pixels: PixelSpec) -> Tensor:
-    """(H, W, 3) bytes -> (3, H, W) float32: (value * scale - mean) / std.
-
-    The order and the widths of the reference: scaled in float64, then float32 (transformers 5.23.0,
-    `image_transforms.rescale` and `normalize`). A byte has 256 values, so each channel is a look-up, not arithmetic.
-    """
-    scaled = (np.arange(256, dtype=np.float64) * pixels.scale).astype(np.float32)[:, None]
-    mean, std = np.array(pixels.mean, dtype=np.float32), np.array(pixels.std, dtype=np.float32)
-    table = (scaled - mean) / std
-    return torch.from_numpy(np.stack([table[image[..., channel], channel] for channel in range(3)]))
 
 
 def _as_picture(image: Picture | np.ndarray) -> Picture:
@@ -262,15 +265,6 @@ def _encoder_spec(spec: ModelSpec) -> EncoderSpec:
     if spec.encoder is None:
         raise ModelError(f"{spec.name} can be counted but not encoded: its encoder is not described yet")
     return spec.encoder
-
-
-def _pixels(spec: ModelSpec) -> PixelSpec:
-    if spec.pixels is None:
-        raise ConfigError(
-            f"{spec.name} has no preprocessor_config.json, so mean and std of its pixels are unknown: "
-            "put the file beside config.json, or use encode_pixels"
-        )
-    return spec.pixels
 
 
 def _device(device: str | torch.device | None) -> torch.device:

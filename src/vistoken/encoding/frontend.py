@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -18,8 +19,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vistoken.encoding.norms import build_norm
 from vistoken.encoding.packing import Packed, cut
-from vistoken.encoding.positions import build_positions
+from vistoken.encoding.positions import build_positions, rotary_angles
 from vistoken.encoding.positions import sinusoidal_2d as sinusoidal_2d
 from vistoken.errors import UsageError
 from vistoken.families.front_end import positions
@@ -57,8 +59,11 @@ class PatchEmbed(nn.Module):
             if type(value) is not int or value < 1:
                 raise UsageError(f"{name} is {value!r}: it must be a whole number of at least 1")
         self.size, self.method = Patch.of(patch), method
-        self.weight = nn.Parameter(torch.empty(dim, channels, self.size.height, self.size.width))
+        frames = (self.size.frames,) * (self.size.frames > 1)
+        self.weight = nn.Parameter(torch.empty(dim, channels, *frames, self.size.height, self.size.width))
         self.bias = nn.Parameter(torch.empty(dim)) if bias else None
+        self.normalisation: tuple[float, tuple[float, ...], tuple[float, ...]] | None = None
+        self._folded: tuple[tuple[object, ...], Tensor, Tensor] | None = None
         if not self.weight.is_meta:
             seed_parameters(self, seed)
 
@@ -81,8 +86,45 @@ class PatchEmbed(nn.Module):
             raise UsageError(f"{size} pixels hold no {self.size} patch: give a larger picture")
 
     def project(self, patches: Tensor) -> Tensor:
-        """Patches that are already cut: (..., C*h*w) -> (..., D)."""
-        return F.linear(patches, self.weight.flatten(1), self.bias)
+        """Patches that are already cut: (..., C*t*h*w) -> (..., D).
+
+        Still pictures, (..., C*h*w), repeat one frame, so that the weights of the frames can be summed instead. Bytes
+        go through weights that normalise them, see `fold`.
+        """
+        if patches.dtype == torch.uint8:
+            weight, bias = self.folded
+            out = F.linear(patches.float(), self._for(patches, weight).flatten(1), bias)
+            return out.to(self.weight.dtype)
+        return F.linear(patches, self._for(patches, self.weight).flatten(1), self.bias)
+
+    def _for(self, patches: Tensor, weight: Tensor) -> Tensor:
+        still = self.size.frames > 1 and patches.shape[-1] * self.size.frames == weight[0].numel()
+        return weight.sum(2) if still else weight
+
+    def fold(self, scale: float, mean: Sequence[float], std: Sequence[float]) -> None:
+        """Take in bytes from now on: (byte * scale - mean) / std becomes part of the projection, in float32.
+
+        W((x s - m) / d) + b = (W s / d) x + (b - sum of W m / d), channel by channel.
+        """
+        self.normalisation, self._folded = (scale, tuple(mean), tuple(std)), None
+
+    @property
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias for bytes. Raises `UsageError` where it is not known how bytes are normalised."""
+        if self.normalisation is None:
+            raise UsageError("bytes came in, and how they are normalised is unknown: call fold first")
+        state = (self.weight.data_ptr(), self.weight._version, self.weight.device)
+        if self._folded is None or self._folded[0] != state:  # kept while the weights stay as they are
+            self._folded = (state, *self._fold(*self.normalisation))
+        return self._folded[1:]
+
+    def _fold(self, scale: float, mean: Sequence[float], std: Sequence[float]) -> tuple[Tensor, Tensor]:
+        weight = self.weight.detach().double()
+        shape = (1, -1, *[1] * (weight.ndim - 2))
+        m, d = (torch.tensor(values, dtype=torch.float64, device=weight.device) for values in (mean, std))
+        bias = -(weight * (m / d).view(shape)).flatten(1).sum(1)
+        bias = bias if self.bias is None else bias + self.bias.double()
+        return (weight * (scale / d).view(shape)).float(), bias.float()
 
 
 class Embedding(nn.Module):
@@ -90,22 +132,24 @@ class Embedding(nn.Module):
 
     def __init__(self, spec: EncoderSpec, method: Method = "conv") -> None:
         super().__init__()
+        self.spec = spec
         self.patch = PatchEmbed(spec.patch, spec.dim, spec.channels, spec.patch_bias, method)
+        self.norm = build_norm(spec.norm, spec.dim) if spec.embed_norm else nn.Identity()
         self.prefix = nn.ParameterDict(
             {token.key: nn.Parameter(torch.zeros(token.count, spec.dim)) for token in spec.prefix}
         )
-        self.position = build_positions(spec.position, spec.dim, spec.head_dim)
+        self.position = build_positions(spec.position, spec.dim)
 
     def forward(self, packed: Packed) -> Tensor:
-        """(N, C*h*w) patches of all images -> (T, D) tokens, each image's prefix in front of its patches."""
-        return self.assemble(self.patch.project(packed.patches), packed.grids)
+        """(N, C*t*h*w) patches of all images -> (T, D) tokens, the prefix in front of each frame's patches."""
+        return self.assemble(self.norm(self.patch.project(packed.patches)), packed.frames)
 
-    def assemble(self, patches: Tensor, grids: Sequence[Grid]) -> Tensor:
-        """Patch vectors (N, D) of all images -> (T, D): add positions, put the prefix tokens in front."""
-        if len(set(grids)) > 1:
-            parts = patches.split([grid.patches for grid in grids])
-            return torch.cat([self.assemble(part, [grid]) for part, grid in zip(parts, grids, strict=True)])
-        return self.batch(patches.unflatten(0, (len(grids), -1)), grids[0]).flatten(0, 1)
+    def assemble(self, patches: Tensor, frames: Sequence[Grid]) -> Tensor:
+        """Patch vectors (N, D) of all frames -> (T, D): add positions, put the prefix tokens in front."""
+        if len(set(frames)) > 1:
+            parts = patches.split([grid.patches for grid in frames])
+            return torch.cat([self.batch(part[None], grid)[0] for part, grid in zip(parts, frames, strict=True)])
+        return self.batch(patches.unflatten(0, (len(frames), -1)), frames[0]).flatten(0, 1)
 
     def batch(self, patches: Tensor, grid: Grid) -> Tensor:
         """Patch vectors (B, N, D) of images with one grid -> (B, P + N, D)."""
@@ -126,12 +170,20 @@ class Embedding(nn.Module):
         rows = self.position.prefix_vectors()
         return prefix if rows is None else prefix + F.pad(rows, (0, 0, 0, len(prefix) - len(rows)))
 
-    def angles(self, grids: Sequence[Grid]) -> Tensor | None:
-        """(T, d/2) rotary angles of the whole sequence, 0 for prefix tokens; None where positions are not rotary."""
-        by_grid = {grid: self.position.angles(grid) for grid in set(grids)}
-        count = sum(len(tokens) for tokens in self.prefix.values())
-        padded = [F.pad(angles, (0, 0, count, 0)) for grid in grids if (angles := by_grid[grid]) is not None]
-        return torch.cat(padded).to(self.patch.weight.device) if padded else None
+    def angles(self, frames: Sequence[Grid]) -> Tensor | None:
+        """(T, d/2) rotary angles of the whole sequence, 0 for prefix tokens; None where nothing is turned."""
+        spec = self.spec
+        if spec.rotary is None:
+            return None
+        by_grid = {
+            grid: F.pad(_cached_angles(spec.rotary, grid, spec.head_dim), (0, 0, spec.prefix_tokens, 0))
+            for grid in set(frames)
+        }
+        return torch.cat([by_grid[grid] for grid in frames]).to(self.patch.weight.device)
+
+
+# Few entries: the angles of 100 x 100 patches of heads 64 wide take 1.3 MB.
+_cached_angles = lru_cache(maxsize=64)(rotary_angles)
 
 
 class VisionFrontEnd(nn.Module):
@@ -232,10 +284,11 @@ def _front_end_spec(
     if not isinstance(position, str) or position not in schemes:
         raise UsageError(f"position is {position!r}: it must be one of {', '.join(schemes)}")
     prefix: tuple[PrefixToken, ...] = (ClassToken(),) * class_token + ((Registers(registers),) if registers else ())
-    heads = heads if position == "rotary" else 1
+    added, rotary = schemes[position]
+    heads = heads if rotary else 1
     return EncoderSpec(
         patch=patch, dim=dim, depth=0, heads=heads, norm=LayerNorm(1e-6), mlp=PlainMlp(4 * dim, "gelu"),
-        prefix=prefix, position=schemes[position], final_norm="none",
+        prefix=prefix, position=added, rotary=rotary, final_norm="none",
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vistoken.encoding.norms import build_linear
 from vistoken.spec import Activation, GatedMlp, Mlp, PlainMlp
 
 ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
@@ -23,9 +24,10 @@ ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
 class Plain(nn.Module):
     """up, activation, down."""
 
-    def __init__(self, spec: PlainMlp, dim: int) -> None:
+    def __init__(self, spec: PlainMlp, dim: int, clamps: bool) -> None:
         super().__init__()
-        self.up, self.down = nn.Linear(dim, spec.hidden), nn.Linear(spec.hidden, dim)
+        self.up = build_linear(dim, spec.hidden, spec.bias, clamps)
+        self.down = build_linear(spec.hidden, dim, spec.bias, clamps)
         self.activation = ACTIVATIONS[spec.activation]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -35,9 +37,10 @@ class Plain(nn.Module):
 class Gated(nn.Module):
     """activation(gate) * up, then down; gate and up are one matrix, the gate's rows first."""
 
-    def __init__(self, spec: GatedMlp, dim: int) -> None:
+    def __init__(self, spec: GatedMlp, dim: int, clamps: bool) -> None:
         super().__init__()
-        self.gate_up, self.down = nn.Linear(dim, 2 * spec.hidden), nn.Linear(spec.hidden, dim)
+        self.gate_up = build_linear(dim, spec.hidden, spec.bias, clamps, parts=2)
+        self.down = build_linear(spec.hidden, dim, spec.bias, clamps)
         self.activation = ACTIVATIONS[spec.activation]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -45,11 +48,11 @@ class Gated(nn.Module):
         return self.down(self.activation(gate) * up)
 
 
-def build_mlp(mlp: Mlp, dim: int) -> nn.Module:
+def build_mlp(mlp: Mlp, dim: int, clamps: bool = False) -> nn.Module:
     match mlp:
         case PlainMlp():
-            return Plain(mlp, dim)
+            return Plain(mlp, dim, clamps)
         case GatedMlp():
-            return Gated(mlp, dim)
+            return Gated(mlp, dim, clamps)
         case _:
             assert_never(mlp)

@@ -1,21 +1,46 @@
 """The encoder: one module, built from an `EncoderSpec`, over a packed sequence.
 
-Shapes: T tokens of all images, B images, D dim, H heads, d head width.
+Shapes: T tokens of all images, N patches of all images, B images, D dim, H heads, d head width.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from vistoken.encoding.attention import Engine, engine, turn
+from vistoken.encoding.attention import Engine, Turn, attention_weights, engine, turn
+from vistoken.encoding.connecting import Connecting
 from vistoken.encoding.frontend import Embedding
 from vistoken.encoding.mlp import build_mlp
+from vistoken.encoding.norms import Rms, build_linear, build_norm
 from vistoken.encoding.packing import Packed
 from vistoken.encoding.pooling import build_pool, choose_pooling
-from vistoken.spec import EncoderSpec
+from vistoken.errors import UsageError
+from vistoken.geometry import Grid
+from vistoken.spec import EncoderSpec, HeadNorm, WidthNorm
+
+T = TypeVar("T", bound=nn.Module)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a forward pass keeps besides its output.
+
+    `layers` are hidden states, 0 what enters the first block and i what leaves block i, negative from the end;
+    `maps` the blocks, from 0, whose attention is kept; `image` tells whether image tokens are made.
+    """
+
+    layers: tuple[int, ...] = ()
+    maps: tuple[int, ...] = ()
+    image: bool = False
+
+
+NOTHING_MORE = Wanted()
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -25,65 +50,174 @@ class Encoded:
     Attributes:
         tokens: (T, D) after the last norm, where the family norms its patches.
         pooled: (B, pooled dim), or None where the family has no pooling of its own.
+        layers: (T, D) hidden states that were asked for, without the last norm, by their number as asked.
+        maps: of every block asked for the attention of each segment, (H, t, t).
+        image: (n, out) image tokens of all frames; None unless asked for.
+        image_grids: the grid that the image tokens of each frame form.
+        deepstack: (n, out) further vectors for the same positions.
     """
 
     tokens: Tensor
     pooled: Tensor | None
+    layers: Mapping[int, Tensor] = field(default_factory=dict)
+    maps: Mapping[int, tuple[Tensor, ...]] = field(default_factory=dict)
+    image: Tensor | None = None
+    image_grids: tuple[Grid, ...] = ()
+    deepstack: tuple[Tensor, ...] = ()
 
 
 class VisionEncoder(nn.Module):
-    """Embed, positions, blocks, norm, pool.
+    """Embed, positions, blocks, norm, pool; and where an LLM follows, what it receives.
 
     Args:
         spec: the description that everything is built from.
-        attention: the engine, "sdpa" or "reference".
-        pool: the family's "own" pooled vector, or by choice the class token ("cls") or the "mean" over the patches,
-            both after the last norm, or "attention" where that is the family's own.
+        attention: the engine: "sdpa", "varlen" or "reference".
+        pool: the family's "own" pooled vector, or by choice "cls", "mean" or "cls+mean", all after the last norm, or
+            "attention" where that is the family's own.
     """
 
     def __init__(self, spec: EncoderSpec, attention: str = "sdpa", pool: str = "own") -> None:
         super().__init__()
         self.spec, self.attention = spec, attention
         self.embed = Embedding(spec)
-        self.pre_norm = nn.LayerNorm(spec.dim, spec.norm.eps) if spec.pre_norm else nn.Identity()
-        self.blocks = nn.ModuleList(Block(spec, engine(attention)) for _ in range(spec.depth))
-        self.norm = nn.LayerNorm(spec.dim, spec.norm.eps) if spec.final_norm != "none" else nn.Identity()
+        self.pre_norm = build_norm(spec.norm, spec.dim) if spec.pre_norm else nn.Identity()
+        self.blocks: Sequence[Block] = _list(Block(spec, engine(attention)) for _ in range(spec.depth))
+        self.norm = build_norm(spec.norm, spec.dim) if spec.final_norm != "none" else nn.Identity()
         self.pool = build_pool(spec, engine(attention))
         # In a tuple, since it may be the module above, which must not be registered twice.
         self.pooling = (choose_pooling(spec, self.pool, pool),)
+        self.connector = Connecting(spec.connector, spec.dim) if spec.connector else None
+        self.deepstack: Sequence[Connecting] = _list(Connecting(connector, spec.dim) for connector in spec.deepstack)
         if spec.mask_token:  # stored in the files, used in pre-training alone
             self.mask_token = nn.Parameter(torch.zeros(1, spec.dim))
 
     @property
     def pooled_dim(self) -> int | None:
         """Width of the pooled vector, or None where there is none."""
-        return self.spec.pooled_dim if self.pooling[0] is self.pool else self.spec.dim
+        own, chosen = self.pool, self.pooling[0]
+        return self.spec.pooled_dim if chosen is own else self.spec.dim * getattr(chosen, "times", 1)
 
-    def forward(self, packed: Packed) -> Encoded:
-        x, offsets = self.pre_norm(self.embed(packed)), packed.offsets
-        angles = self.embed.angles(packed.grids)
-        for block in self.blocks:
-            x = block(x, offsets, angles)
+    def forward(self, packed: Packed, wanted: Wanted = NOTHING_MORE) -> Encoded:
+        route = Route.of(self, packed)
+        x = route.enter(self.pre_norm(self.embed(packed)))
+        layers, maps, kept = {0: x}, {}, self._kept(wanted)
+        for number, block in enumerate(self.blocks):
+            if number in wanted.maps:
+                maps[number] = block.maps(x, route.segments(number), route.turn)
+            x = block(x, route.segments(number), route.turn)
+            if number + 1 in kept:
+                layers[number + 1] = x
+        x, layers = route.leave(x), {number: route.leave(layers[number]) for number in kept}
         normed = self.norm(x)
-        pooled = self.pooling[0](normed, offsets)
-        return Encoded(normed if self.spec.final_norm == "all" else x, pooled)
+        tokens = normed if self.spec.final_norm == "all" else x
+        image, grids, deepstack = self._connect(packed, tokens, layers) if wanted.image else (None, (), ())
+        asked = {number: layers[number % (self.spec.depth + 1)] for number in wanted.layers}
+        return Encoded(tokens, self.pooling[0](normed, packed.offsets), asked, maps, image, grids, deepstack)
+
+    def _kept(self, wanted: Wanted) -> frozenset[int]:
+        """Numbers of the hidden states that are needed, from 0."""
+        numbers = set(wanted.layers)
+        for connector in (self.spec.connector, *self.spec.deepstack) if wanted.image else ():
+            numbers |= set(connector.layers or ()) if connector else set()
+        return frozenset(number % (self.spec.depth + 1) for number in numbers)
+
+    def check(self, wanted: Wanted) -> None:
+        """Raise `UsageError` for a layer or a block that is not there."""
+        depth = self.spec.depth
+        for number in wanted.layers:
+            if type(number) is not int or not -depth - 1 <= number <= depth:
+                raise UsageError(f"layer {number!r}: there are hidden states 0 to {depth}, or -1 to {-depth - 1}")
+        for block in wanted.maps:
+            if type(block) is not int or not 0 <= block < depth:
+                raise UsageError(f"attention of block {block!r}: there are blocks 0 to {depth - 1}")
+
+    def _connect(
+        self, packed: Packed, tokens: Tensor, layers: Mapping[int, Tensor]
+    ) -> tuple[Tensor, tuple[Grid, ...], tuple[Tensor, ...]]:
+        """Image tokens of all frames, the grids they form, and the vectors of deepstack."""
+        if self.connector is None:
+            raise UsageError("this encoder stands in front of no LLM here, so it has no image tokens: ask for patches")
+
+        def run(module: Connecting) -> tuple[Tensor, tuple[Grid, ...]]:
+            numbers = module.connector.layers
+            read = [tokens] if numbers is None else [layers[number % (self.spec.depth + 1)] for number in numbers]
+            x = read[0] if len(read) == 1 else torch.cat(read, dim=-1)
+            return module(without_prefix(x, packed), packed.frames)
+
+        image, grids = run(self.connector)
+        return image, grids, tuple(run(module)[0] for module in self.deepstack)
+
+
+def _list(modules: Iterator[T]) -> Sequence[T]:
+    """A `ModuleList`, which type checkers take for a list of any modules."""
+    return nn.ModuleList(modules)  # type: ignore[return-value]
+
+
+def without_prefix(tokens: Tensor, packed: Packed) -> Tensor:
+    """The patches (N, D) among all tokens (T, D)."""
+    count, frames = packed.prefix_tokens, packed.frames
+    if not count:
+        return tokens
+    if len(set(frames)) == 1:
+        return tokens.unflatten(0, (len(frames), -1))[:, count:].flatten(0, 1)
+    return torch.cat([tokens[start + count : end] for start, end in pairwise(packed.segments)])
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Route:
+    """How a packed sequence goes through the blocks: its order, its segments, and by what heads are turned.
+
+    Windows change the order once, before the first block: a frame stays together in it, so blocks that see the whole
+    frame need no other order.
+    """
+
+    order: Tensor | None
+    frames: tuple[int, ...]
+    windows: tuple[int, ...]
+    full: tuple[int, ...]
+    turn: Turn | None
+
+    @classmethod
+    def of(cls, encoder: VisionEncoder, packed: Packed) -> Route:
+        spec, segments, angles = encoder.spec, packed.segments, encoder.embed.angles(packed.frames)
+        order, windows = (None, segments) if spec.windows is None else packed.windows(spec.windows.side)
+        if angles is not None:
+            angles = (angles if order is None else angles[order])[:, None]
+        turn = None if angles is None else (angles.cos(), angles.sin())
+        return cls(order, segments, windows, spec.windows.full if spec.windows else (), turn)
+
+    def segments(self, number: int) -> tuple[int, ...]:
+        """Where the segments of block `number` begin, and where the last one ends."""
+        return self.frames if self.order is None or number in self.full else self.windows
+
+    def enter(self, x: Tensor) -> Tensor:
+        return x if self.order is None else x[self.order]
+
+    def leave(self, x: Tensor) -> Tensor:
+        return x if self.order is None else torch.empty_like(x).index_copy_(0, self.order, x)
 
 
 class Block(nn.Module):
-    """Pre-norm: attention, then the MLP, each added to what came in."""
+    """Pre-norm: attention, then the MLP, each added to what came in; with a second norm on it in a sandwich."""
 
     def __init__(self, spec: EncoderSpec, attend: Engine) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(spec.dim, spec.norm.eps)
+        self.norm1 = build_norm(spec.norm, spec.dim)
         self.attention = Attention(spec, attend)
-        self.norm2 = nn.LayerNorm(spec.dim, spec.norm.eps)
-        self.mlp = build_mlp(spec.mlp, spec.dim)
+        self.after1 = build_norm(spec.norm, spec.dim) if spec.sandwich else nn.Identity()
+        self.norm2 = build_norm(spec.norm, spec.dim)
+        self.mlp = build_mlp(spec.mlp, spec.dim, spec.clamps)
+        self.after2 = build_norm(spec.norm, spec.dim) if spec.sandwich else nn.Identity()
         self.scale1 = nn.Parameter(torch.ones(spec.dim)) if spec.layer_scale else None
         self.scale2 = nn.Parameter(torch.ones(spec.dim)) if spec.layer_scale else None
 
-    def forward(self, x: Tensor, offsets: tuple[int, ...], angles: Tensor | None) -> Tensor:
-        x = x + _scaled(self.attention(self.norm1(x), offsets, angles), self.scale1)
-        return x + _scaled(self.mlp(self.norm2(x)), self.scale2)
+    def forward(self, x: Tensor, segments: tuple[int, ...], by: Turn | None) -> Tensor:
+        x = x + _scaled(self.after1(self.attention(self.norm1(x), segments, by)), self.scale1)
+        return x + _scaled(self.after2(self.mlp(self.norm2(x))), self.scale2)
+
+    def maps(self, x: Tensor, segments: tuple[int, ...], by: Turn | None) -> tuple[Tensor, ...]:
+        """The attention of every segment, see `Attention.maps`."""
+        return self.attention.maps(self.norm1(x), segments, by)
 
 
 def _scaled(x: Tensor, scale: Tensor | None) -> Tensor:
@@ -96,11 +230,43 @@ class Attention(nn.Module):
     def __init__(self, spec: EncoderSpec, attend: Engine) -> None:
         super().__init__()
         self.heads, self.attend = spec.heads, attend
-        self.qkv = nn.Linear(spec.dim, 3 * spec.dim, bias=spec.qkv_bias)
-        self.out = nn.Linear(spec.dim, spec.dim)
+        self.qkv = build_linear(spec.dim, spec.dim, spec.qkv_bias == "all", spec.clamps, parts=3)
+        self.qv_bias = nn.Parameter(torch.zeros(2 * spec.dim)) if spec.qkv_bias == "query and value" else None
+        self.out = build_linear(spec.dim, spec.dim, spec.out_bias, spec.clamps)
+        self.by_head = isinstance(spec.qkv_norm, HeadNorm)
+        self.q_norm, self.k_norm, self.v_norm = _qkv_norms(spec)
+        self.scale = 1.0 if self.by_head else spec.head_dim**-0.5
 
-    def forward(self, x: Tensor, offsets: tuple[int, ...], angles: Tensor | None) -> Tensor:
-        q, k, v = self.qkv(x).unflatten(1, (3, self.heads, -1)).unbind(1)  # (T, H, d) each
-        if angles is not None:
-            q, k = turn(q, angles), turn(k, angles)
-        return self.out(self.attend(q, k, v, offsets, offsets).flatten(1))
+    def forward(self, x: Tensor, segments: tuple[int, ...], by: Turn | None) -> Tensor:
+        q, k, v = self.project(x, by)
+        return self.out(self.attend(q, k, v, segments, segments, self.scale).flatten(1))
+
+    def project(self, x: Tensor, by: Turn | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values by head, (T, H, d) each: biased, normed and turned."""
+        parts = self.qkv(x)
+        if self.qv_bias is not None:
+            q_bias, v_bias = self.qv_bias.chunk(2)
+            parts = parts + torch.cat([q_bias, torch.zeros_like(q_bias), v_bias])
+        q, k, v = parts.chunk(3, dim=-1)
+        if not self.by_head:
+            q, k = self.q_norm(q), self.k_norm(k)
+        q, k, v = (part.unflatten(1, (self.heads, -1)) for part in (q, k, v))
+        if self.by_head:
+            q, k, v = self.q_norm(q), self.k_norm(k), self.v_norm(v)
+        return (q, k, v) if by is None else (turn(q, by), turn(k, by), v)
+
+    def maps(self, x: Tensor, segments: tuple[int, ...], by: Turn | None) -> tuple[Tensor, ...]:
+        """How much each token takes of each other one of its segment: (H, t, t) a segment, float32."""
+        q, k, _ = self.project(x, by)
+        return tuple(attention_weights(q[a:b], k[a:b], None, self.scale) for a, b in pairwise(segments))
+
+
+def _qkv_norms(spec: EncoderSpec) -> tuple[nn.Module, nn.Module, nn.Module]:
+    match spec.qkv_norm:
+        case WidthNorm(norm):
+            return Rms(spec.dim, norm.eps), Rms(spec.dim, norm.eps), nn.Identity()
+        case HeadNorm(norm):
+            width = spec.head_dim
+            return Rms(width, norm.eps), Rms(width, norm.eps), Rms(width, norm.eps, weight=False)
+        case None:
+            return nn.Identity(), nn.Identity(), nn.Identity()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,52 +14,134 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from vistoken._version import __version__
+from vistoken.connector import Connector
+from vistoken.encoding.arranging import token_boxes
+from vistoken.errors import UsageError
 from vistoken.files import check_writable, whole_file
-from vistoken.geometry import Box, Grid
+from vistoken.geometry import Box, Grid, Size
 from vistoken.views import View
+from vistoken.views.rule import Tiling
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Layer:
+    """A hidden state of one picture: its patches (n, dim), and its prefix tokens by name."""
+
+    patches: Tensor
+    prefix: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """How a picture was looked at, and how its image tokens come to their order.
+
+    `tiling` is None where the caller's tensors went in as they are. `image_grids` are the grids that the image tokens
+    of each view form.
+    """
+
+    size: Size
+    views: tuple[View, ...]
+    tiling: Tiling | None
+    connector: Connector | None = None
+    image_grids: tuple[Grid, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ImageTokens:
-    """The tokens of one picture.
+    """The tokens of one picture, or of one video. What was not asked for is None or empty.
 
     Attributes:
-        patches: (n, dim), the views one after another, each in raster order.
-        prefix: prefix tokens by name ("cls", "dist", "reg"), each (views * count, dim).
+        patches: (n, dim), the views one after another, each frame by frame in raster order; no prefix among them.
+        prefix: prefix tokens by name ("cls", "dist", "reg"), each (views * frames * count, dim).
         pooled: (pooled dim,), or (views, pooled dim) where there are several; None where the family has none.
-        views: what the encoder looked at.
+        image_tokens: (n, out), what the LLM receives: after merger and projector, in the order of the prompt, learned
+            newlines included.
+        deepstack: (n, out) each, what the LLM adds to the same positions in its first layers (Qwen3-VL).
+        layers: hidden states by the number asked for.
+        attention_maps: of each block asked for (heads, t, t) a segment: a view, a frame or a window.
+        scene: how the picture was looked at.
         source: the picture's name.
         attention: the engine that ran.
     """
 
-    patches: Tensor
-    prefix: dict[str, Tensor]
+    patches: Tensor | None
+    prefix: Mapping[str, Tensor]
     pooled: Tensor | None
-    views: tuple[View, ...]
+    scene: Scene
     source: str
     attention: str
+    image_tokens: Tensor | None = None
+    deepstack: tuple[Tensor, ...] = ()
+    layers: Mapping[int, Layer] = field(default_factory=dict)
+    attention_maps: Mapping[int, tuple[Tensor, ...]] = field(default_factory=dict)
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """What the encoder looked at."""
+        return self.scene.views
 
     @property
     def grids(self) -> tuple[Grid, ...]:
-        """One grid a view."""
-        return tuple(view.grid for view in self.views)
+        """The grid of patches of each view."""
+        return tuple(view.grid for view in self.scene.views)
 
     @property
-    def image_tokens(self) -> Tensor | None:
-        """What the LLM would receive: None, since no encoder here stands in front of one."""
-        return None
+    def image_grids(self) -> tuple[Grid, ...]:
+        """The grid of image tokens of each view, before views are put in order."""
+        return self.scene.image_grids
 
     def boxes(self) -> Iterator[Box]:
-        """The rectangle of each patch in the upright source picture, in the order of `patches`."""
-        for view in self.views:
+        """The rectangle of each patch in the upright source picture, in the order of `patches`.
+
+        Rectangles are in pixels of the source and may be fractional; what lies outside of it is padding.
+        """
+        for view in self.scene.views:
             yield from view.boxes()
+
+    def token_boxes(self) -> Iterator[Box | None]:
+        """The rectangle of each image token, in the order of `image_tokens`; None for a learned newline.
+
+        Raises `UsageError` where there are no image tokens.
+        """
+        scene = self.scene
+        if scene.connector is None or self.image_tokens is None:
+            raise UsageError("there are no image tokens here: ask for them with what=['image_tokens']")
+        tiling = scene.tiling or Tiling(scene.views[0].grid)
+        return token_boxes(scene.connector.arrangement, scene.views, scene.image_grids, tiling, scene.size)
+
+    def position_ids(self, start: int = 0, seconds: float = 1.0) -> Tensor:
+        """Time, row and column of each image token in the LLM's sequence: (3, n) whole numbers.
+
+        Args:
+            start: the position of the first image token in the prompt.
+            seconds: of a video, between two frame groups.
+
+        Raises `UsageError` where the LLM counts positions in one dimension.
+        """
+        scene = self.scene
+        if scene.connector is None or scene.connector.positions is None:
+            raise UsageError("the LLM behind this model numbers its positions in one dimension: count from its start")
+        step = scene.connector.positions.step(seconds)
+        ids = [
+            (int(frame * step) if grid.frames > 1 else 0, row, col)
+            for grid in scene.image_grids
+            for frame in range(grid.frames)
+            for row, col in grid.cells()
+        ]
+        return torch.tensor(ids).T + start
 
     def arrays(self) -> dict[str, Tensor]:
         """All tensors by name, with the grids as (views, 3) integers: frames, rows, columns."""
-        grids = torch.tensor([[grid.frames, grid.rows, grid.cols] for grid in self.grids])
-        pooled = {} if self.pooled is None else {"pooled": self.pooled}
-        prefix = {f"prefix.{name}": tokens for name, tokens in self.prefix.items()}
-        return {"patches": self.patches, **prefix, **pooled, "grids": grids}
+        whole = {"patches": self.patches, "pooled": self.pooled, "image_tokens": self.image_tokens}
+        named = {name: tensor for name, tensor in whole.items() if tensor is not None}
+        named |= {f"prefix.{name}": tokens for name, tokens in self.prefix.items()}
+        named |= {f"deepstack.{index}": tokens for index, tokens in enumerate(self.deepstack)}
+        for number, layer in self.layers.items():
+            named[f"layers.{number}.patches"] = layer.patches
+            named |= {f"layers.{number}.prefix.{name}": tokens for name, tokens in layer.prefix.items()}
+        for block, maps in self.attention_maps.items():
+            named |= {f"attention.{block}.{index}": weights for index, weights in enumerate(maps)}
+        return {**named, "grids": torch.tensor([[grid.frames, grid.rows, grid.cols] for grid in self.grids])}
 
     def numpy(self) -> dict[str, np.ndarray]:
         """The same as numpy arrays; bfloat16, which numpy lacks, becomes float32."""

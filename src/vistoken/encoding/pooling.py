@@ -14,11 +14,12 @@ from torch.nn import functional as F
 
 from vistoken.encoding.attention import Engine
 from vistoken.encoding.mlp import build_mlp
+from vistoken.encoding.norms import build_norm
 from vistoken.errors import UsageError, did_you_mean
 from vistoken.geometry import offsets
 from vistoken.spec import AttentionPool, ClassPool, ClassToken, EncoderSpec, MeanPool, NoPool, PlainMlp, ProjectedClass
 
-POOLS = ("own", "cls", "mean", "attention")
+POOLS = ("own", "cls", "mean", "cls+mean", "attention")
 
 
 class NoPooling(nn.Module):
@@ -50,6 +51,19 @@ class MeanPooling(nn.Module):
         return torch.stack([tokens[start + self.prefix_tokens : end].mean(0) for start, end in pairwise(segments)])
 
 
+class ClassAndMeanPooling(nn.Module):
+    """The class token and the mean over the patches, side by side: what linear probes of DINOv2 read."""
+
+    times = 2
+
+    def __init__(self, index: int, prefix_tokens: int) -> None:
+        super().__init__()
+        self.cls, self.mean = TokenPooling(index), MeanPooling(prefix_tokens)
+
+    def forward(self, tokens: Tensor, segments: tuple[int, ...]) -> Tensor:
+        return torch.cat([self.cls(tokens, segments), self.mean(tokens, segments)], dim=-1)
+
+
 class ProjectedPooling(nn.Module):
     """The class token through a projection without bias (CLIP's image embedding)."""
 
@@ -74,7 +88,7 @@ class AttentionPooling(nn.Module):
         self.probe = nn.Parameter(torch.zeros(1, spec.dim))
         self.qkv = nn.Linear(spec.dim, 3 * spec.dim)
         self.out = nn.Linear(spec.dim, spec.dim)
-        self.norm = nn.LayerNorm(spec.dim, spec.norm.eps)
+        self.norm = build_norm(spec.norm, spec.dim)
         self.mlp = build_mlp(PlainMlp(pool.hidden, spec.mlp.activation), spec.dim)
 
     def forward(self, tokens: Tensor, segments: tuple[int, ...]) -> Tensor:
@@ -83,7 +97,7 @@ class AttentionPooling(nn.Module):
         q = F.linear(self.probe, weight[:dim], bias[:dim]).expand(images, -1)
         k, v = F.linear(tokens, weight[dim:], bias[dim:]).chunk(2, dim=-1)
         q, k, v = (x.unflatten(1, (self.heads, -1)) for x in (q, k, v))
-        y = self.out(self.attend(q, k, v, offsets([1] * images), segments).flatten(1))
+        y = self.out(self.attend(q, k, v, offsets([1] * images), segments, q.shape[-1] ** -0.5).flatten(1))
         return y + self.mlp(self.norm(y))
 
 
@@ -104,7 +118,9 @@ def build_pool(spec: EncoderSpec, attend: Engine) -> nn.Module:
 
 
 def choose_pooling(spec: EncoderSpec, own: nn.Module, choice: str) -> nn.Module:
-    """The family's own pooling ("own"), or by choice the class token ("cls"), the "mean" over the patches, "attention".
+    """The family's own pooling ("own"), or by choice "cls", "mean", "cls+mean" or "attention".
+
+    That is the class token, the mean over the patches, both side by side, or the family's attention head.
 
     Attention pooling has weights, so it is there only where it is the family's own. Raises `UsageError` for another
     word, and for what this encoder lacks.
@@ -119,8 +135,9 @@ def choose_pooling(spec: EncoderSpec, own: nn.Module, choice: str) -> nn.Module:
         return own
     if choice == "mean":
         return MeanPooling(spec.prefix_tokens)
-    if choice != "cls":
+    if choice not in ("cls", "cls+mean"):
         raise UsageError(f"pool {choice!r} is unknown: choose {', '.join(POOLS)}.{did_you_mean(choice, POOLS)}")
     if ClassToken() not in spec.prefix:
-        raise UsageError("pool 'cls' needs a class token, which this encoder does not have: choose own or mean")
-    return TokenPooling(spec.prefix_places["cls"].start)
+        raise UsageError(f"pool {choice!r} needs a class token, which this encoder does not have: choose own or mean")
+    index = spec.prefix_places["cls"].start
+    return TokenPooling(index) if choice == "cls" else ClassAndMeanPooling(index, spec.prefix_tokens)

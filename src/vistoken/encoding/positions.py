@@ -5,6 +5,7 @@ Shapes: n patches of one grid, P prefix tokens, D dim, d head width.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import assert_never
 
@@ -14,7 +15,19 @@ from torch.nn import functional as F
 
 from vistoken.errors import InputError, UsageError
 from vistoken.geometry import Grid
-from vistoken.spec import Factorised, LearnedTable, NoPosition, Position, Rotary, Sinusoidal, TableResize
+from vistoken.spec import (
+    Buckets,
+    CentredRotary,
+    EvenOddRotary,
+    Factorised,
+    LearnedTable,
+    NoPosition,
+    Position,
+    Rotary,
+    RotaryPosition,
+    Sinusoidal,
+    TableResize,
+)
 
 
 def sinusoidal_2d(grid_h: int, grid_w: int, dim: int, base: float = 10_000.0) -> Tensor:
@@ -44,15 +57,38 @@ def sinusoidal_2d(grid_h: int, grid_w: int, dim: int, base: float = 10_000.0) ->
     return table.flatten(0, 1).float()
 
 
-def axial_angles(grid: Grid, head_dim: int, base: float) -> Tensor:
-    """Rotary angles of a grid: (n, d/2); the first half grows with the row, the second with the column.
+def rotary_angles(rotary: RotaryPosition, grid: Grid, head_dim: int) -> Tensor:
+    """The angles by which the heads of one frame's patches are turned: (n, d/2), float32; see the types' docstrings."""
+    rows, cols = torch.arange(grid.rows, dtype=torch.float64), torch.arange(grid.cols, dtype=torch.float64)
+    match rotary:
+        case Rotary(base):
+            ladder = _ladder(base, head_dim // 2)
+            return _axial(rows, cols, ladder, ladder)
+        case EvenOddRotary(base):
+            ladder = _ladder(base, head_dim)
+            return _axial(rows, cols, ladder[::2], ladder[1::2])
+        case CentredRotary(base):
+            ladder = 2 * math.pi * _ladder(base, head_dim // 2)
+            return _axial(_centres(grid.rows), _centres(grid.cols), ladder, ladder)
+        case _:
+            assert_never(rotary)
 
-    Source: transformers 5.23.0, `models/qwen2_vl/modeling_qwen2_vl.py`, `VisionRotaryEmbedding`.
-    """
-    frequencies = base ** (-torch.arange(0, head_dim // 2, 2, dtype=torch.float64) / (head_dim // 2))
-    rows = torch.arange(grid.rows, dtype=torch.float64)[:, None, None].expand(-1, grid.cols, 1)
-    cols = torch.arange(grid.cols, dtype=torch.float64)[None, :, None].expand(grid.rows, -1, 1)
-    return torch.cat([rows * frequencies, cols * frequencies], 2).flatten(0, 1).float()
+
+def _ladder(base: float, width: int) -> Tensor:
+    """`width` / 2 frequencies from 1 down towards 1 / base."""
+    return base ** (-torch.arange(0, width, 2, dtype=torch.float64) / width)
+
+
+def _centres(cells: int) -> Tensor:
+    """Centres of cells on a line from -1 to 1."""
+    return (torch.arange(cells, dtype=torch.float64) + 0.5) / cells * 2 - 1
+
+
+def _axial(rows: Tensor, cols: Tensor, row_ladder: Tensor, col_ladder: Tensor) -> Tensor:
+    """Angles of all cells in raster order: the first part grows with the row, the second with the column."""
+    down = (rows[:, None] * row_ladder)[:, None].expand(-1, len(cols), -1)
+    across = (cols[:, None] * col_ladder)[None].expand(len(rows), -1, -1)
+    return torch.cat([down, across], 2).flatten(0, 1).float()
 
 
 def resize_table(table: Tensor, rows: int, cols: int, grid: Grid, resize: TableResize) -> Tensor:
@@ -68,9 +104,17 @@ def resize_table(table: Tensor, rows: int, cols: int, grid: Grid, resize: TableR
     else:
         image = table.float().reshape(1, rows, cols, -1).permute(0, 3, 1, 2)
     image = F.interpolate(
-        image, size=(grid.rows, grid.cols), mode=resize.mode, align_corners=False, antialias=resize.antialias
+        image,
+        size=(grid.rows, grid.cols),
+        mode=resize.mode,
+        align_corners=resize.align_corners,
+        antialias=resize.antialias,
     )
     return image.permute(0, 2, 3, 1).flatten(0, 2).to(table.dtype)
+
+
+# Resized tables that a module keeps: 64 MB in float32, some 14 grids of 32 x 32 patches of 1152 dimensions.
+KEPT_NUMBERS = 16_000_000
 
 
 class Positions(nn.Module):
@@ -84,10 +128,6 @@ class Positions(nn.Module):
         """(n, D) vectors for the patches of `grid`, or None."""
         return None
 
-    def angles(self, grid: Grid) -> Tensor | None:
-        """(n, d/2) rotary angles for the patches of `grid`, or None."""
-        return None
-
 
 class LearnedPositions(Positions):
     """A table with one row a cell, resized to other grids; in front of it the rows of prefix tokens."""
@@ -96,13 +136,28 @@ class LearnedPositions(Positions):
         super().__init__()
         self.spec = spec
         self.table = nn.Parameter(torch.zeros(spec.prefix_rows + spec.rows * spec.cols, dim))
+        self._state, self._kept = (0, 0), dict[Grid, Tensor]()
 
     def prefix_vectors(self) -> Tensor | None:
         return self.table[: self.spec.prefix_rows]
 
     def vectors(self, grid: Grid) -> Tensor:
         spec = self.spec
-        return resize_table(self.table[spec.prefix_rows :], spec.rows, spec.cols, grid, spec.resize)
+        if torch.is_grad_enabled() and self.table.requires_grad:
+            return resize_table(self.table[spec.prefix_rows :], spec.rows, spec.cols, grid, spec.resize)
+        return self._resized(grid)
+
+    def _resized(self, grid: Grid) -> Tensor:
+        """The table for `grid`, kept while its values stay as they are: pictures repeat their grids."""
+        spec, state = self.spec, (self.table.data_ptr(), self.table._version)
+        if state != self._state:
+            self._state, self._kept = state, {}
+        if (kept := self._kept.get(grid)) is None:
+            kept = resize_table(self.table[spec.prefix_rows :], spec.rows, spec.cols, grid, spec.resize)
+            while self._kept and sum(map(torch.numel, self._kept.values())) + kept.numel() > KEPT_NUMBERS:
+                del self._kept[next(iter(self._kept))]  # the oldest
+            self._kept[grid] = kept
+        return kept
 
 
 class SinusoidalPositions(Positions):
@@ -113,7 +168,8 @@ class SinusoidalPositions(Positions):
         self.spec, self.dim = spec, dim
 
     def vectors(self, grid: Grid) -> Tensor:
-        return _cached_sinusoidal(grid.rows, grid.cols, self.dim, self.spec.base)
+        table = _cached_sinusoidal(grid.rows, grid.cols, self.dim, self.spec.base)
+        return table.roll(self.dim // 2, dims=1) if self.spec.cols_first else table
 
 
 # Few entries: a table of 64 x 64 cells and 1152 dimensions takes 19 MB. Nobody writes to it: it is only added.
@@ -137,18 +193,28 @@ class FactorisedPositions(Positions):
         return (self.rows[: grid.rows, None] + self.cols[None, : grid.cols]).flatten(0, 1)
 
 
-class RotaryPositions(Positions):
-    """Angles by coordinates; no parameters."""
+class BucketPositions(Positions):
+    """A table without resizing: each patch looks up the cell that holds its fractional place in the picture.
 
-    def __init__(self, spec: Rotary, head_dim: int) -> None:
+    Row r of R meets cell floor(r / R * side), in float32 as the reference counts boundaries.
+    """
+
+    def __init__(self, spec: Buckets, dim: int) -> None:
         super().__init__()
-        self.spec, self.head_dim = spec, head_dim
+        self.side = spec.side
+        self.table = nn.Parameter(torch.zeros(spec.side**2, dim))
 
-    def angles(self, grid: Grid) -> Tensor:
-        return axial_angles(grid, self.head_dim, self.spec.base)
+    def vectors(self, grid: Grid) -> Tensor:
+        rows, cols = self._cells(grid.rows), self._cells(grid.cols)
+        return self.table[(rows[:, None] * self.side + cols[None]).flatten().to(self.table.device)]
+
+    def _cells(self, count: int) -> Tensor:
+        places = (torch.arange(count, dtype=torch.float32) * (1.0 / torch.tensor(count))).clamp(max=1.0 - 1e-6)
+        boundaries = torch.arange(1 / self.side, 1.0, 1 / self.side)
+        return torch.bucketize(places, boundaries, right=True)
 
 
-def build_positions(position: Position, dim: int, head_dim: int) -> Positions:
+def build_positions(position: Position, dim: int) -> Positions:
     match position:
         case NoPosition():
             return Positions()
@@ -158,7 +224,7 @@ def build_positions(position: Position, dim: int, head_dim: int) -> Positions:
             return SinusoidalPositions(position, dim)
         case Factorised():
             return FactorisedPositions(position, dim)
-        case Rotary():
-            return RotaryPositions(position, head_dim)
+        case Buckets():
+            return BucketPositions(position, dim)
         case _:
             assert_never(position)

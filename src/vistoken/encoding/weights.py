@@ -15,11 +15,28 @@ from typing import Any, assert_never
 
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor, nn
+from torch import Tensor
 
 from vistoken.configs import read_json
+from vistoken.encoding.model import VisionEncoder
 from vistoken.errors import WeightsError
-from vistoken.weight_names import AsIs, ChannelsLast, DropOnes, Ignore, Part, Row, Weight, WeightNames, WeightStep
+from vistoken.weight_names import (
+    AsIs,
+    Cell,
+    ChannelsLast,
+    DropOnes,
+    Ignore,
+    Item,
+    Paired,
+    Pairs,
+    Part,
+    PlusOne,
+    Row,
+    Transposed,
+    Weight,
+    WeightNames,
+    WeightStep,
+)
 
 _BLOCK = re.compile(r"(?<=\.)\d+(?=\.)")
 _SHARD = re.compile(r"[\w.-]+\.safetensors", re.ASCII)
@@ -52,18 +69,19 @@ class Faults:
             raise WeightsError(f"the weights in {folder} do not fit its config.json: {'; '.join(parts)}")
 
 
-def load_weights(module: nn.Module, folder: str, names: WeightNames) -> None:
+def load_weights(module: VisionEncoder, folder: str, names: WeightNames) -> None:
     """Fill `module`, built on the meta device, from the safetensors files of `folder`; dtypes are the module's.
 
     Raises `WeightsError` that lists every missing, unknown and misshapen tensor; the module is then left as it was.
     """
     with ExitStack() as stack:
         files = {path: stack.enter_context(_open(path)) for path in weight_files(folder)}
-        parameters = dict(module.named_parameters())
+        parameters = module.state_dict(keep_vars=True)  # parameters, and what is stored without being learned
         matches = _match(files, parameters, names, folder)
+        head_dim = module.spec.head_dim
         filled = {name: torch.empty_like(parameter, device="cpu") for name, parameter in parameters.items()}
         for match in matches:
-            _fill(filled[match.ours], files[match.file].get_tensor(match.name), match, folder)
+            _fill(filled[match.ours], files[match.file].get_tensor(match.name), match, folder, head_dim)
     module.load_state_dict(filled, assign=True)
 
 
@@ -123,7 +141,7 @@ def _match(files: Mapping[str, Any], parameters: Mapping[str, Tensor], names: We
             if found is None or found.ours not in parameters:
                 faults.unknown.append(name)
                 continue
-            place = (found.ours, found.step.index if isinstance(found.step, Part) else 0)
+            place = (found.ours, _place(found.step))
             if place in taken:
                 faults.unknown.append(f"{name} (the same as {taken[place]})")
                 continue
@@ -134,6 +152,17 @@ def _match(files: Mapping[str, Any], parameters: Mapping[str, Tensor], names: We
     faults.missing = [file_name for file_name, place in _expected(parameters, names) if place not in taken]
     faults.raise_if_any(folder)
     return matches
+
+
+def _place(step: WeightStep) -> int:
+    """Which part of one of our tensors a step fills."""
+    match step:
+        case Part(index):
+            return index
+        case Cell(row, col):
+            return 4 * row + col  # matrices of bounds have four columns
+        case _:
+            return 0
 
 
 def find_weight(name: str, names: WeightNames) -> Weight | Ignore | None:
@@ -163,11 +192,10 @@ def _expected(parameters: Mapping[str, Tensor], names: WeightNames) -> Iterator[
         sources.setdefault(weight.ours, []).append(weight)
     for ours in parameters:
         block = _BLOCK.search(ours)
-        pattern = _BLOCK.sub("{n}", ours, count=1) if block and ours.startswith("blocks.") else ours
-        of = next((weight.step.of for weight in sources.get(pattern, ()) if isinstance(weight.step, Part)), 1)
-        for index in range(of):
-            weight = next(w for w in sources[pattern] if not isinstance(w.step, Part) or w.step.index == index)
-            yield weight.file.replace("{n}", block[0] if block else ""), (ours, index)
+        pattern = _BLOCK.sub("{n}", ours, count=1) if block and ours.startswith(("blocks.", "deepstack.")) else ours
+        assert pattern in sources, f"the family names no tensor for {ours}"
+        for weight in {_place(weight.step): weight for weight in reversed(sources[pattern])}.values():
+            yield weight.file.replace("{n}", block[0] if block else ""), (ours, _place(weight.step))
 
 
 def _shape_fault(header: Any, ours: torch.Size, step: WeightStep) -> str:
@@ -176,8 +204,14 @@ def _shape_fault(header: Any, ours: torch.Size, step: WeightStep) -> str:
     if dtype not in _FLOATS:
         return f"is {dtype}, not a floating-point type"
     match step:
-        case AsIs():
+        case AsIs() | Paired() | PlusOne():
             fits, wanted = shape == ours, str(tuple(ours))
+        case Transposed():
+            fits, wanted = shape == tuple(reversed(ours)), str(tuple(reversed(ours)))
+        case Item(_, of):
+            fits, wanted = shape == (of, *ours), str((of, *ours))
+        case Cell():
+            fits, wanted = shape in ((), (1,)), "one number"
         case DropOnes() | Row():
             bare = tuple(ours[1:]) if ours[0] == 1 else tuple(ours)
             fits = _without_ones(shape) == bare or shape == ours
@@ -202,17 +236,37 @@ def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
 # ---------------------------------------------------------------- tensors
 
 
-def _fill(target: Tensor, tensor: Tensor, match: Match, folder: str) -> None:
-    if not tensor.to(target.dtype).isfinite().all():  # a float64 may also be too large for float32
+def _fill(target: Tensor, tensor: Tensor, match: Match, folder: str, head_dim: int) -> None:
+    bound = isinstance(match.step, Cell) and not tensor.isnan().any()  # a bound may be infinite: there is none then
+    if not bound and not tensor.to(target.dtype).isfinite().all():  # a float64 may also be too large for float32
         why = f"not finite: NaN, infinity, or too large for {target.dtype}"
         raise WeightsError(f"{match.name} in {folder} holds values that are {why}")
     match match.step:
         case AsIs() | DropOnes() | Row():
             target.copy_(tensor.reshape(target.shape))
-        case Part(index, of):
-            target.chunk(of)[index].copy_(tensor)
+        case Part(index, of, pairs):
+            target.chunk(of)[index].copy_(_paired(tensor, pairs, head_dim))
+        case Paired(pairs):
+            target.copy_(_paired(tensor, pairs, head_dim))
+        case Transposed():
+            target.copy_(tensor.T)
+        case PlusOne():
+            target.copy_(1 + tensor.float())
+        case Item(index):
+            target.copy_(tensor[index])
+        case Cell(row, col):
+            target[row, col] = tensor.item()
         case ChannelsLast():
             _, channels, height, width = target.shape
             target.copy_(tensor.unflatten(1, (height, width, channels)).permute(0, 3, 1, 2))
         case _:
             assert_never(match.step)
+
+
+def _paired(tensor: Tensor, pairs: Pairs, head_dim: int) -> Tensor:
+    """Rows of every head in our order of rotary pairs, see `Pairs`."""
+    if pairs == "half":
+        return tensor
+    quarter = torch.arange(head_dim).chunk(4)  # of the column: first and second of each pair; of the row: likewise
+    order = torch.cat([quarter[2], quarter[0], quarter[3], quarter[1]])
+    return tensor.unflatten(0, (-1, head_dim))[:, order].flatten(0, 1)

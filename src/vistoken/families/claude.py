@@ -24,7 +24,7 @@ def read(files: Files) -> Reading:
     config = files.config
     rule = EdgeAndTokens(config.integer("edge"), config.integer("patches"), Patch.square(28))
     crowd = Crowd(20, replace(rule, most_side=2000), PatchBill())
-    return Reading(None, rule, None, PatchBill(), tower=False, crowds=(crowd,))
+    return Reading(None, rule, None, PatchBill(), computes=False, crowds=(crowd,))
 
 
 def _published(*names: str, high: bool) -> Published:

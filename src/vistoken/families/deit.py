@@ -54,7 +54,7 @@ def read(files: Files) -> Reading:
         channels=config.integer("num_channels", low=3, high=3),
         norm=LayerNorm(config.number("layer_norm_eps", 0, 1)),
         mlp=PlainMlp(config.integer("intermediate_size"), config.choice("hidden_act", ACTIVATIONS)),
-        qkv_bias=config.flag("qkv_bias"),
+        qkv_bias="all" if config.flag("qkv_bias") else "none",
         prefix=(ClassToken(), DistillationToken()),
         # DeiTEmbeddings.interpolate_pos_encoding: bicubic, no antialias, both prefix rows kept.
         position=LearnedTable(table.rows, table.cols, prefix_rows=2, resize=TableResize("bicubic", antialias=False)),

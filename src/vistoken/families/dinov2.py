@@ -69,7 +69,7 @@ def read(files: Files) -> Reading:
         channels=config.integer("num_channels", low=3, high=3),
         norm=LayerNorm(config.number("layer_norm_eps", 0, 1)),
         mlp=_mlp(config, dim),
-        qkv_bias=config.flag("qkv_bias"),
+        qkv_bias="all" if config.flag("qkv_bias") else "none",
         layer_scale=True,
         prefix=prefix,
         position=LearnedTable(

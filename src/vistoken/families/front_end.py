@@ -45,19 +45,20 @@ def read(files: Files) -> Reading:
     table = patch.grid(image)
     if not table.patches:
         raise config.error("image_size", str(image), f"it must hold at least one {patch} patch")
-    position = config.choice("position", positions(table))
+    position, rotary = config.choice("position", positions(table))
     prefix: tuple[PrefixToken, ...] = (ClassToken(), Registers(registers)) if registers else (ClassToken(),)
     encoder = EncoderSpec(
         patch=patch,
         dim=dim,
         depth=0,
         # Only rotary angles depend on the head width.
-        heads=config.integer("num_attention_heads", high=1024) if isinstance(position, Rotary) else 1,
+        heads=config.integer("num_attention_heads", high=1024) if rotary else 1,
         channels=config.integer("num_channels", low=3, high=3),
         norm=LayerNorm(1e-6),
         mlp=PlainMlp(4 * dim, "gelu"),
         prefix=prefix,
         position=position,
+        rotary=rotary,
         final_norm="none",
     )
     if files.image is None:
@@ -66,14 +67,15 @@ def read(files: Files) -> Reading:
     return Reading(encoder, Native(image, processor.choice("resample", FILTERS), patch), pixel_values(processor))
 
 
-def positions(table: Grid) -> dict[str, Position]:
-    """The position schemes by name; the learned ones get tables for the grid `table`."""
+def positions(table: Grid) -> dict[str, tuple[Position, Rotary | None]]:
+    """The position schemes by name: what is added, and what turns; the learned ones get tables for the grid `table`."""
+    learned = LearnedTable(table.rows, table.cols, prefix_rows=0, resize=TableResize("bicubic", antialias=True))
     return {
-        "sinusoidal": Sinusoidal(),
-        "learned": LearnedTable(table.rows, table.cols, prefix_rows=0, resize=TableResize("bicubic", antialias=True)),
-        "factorised": Factorised(table.rows, table.cols),
-        "rotary": Rotary(),
-        "none": NoPosition(),
+        "sinusoidal": (Sinusoidal(), None),
+        "learned": (learned, None),
+        "factorised": (Factorised(table.rows, table.cols), None),
+        "rotary": (NoPosition(), Rotary()),
+        "none": (NoPosition(), None),
     }
 
 

@@ -41,11 +41,11 @@ def read(files: Files) -> Reading:
     if files.config.raw("model_type") == "gemini_tiles":
         tile = Stretch(Size(height=768, width=768), "bicubic", Patch.square(768))
         video = partial(_video, values, tile, TILE)
-        return Reading(None, UnitsOfShortSide(384, Patch.square(768)), None, TileBill(0, TILE), video, tower=False)
+        return Reading(None, UnitsOfShortSide(384, Patch.square(768)), None, TileBill(0, TILE), video, computes=False)
     level, cell = values.choice("media_resolution", LEVELS), Patch.square(48)
     picture, frame = BUDGETS[level]
     frames = partial(_video, values, FillCells(frame, 48, "bicubic", cell), 1) if frame else None
-    return Reading(None, FillCells(picture, 48, "bicubic", cell), None, PatchBill(extra=1), frames, tower=False)
+    return Reading(None, FillCells(picture, 48, "bicubic", cell), None, PatchBill(extra=1), frames, computes=False)
 
 
 def _video(values: Config, frame: ViewRule, tokens: int) -> VideoSpec:

@@ -41,15 +41,15 @@ def _tiles(config: Config, detail: str) -> Reading:
     base, tile = config.integer("base_tokens"), config.integer("tile_tokens")
     if detail == "low":
         rule: Any = Stretch(Size(height=512, width=512), "bicubic", Patch.square(512))
-        return Reading(None, rule, None, TileBill(base, 0), tower=False)
-    return Reading(None, BoxThenShortSide(2048, 768, Patch.square(512)), None, TileBill(base, tile), tower=False)
+        return Reading(None, rule, None, TileBill(base, 0), computes=False)
+    return Reading(None, BoxThenShortSide(2048, 768, Patch.square(512)), None, TileBill(base, tile), computes=False)
 
 
 def _patches(files: Files) -> Reading:
     levels = files.config.raw("details")
     edge, budget, refuse = levels[_detail(files, tuple(levels))]
     rule = PatchCap(edge, budget, Patch.square(32), refuse)
-    return Reading(None, rule, None, PatchBill(files.config.integer("hundredths")), tower=False)
+    return Reading(None, rule, None, PatchBill(files.config.integer("hundredths")), computes=False)
 
 
 def _tile(*names: str, base: int, tile: int, notes: tuple[str, ...] = ()) -> Published:

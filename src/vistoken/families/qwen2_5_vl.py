@@ -1,4 +1,4 @@
-"""Qwen2.5-VL: any size, rounded to whole tokens of 28 x 28 pixels under a pixel budget. Counted; not yet encoded.
+"""Qwen2.5-VL: any size, rounded to whole tokens of 28 x 28 pixels under a pixel budget; attention in windows.
 
 HyperCLOVA X Vision v2 has Qwen2.5-VL's tower, processor and tokens.
 Sources: transformers 5.23.0, `models/qwen2_vl/image_processing_pil_qwen2_vl.py`,
@@ -9,11 +9,16 @@ arXiv 2502.13923.
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
 from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS, image_rule, video_rule, vision
 from vistoken.prompts.plain import Merged
+
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
 
 TEMPLATE = "the chat template adds vision_start and vision_end: 2 tokens"
 
@@ -23,7 +28,20 @@ def read(files: Files) -> Reading:
     patch, merge = vision(files.config.child("vision_config"), 14, "Qwen2_5_VLVisionConfig")
     rule, pixels = image_rule(files.image, patch, merge.side)
     video = partial(video_rule, files.video, patch, merge, "<|video_pad|>", TEMPLATE)
-    return Reading(None, rule, pixels, Merged(merge, "<|image_pad|>", template=TEMPLATE), video)
+    encoder = partial(_encoder, files)
+    return Reading(encoder, rule, pixels, Merged(merge, "<|image_pad|>", template=TEMPLATE), video)
+
+
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.qwen2_5_vl import tower  # counting does without it
+
+    return tower(files.config.child("vision_config"), files.built_in)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.qwen2_5_vl import WEIGHTS
+
+    return WEIGHTS
 
 
 def _published(name: str, alias: str, intermediate: int, out: int) -> Published:
@@ -47,6 +65,7 @@ FAMILY = Family(
     ),
     rule=Label("verified", f"Qwen2_5_VLProcessor, Qwen2VLImageProcessorPil and Qwen2VLVideoProcessor of {REFERENCE}"),
     settings=SETTINGS + VIDEO_SETTINGS,
+    weights=_weights,
     reference=Reference(
         processor="Qwen2_5_VLProcessor",
         image="Qwen2VLImageProcessorPil",

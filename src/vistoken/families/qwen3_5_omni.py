@@ -26,7 +26,7 @@ IMAGE = PROCESSOR | {
 
 def read(files: Files) -> Reading:
     """As Qwen3-Omni; what the tower computes is not known."""
-    return replace(OMNI.read(files), tower=False)
+    return replace(OMNI.read(files), computes=False)
 
 
 FAMILY = Family(

@@ -45,7 +45,7 @@ def read(files: Files) -> Reading:
         channels=config.integer("num_channels", low=3, high=3),
         norm=LayerNorm(config.number("layer_norm_eps", 0, 1)),
         mlp=PlainMlp(config.integer("intermediate_size"), config.choice("hidden_act", ACTIVATIONS)),
-        qkv_bias=config.flag("qkv_bias"),
+        qkv_bias="all" if config.flag("qkv_bias") else "none",
         prefix=(ClassToken(),),
         # ViTEmbeddings.interpolate_pos_encoding: bicubic, no antialias, the class token's row kept.
         position=LearnedTable(table.rows, table.cols, prefix_rows=1, resize=TableResize("bicubic", antialias=False)),

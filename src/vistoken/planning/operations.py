@@ -1,7 +1,7 @@
 """The operations of an encoder with their parameters and multiply-adds: the one source of every planned number.
 
-Counted: every contraction, as it runs: padding excluded, one attention matrix a view. Not counted: biases, norms,
-softmax, activations, residuals, layer scale, resizing of position tables; together under 0.3 % of a ViT.
+Counted: every contraction, as it runs: padding excluded, one attention matrix a frame, or a window. Not counted:
+biases, norms, softmax, activations, residuals, layer scale, resizing of position tables; together under 0.3 % of a ViT.
 Notation: D dim, N tokens of a view, F the MLP's hidden size. FLOPs are twice the multiply-adds.
 Checked against torch's `FlopCounterMode` on transformers' own models (eager attention), to the unit.
 """
@@ -12,24 +12,31 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
+from vistoken.connector import AveragePool, Connector, Linear, MergeBlocks, Normalise, Unpadded
 from vistoken.geometry import Grid
 from vistoken.spec import (
     AttentionPool,
+    Buckets,
     ClassPool,
     EncoderSpec,
     Factorised,
     GatedMlp,
+    HeadNorm,
+    LayerNorm,
     LearnedTable,
     MeanPool,
     Mlp,
     NoPool,
     NoPosition,
+    Norm,
     PlainMlp,
     Pool,
     Position,
     ProjectedClass,
-    Rotary,
+    RmsNorm,
     Sinusoidal,
+    WidthNorm,
+    Windows,
 )
 
 
@@ -50,16 +57,23 @@ def operations(spec: EncoderSpec, grids: Sequence[Grid], classes: int = 0) -> tu
 
 def _operations(spec: EncoderSpec, grids: Sequence[Grid], classes: int) -> Iterator[Operation]:
     patches = sum(grid.patches for grid in grids)
-    values, dim = spec.patch.values(spec.channels), spec.dim
+    frames = [Grid(grid.rows, grid.cols) for grid in grids for _ in range(grid.frames)]
+    values, dim, norm = spec.patch.values(spec.channels), spec.dim, norm_params(spec.norm, spec.dim)
     yield Operation("patch embedding", "projection", dim * (values + spec.patch_bias), patches * values * dim)
+    if spec.embed_norm:
+        yield Operation("patch embedding", "norm", norm, 0)
     yield Operation("position", type(spec.position).__name__, position_params(spec.position, dim), 0)
     yield Operation("prefix", "prefix tokens", spec.prefix_tokens * dim, 0)
     if spec.pre_norm:
-        yield Operation("pre-norm", "norm before the blocks", 2 * dim, 0)
-    yield from _blocks(spec, [spec.tokens(grid) for grid in grids])
+        yield Operation("pre-norm", "norm before the blocks", norm, 0)
+    yield from _blocks(spec, frames)
     if spec.final_norm != "none":
-        yield Operation("final norm", "norm", 2 * dim, 0)
-    yield from _pool(spec.pool, dim, [spec.tokens(grid) for grid in grids])
+        yield Operation("final norm", "norm", norm, 0)
+    yield from _pool(spec.pool, spec.norm, dim, [spec.tokens(grid) for grid in grids])
+    if spec.connector:
+        yield from _connector("connector", spec.connector, dim, patches)
+    for number, connector in enumerate(spec.deepstack, 1):
+        yield from _connector("deepstack", connector, dim, patches, f"{number}: ")
     if classes:
         width = spec.pooled_dim or dim
         yield Operation("pool and head", "classifier", (width + 1) * classes, len(grids) * width * classes)
@@ -67,29 +81,89 @@ def _operations(spec: EncoderSpec, grids: Sequence[Grid], classes: int) -> Itera
         yield Operation("mask token", "stored, not used", dim, 0)
 
 
-def _blocks(spec: EncoderSpec, lengths: Sequence[int]) -> Iterator[Operation]:
+def _blocks(spec: EncoderSpec, frames: Sequence[Grid]) -> Iterator[Operation]:
     """Every row is over all `depth` blocks."""
-    dim, depth, tokens = spec.dim, spec.depth, sum(lengths)
+    dim, depth, tokens = spec.dim, spec.depth, sum(map(spec.tokens, frames))
 
     def blocks(name: str, params: int, macs: int) -> Operation:
         return Operation("blocks", name, depth * params, depth * macs)
 
-    yield blocks("norms", 4 * dim, 0)
-    yield blocks("attention: q, k, v", 3 * dim * (dim + spec.qkv_bias), 3 * tokens * dim * dim)
-    # Scores and weighted sum: N^2 D each, over the heads together; one square a view.
-    yield blocks("attention: scores and sum", 0, 2 * dim * sum(length * length for length in lengths))
-    yield blocks("attention: output", dim * (dim + 1), tokens * dim * dim)
+    biases = {"all": 3, "query and value": 2, "none": 0}[spec.qkv_bias]
+    yield blocks("norms", (4 if spec.sandwich else 2) * norm_params(spec.norm, dim), 0)
+    yield blocks("attention: q, k, v", dim * (3 * dim + biases), 3 * tokens * dim * dim)
+    if spec.qkv_norm:
+        yield blocks("attention: norms of q and k", _qkv_norm_params(spec), 0)
+    # Scores and weighted sum: N^2 D each, over the heads together; one square a frame, or a window.
+    yield Operation("blocks", "attention: scores and sum", 0, 2 * dim * _scores(spec, frames))
+    yield blocks("attention: output", dim * (dim + spec.out_bias), tokens * dim * dim)
     yield blocks("MLP", mlp_params(spec.mlp, dim), tokens * mlp_macs(spec.mlp, dim))
     if spec.layer_scale:
         yield blocks("layer scale", 2 * dim, 0)
 
 
+def _scores(spec: EncoderSpec, frames: Sequence[Grid]) -> int:
+    """Pairs of tokens that meet, over all blocks and frames."""
+    whole = sum(spec.tokens(grid) ** 2 for grid in frames)
+    if spec.windows is None:
+        return spec.depth * whole
+    full = sum(number < spec.depth for number in spec.windows.full)
+    return full * whole + (spec.depth - full) * sum(_in_windows(grid, spec.windows) for grid in frames)
+
+
+def _in_windows(grid: Grid, windows: Windows) -> int:
+    """Pairs within the windows of one frame, ragged ones at the borders: sum of (height x width)^2."""
+
+    def squares(cells: int) -> int:
+        whole, rest = divmod(cells, windows.side)
+        return whole * windows.side**2 + rest**2
+
+    return squares(grid.rows) * squares(grid.cols)
+
+
+def _qkv_norm_params(spec: EncoderSpec) -> int:
+    match spec.qkv_norm:
+        case WidthNorm():
+            return 2 * spec.dim
+        case HeadNorm():
+            return 2 * spec.head_dim
+        case None:
+            return 0
+
+
+def norm_params(norm: Norm, width: int) -> int:
+    match norm:
+        case LayerNorm():
+            return 2 * width
+        case RmsNorm():
+            return width
+        case _:
+            assert_never(norm)
+
+
+def _connector(part: str, connector: Connector, dim: int, patches: int, mark: str = "") -> Iterator[Operation]:
+    """The stages with parameters; `patches` shrink where blocks of them become one token."""
+    width, tokens = dim * len(connector.layers or (0,)), patches
+    for stage in connector.stages:
+        match stage:
+            case Normalise(norm, weight):
+                yield Operation(part, f"{mark}norm", norm_params(norm, width) * weight, 0)
+            case Linear(out, bias):
+                yield Operation(part, f"{mark}linear", out * (width + bias), tokens * width * out)
+            case MergeBlocks(side) | AveragePool(side):
+                tokens //= side * side
+            case _:
+                pass  # activations and constants: no parameters, no contraction
+        width = Connector(stages=(stage,)).width(width)
+    if isinstance(connector.arrangement, Unpadded):
+        yield Operation(part, f"{mark}newline", width, 0)
+
+
 def mlp_params(mlp: Mlp, dim: int) -> int:
     match mlp:
         case PlainMlp(hidden):
-            return 2 * dim * hidden + hidden + dim
+            return 2 * dim * hidden + mlp.bias * (hidden + dim)
         case GatedMlp(hidden):
-            return 3 * dim * hidden + 2 * hidden + dim
+            return 3 * dim * hidden + mlp.bias * (2 * hidden + dim)
         case _:
             assert_never(mlp)
 
@@ -111,13 +185,15 @@ def position_params(position: Position, dim: int) -> int:
             return (position.rows * position.cols + position.prefix_rows) * dim
         case Factorised(rows, cols):
             return (rows + cols) * dim
-        case NoPosition() | Sinusoidal() | Rotary():
+        case Buckets(side):
+            return side * side * dim
+        case NoPosition() | Sinusoidal():
             return 0
         case _:
             assert_never(position)
 
 
-def _pool(pool: Pool, dim: int, lengths: Sequence[int]) -> Iterator[Operation]:
+def _pool(pool: Pool, norm: Norm, dim: int, lengths: Sequence[int]) -> Iterator[Operation]:
     views, part = len(lengths), "pool and head"
     match pool:
         case NoPool() | ClassPool() | MeanPool():
@@ -131,7 +207,7 @@ def _pool(pool: Pool, dim: int, lengths: Sequence[int]) -> Iterator[Operation]:
             yield Operation(part, "attention: q, k, v", 3 * dim * (dim + 1), (2 * tokens + views) * dim * dim)
             yield Operation(part, "attention: scores and sum", 0, 2 * tokens * dim)
             yield Operation(part, "attention: output", dim * (dim + 1), views * dim * dim)
-            yield Operation(part, "norm", 2 * dim, 0)
+            yield Operation(part, "norm", norm_params(norm, dim), 0)
             yield Operation(part, "MLP", mlp_params(mlp, dim), views * mlp_macs(mlp, dim))
         case _:
             assert_never(pool)

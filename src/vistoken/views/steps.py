@@ -79,8 +79,15 @@ class View:
         return self._box(0, 0, self.grid.rows, self.grid.cols)
 
     def boxes(self) -> Iterator[Box]:
-        """The rectangle of each patch in the source picture, in raster order."""
-        return (self._box(row, col, row + 1, col + 1) for row, col in self.grid.cells())
+        """The rectangle of each patch in the source picture, frame by frame in raster order."""
+        return self.cells(self.grid)
+
+    def cells(self, grid: Grid) -> Iterator[Box]:
+        """The same for a coarser grid whose cells are whole blocks of patches."""
+        down, across = self.grid.rows // grid.rows, self.grid.cols // grid.cols
+        for _ in range(self.grid.frames):
+            for row, col in grid.cells():
+                yield self._box(row * down, col * across, (row + 1) * down, (col + 1) * across)
 
     def _box(self, top: int, left: int, bottom: int, right: int) -> Box:
         y0, x0 = self._to_source(top * self.patch.height, left * self.patch.width)

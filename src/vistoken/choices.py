@@ -1,0 +1,263 @@
+"""The choices of which an encoder is made: prefix tokens, positions, norms, MLPs, pools.
+
+Each choice is one member of a closed union that carries only its own parameters, so that a meaningless combination
+cannot be written and the type checker names every place that must handle a new member.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from vistoken.errors import UsageError
+
+# ---------------------------------------------------------------- prefix tokens
+
+
+@dataclass(frozen=True, slots=True)
+class ClassToken:
+    """One learned token in front of the patches, made to gather the picture (ViT)."""
+
+    key = "cls"
+    label = "class token"
+    count = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DistillationToken:
+    """A second learned token that was trained on a teacher's answer (DeiT)."""
+
+    key = "dist"
+    label = "distillation token"
+    count = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Registers:
+    """Learned tokens without a meaning of their own, which keep artefacts out of the patches (arXiv 2309.16588)."""
+
+    count: int
+
+    key = "reg"
+    label = "register tokens"
+
+    def __post_init__(self) -> None:
+        if type(self.count) is not int or self.count < 1:
+            raise UsageError(f"there are {self.count!r} register tokens: give a whole number of at least 1, or none")
+
+
+PrefixToken = ClassToken | DistillationToken | Registers
+
+# ---------------------------------------------------------------- positions
+
+
+@dataclass(frozen=True, slots=True)
+class TableResize:
+    """How a learned table is brought to another grid: torch's `interpolate`.
+
+    Pixel centres lie at halves, or with `align_corners` the corner cells of both grids coincide (Qwen3-VL).
+    """
+
+    mode: Literal["bicubic", "bilinear"]
+    antialias: bool
+    align_corners: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NoPosition:
+    """Patches do not know where they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedTable:
+    """One learned vector a cell of a `rows` x `cols` grid, resized to other grids.
+
+    The first `prefix_rows` prefix tokens have rows of their own in the table, in front.
+    """
+
+    rows: int
+    cols: int
+    prefix_rows: int
+    resize: TableResize
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """A learned `side` x `side` table without resizing: a patch looks up the cell that its place in the picture meets.
+
+    Source: transformers 5.23.0, `models/idefics3/modeling_idefics3.py`, `Idefics3VisionEmbeddings`.
+    """
+
+    side: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sinusoidal:
+    """Computed, nothing learned: half of dim for the row, half for the column, sine and cosine at many frequencies.
+
+    `cols_first` puts the half of the column in front (AIMv2, as MAE's code did).
+    """
+
+    base: float = 10_000.0
+    cols_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Factorised:
+    """Two learned tables, one vector a row and one a column, added."""
+
+    rows: int
+    cols: int
+
+
+Position = NoPosition | LearnedTable | Buckets | Sinusoidal | Factorised
+
+
+@dataclass(frozen=True, slots=True)
+class Rotary:
+    """Queries and keys are turned by angles that grow with row and column; tokens themselves are left alone.
+
+    Half of the frequencies serve the row, half the column, in integer coordinates (Qwen2-VL's axial layout). In heads,
+    dimension i always pairs with i + head_dim / 2: other layouts are brought to it when weights are loaded.
+    """
+
+    base: float = 10_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class EvenOddRotary:
+    """One ladder of frequencies over the whole head: the even ones serve the row, the odd ones the column (Pixtral).
+
+    Source: transformers 5.23.0, `models/pixtral/modeling_pixtral.py`, `PixtralRotaryEmbedding`.
+    """
+
+    base: float = 10_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class CentredRotary:
+    """Coordinates are patch centres from -1 to 1, whatever the grid; an angle is 2 pi times coordinate / period.
+
+    Periods run from 1 towards `base` (DINOv3, arXiv 2508.10104).
+    Source: transformers 5.23.0, `models/dinov3_vit/modeling_dinov3_vit.py`, `DINOv3ViTRopePositionEmbedding`.
+    """
+
+    base: float = 100.0
+
+
+RotaryPosition = Rotary | EvenOddRotary | CentredRotary
+
+# ---------------------------------------------------------------- blocks
+
+Activation = Literal["gelu", "gelu_tanh", "quick_gelu", "silu"]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerNorm:
+    """Mean 0 and variance 1, then a weight and a bias."""
+
+    eps: float
+
+
+@dataclass(frozen=True, slots=True)
+class RmsNorm:
+    """Root mean square 1, then a weight (arXiv 1910.07467)."""
+
+    eps: float
+
+
+Norm = LayerNorm | RmsNorm
+
+
+@dataclass(frozen=True, slots=True)
+class PlainMlp:
+    """dim -> hidden -> activation -> dim."""
+
+    hidden: int
+    activation: Activation
+    bias: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class GatedMlp:
+    """activation(gate(x)) * up(x), then down (SwiGLU where the activation is SiLU)."""
+
+    hidden: int
+    activation: Activation
+    bias: bool = True
+
+
+Mlp = PlainMlp | GatedMlp
+
+
+@dataclass(frozen=True, slots=True)
+class WidthNorm:
+    """Queries and keys are normed over their whole width, before the heads are split (InternViT-6B)."""
+
+    norm: RmsNorm
+
+
+@dataclass(frozen=True, slots=True)
+class HeadNorm:
+    """Queries and keys are normed head by head with a weight, values without one, and scores are not scaled (Gemma 4).
+
+    Source: transformers 5.23.0, `models/gemma4/modeling_gemma4.py`, `Gemma4VisionAttention`.
+    """
+
+    norm: RmsNorm
+
+
+QkvNorm = WidthNorm | HeadNorm
+
+# Which of queries, keys and values have a bias. DINOv3's keys have none: it would not change a softmax.
+QkvBias = Literal["all", "query and value", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Attention within windows of `side` x `side` patches, ragged at the right and bottom; blocks in `full` see all.
+
+    Source: transformers 5.23.0, `models/qwen2_5_vl/modeling_qwen2_5_vl.py`; arXiv 2502.13923, section 2.1.1.
+    """
+
+    side: int
+    full: tuple[int, ...]
+
+
+# ---------------------------------------------------------------- output side
+
+
+@dataclass(frozen=True, slots=True)
+class NoPool:
+    """The family has no pooled vector of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassPool:
+    """The class token after the final norm (ViT, DINOv2, DeiT)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeanPool:
+    """The mean over the patches after the final norm, prefix tokens left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectedClass:
+    """The class token, normed, through a projection without bias to `dim` (CLIP)."""
+
+    dim: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionPool:
+    """A learned probe attends to all tokens; then y + MLP(norm(y)) (SigLIP's MAP head)."""
+
+    heads: int
+    hidden: int
+
+
+Pool = NoPool | ClassPool | MeanPool | ProjectedClass | AttentionPool
+
+# What the last norm is applied to. CLIP norms the pooled token alone and hands out un-normed patches.
+FinalNorm = Literal["all", "pooled", "none"]

@@ -1,0 +1,156 @@
+"""From the patches of a tower to the image tokens that an LLM receives: merger, projector, order.
+
+A `Connector` is a short pipeline of stages, in the order of the paper's figure, each a small type with its own
+parameters; `Arrangement` says in which order the tokens of several views stand, with learned newlines where the model
+has them. Nothing here is torch: `vistoken.encoding.connecting` carries it out, and planning sums it up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from vistoken.choices import Activation, Norm
+from vistoken.errors import UsageError
+
+# ---------------------------------------------------------------- stages
+
+
+@dataclass(frozen=True, slots=True)
+class Normalise:
+    """A norm over the current width; without `weight` it has no parameters."""
+
+    norm: Norm
+    weight: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MergeBlocks:
+    """Each block of `side` x `side` tokens becomes one, its vectors one after another.
+
+    `order` is that of the numbers: "cells", token by token in raster order of the block (pixel shuffle, space to
+    depth); or "channels", channel by channel, each with its cells in raster order (torch's `unfold`, Mistral 3).
+    """
+
+    side: int
+    order: Literal["cells", "channels"] = "cells"
+
+
+@dataclass(frozen=True, slots=True)
+class AveragePool:
+    """Each block of `side` x `side` tokens becomes their mean."""
+
+    side: int
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """To `out` dimensions."""
+
+    out: int
+    bias: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Activate:
+    """An activation, without parameters."""
+
+    activation: Activation
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Times a constant."""
+
+    factor: float
+
+
+@dataclass(frozen=True, slots=True)
+class Standardise:
+    """(x - shift) * scale, a learned vector each (Gemma 4)."""
+
+
+Stage = Normalise | MergeBlocks | AveragePool | Linear | Activate | Scale | Standardise
+
+# ---------------------------------------------------------------- the order of views
+
+
+@dataclass(frozen=True, slots=True)
+class InOrder:
+    """The views one after another, as the processor hands them over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unpadded:
+    """The overview, then the tiles as one picture without their padding, a learned newline behind each row.
+
+    `most` bounds the tokens: above `most` tiles' worth the picture's tokens are shrunk with bilinear interpolation
+    (LLaVA-OneVision's anyres_max). `alone` tells whether a picture of one view gets a newline at its end, too.
+    Source: transformers 5.23.0, `models/llava_next/modeling_llava_next.py`, `pack_image_features`.
+    """
+
+    most: int | None = None
+    alone: bool = True
+
+
+Arrangement = InOrder | Unpadded
+IN_ORDER = InOrder()
+
+# ---------------------------------------------------------------- the whole
+
+
+@dataclass(frozen=True, slots=True)
+class TimedPositions:
+    """The LLM numbers image tokens by time, row and column (M-RoPE, arXiv 2409.12191, section 2.1).
+
+    `per_second` is how far a second of a video moves the time; None where every frame stands by itself, with its time
+    written as text (Qwen3-VL).
+    """
+
+    per_second: float | None = None
+
+    def step(self, seconds: float) -> float:
+        """How far the time moves between two frame groups that lie `seconds` apart."""
+        return 0.0 if self.per_second is None else self.per_second * seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connector:
+    """What stands between tower and LLM.
+
+    `layers` are the hidden states that are read, side by side where there are several: 0 is what enters the first
+    block, i what leaves block i, negative from the end, as in transformers; None is the tower's own output. `prefix`
+    keeps prefix tokens.
+    """
+
+    stages: tuple[Stage, ...]
+    layers: tuple[int, ...] | None = None
+    prefix: bool = False
+    arrangement: Arrangement = IN_ORDER
+    positions: TimedPositions | None = None
+
+    def __post_init__(self) -> None:
+        if self.layers == ():
+            raise UsageError("a connector that reads no layer has nothing to do: name layers, or None for the output")
+
+    def width(self, dim: int) -> int:
+        """Dimensions of an image token."""
+        width = dim * len(self.layers or (0,))
+        for stage in self.stages:
+            match stage:
+                case Linear(out):
+                    width = out
+                case MergeBlocks(side):
+                    width *= side * side
+                case _:
+                    continue
+        return width
+
+    @property
+    def side(self) -> int:
+        """Patches along a side of what becomes one image token."""
+        side = 1
+        for stage in self.stages:
+            if isinstance(stage, MergeBlocks | AveragePool):
+                side *= stage.side
+        return side

@@ -1,0 +1,108 @@
+"""The order of image tokens over several views, and where each of them lies in the source picture.
+
+Shapes: n tokens of a picture, out their width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import assert_never
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from vistoken.connector import Arrangement, InOrder, Unpadded
+from vistoken.geometry import Box, Grid, Size
+from vistoken.prompts.unpad import without_padding
+from vistoken.views import View
+from vistoken.views.rule import Tiling
+
+
+def arrange(
+    arrangement: Arrangement, views: Sequence[Tensor], grids: Sequence[Grid], tiling: Tiling, size: Size,
+    newline: Tensor | None,
+) -> Tensor:  # fmt: skip
+    """The image tokens (n, out) of one picture from those of its views; `grids` are the grids that these form.
+
+    `tiling` and `size` are the view rule's decision and the picture's size.
+    """
+    match arrangement:
+        case InOrder():
+            return torch.cat(list(views)) if len(views) > 1 else views[0]
+        case Unpadded(most, alone):
+            assert newline is not None  # built with the arrangement
+            if len(views) == 1:
+                return torch.cat([views[0], newline[None]]) if alone else views[0]
+            canvas = _canvas(views[1:], grids[1], tiling)
+            rows, cols = _content(size, canvas.shape[0], canvas.shape[1])
+            picture = _shrunk(canvas[rows, cols], most, grids[1])
+            lines = torch.cat([picture, newline.expand(len(picture), 1, -1)], dim=1)
+            return torch.cat([views[0], lines.flatten(0, 1)])
+        case _:
+            assert_never(arrangement)
+
+
+def token_boxes(
+    arrangement: Arrangement, views: Sequence[View], grids: Sequence[Grid], tiling: Tiling, size: Size
+) -> Iterator[Box | None]:
+    """The rectangle of each image token in the upright picture, in the order of `arrange`; None for a newline."""
+    match arrangement:
+        case InOrder():
+            for view, grid in zip(views, grids, strict=True):
+                yield from view.cells(grid)
+        case Unpadded(most, alone):
+            yield from views[0].cells(grids[0])
+            if len(views) == 1:
+                yield from (None,) * alone
+                return
+            yield from _unpadded_boxes(views, grids[1], tiling, size, most)
+        case _:
+            assert_never(arrangement)
+
+
+def _canvas(tiles: Sequence[Tensor], grid: Grid, tiling: Tiling) -> Tensor:
+    """Tokens of all tiles as one grid: (rows, cols, out)."""
+    cells = torch.stack(list(tiles)).unflatten(0, (tiling.rows, tiling.cols)).unflatten(2, (grid.rows, grid.cols))
+    return cells.transpose(1, 2).flatten(2, 3).flatten(0, 1)
+
+
+def _content(size: Size, rows: int, cols: int) -> tuple[slice, slice]:
+    """Which rows and columns of a canvas of tokens show the picture: the same is cut off on both sides."""
+    kept_rows, kept_cols = without_padding(size, rows, cols)
+    top, left = (rows - kept_rows) // 2, (cols - kept_cols) // 2
+    return slice(top, rows - top), slice(left, cols - left)
+
+
+def _shrunk_size(rows: int, cols: int, most: int | None, tile: Grid) -> tuple[int, int]:
+    """Rows and columns after shrinking to about `most` tiles' worth of tokens; unchanged below 1.21 times that."""
+    ratio = 0.0 if most is None else float((rows * cols / (most * tile.rows**2)) ** 0.5)
+    return (int(rows // ratio), int(cols // ratio)) if ratio > 1.1 else (rows, cols)
+
+
+def _shrunk(picture: Tensor, most: int | None, tile: Grid) -> Tensor:
+    """The reference shrinks with torch's bilinear interpolation, half-pixel centres, no antialias."""
+    size = _shrunk_size(picture.shape[0], picture.shape[1], most, tile)
+    if size == tuple(picture.shape[:2]):
+        return picture
+    return F.interpolate(picture.permute(2, 0, 1)[None], list(size), mode="bilinear")[0].permute(1, 2, 0)
+
+
+def _unpadded_boxes(
+    views: Sequence[View], tile: Grid, tiling: Tiling, size: Size, most: int | None
+) -> Iterator[Box | None]:
+    """Boxes of the tiles' part: the content of the canvas, divided evenly, row by row, each row with a newline."""
+    rows, cols = _content(size, tiling.rows * tile.rows, tiling.cols * tile.cols)
+    first, last = next(views[1].cells(tile)), list(views[-1].cells(tile))[-1]
+    height, width = (
+        (last.bottom - first.top) / (tiling.rows * tile.rows),
+        (last.right - first.left) / (tiling.cols * tile.cols),
+    )
+    top, left = first.top + rows.start * height, first.left + cols.start * width
+    high, wide = (rows.stop - rows.start) * height, (cols.stop - cols.start) * width
+    down, across = _shrunk_size(rows.stop - rows.start, cols.stop - cols.start, most, tile)
+    for row in range(down):
+        for col in range(across):
+            yield Box(left=left + col * wide / across, top=top + row * high / down,
+                      right=left + (col + 1) * wide / across, bottom=top + (row + 1) * high / down)  # fmt: skip
+        yield None

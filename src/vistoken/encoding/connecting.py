@@ -1,0 +1,135 @@
+"""Carrying out a `Connector`: patches of a tower in, image tokens for an LLM out.
+
+Shapes: n tokens of one view or frame, D dim, s a block's side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import assert_never
+
+import torch
+from torch import Tensor, nn
+
+from vistoken.connector import (
+    Activate,
+    AveragePool,
+    Connector,
+    Linear,
+    MergeBlocks,
+    Normalise,
+    Scale,
+    Stage,
+    Standardise,
+    Unpadded,
+)
+from vistoken.encoding.mlp import ACTIVATIONS
+from vistoken.encoding.norms import build_norm
+from vistoken.errors import InputError
+from vistoken.geometry import Grid
+
+
+class Connecting(nn.Module):
+    """The stages of a connector, one after another; `stages.{i}` has the parameters of stage i."""
+
+    def __init__(self, connector: Connector, dim: int) -> None:
+        super().__init__()
+        self.connector = connector
+        self.stages = nn.ModuleList()
+        width = dim * len(connector.layers or (0,))
+        for stage in connector.stages:
+            self.stages.append(_build(stage, width))
+            width = Connector(stages=(stage,)).width(width)
+        # A learned vector at the end of each row of tokens.
+        self.newline = nn.Parameter(torch.zeros(width)) if isinstance(connector.arrangement, Unpadded) else None
+
+    def forward(self, x: Tensor, frames: Sequence[Grid]) -> tuple[Tensor, tuple[Grid, ...]]:
+        """Patches (N, D) of all frames -> tokens (n, out) of all frames, and the grids that they form."""
+        grids = tuple(frames)
+        for stage, module in zip(self.connector.stages, self.stages, strict=True):
+            if isinstance(stage, MergeBlocks | AveragePool):
+                x, grids = _by_blocks(x, grids, stage)
+            else:
+                x = module(x)
+        return x, grids
+
+
+class Multiply(nn.Module):
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.factor
+
+
+class Standardised(nn.Module):
+    """(x - shift) * scale: stored, not learned."""
+
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("shift", torch.zeros(width))
+        self.register_buffer("scale", torch.ones(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ((x.float() - self.shift.float()) * self.scale.float()).to(x.dtype)
+
+
+class Activated(nn.Module):
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+
+def _build(stage: Stage, width: int) -> nn.Module:
+    match stage:
+        case Normalise(norm, weight):
+            return build_norm(norm, width, weight)
+        case Linear(out, bias):
+            return nn.Linear(width, out, bias=bias)
+        case Activate(activation):
+            return Activated(ACTIVATIONS[activation])
+        case Scale(factor):
+            return Multiply(factor)
+        case Standardise():
+            return Standardised(width)
+        case MergeBlocks() | AveragePool():
+            return nn.Identity()  # needs the grids: see `_by_blocks`
+        case _:
+            assert_never(stage)
+
+
+def _by_blocks(x: Tensor, grids: tuple[Grid, ...], stage: MergeBlocks | AveragePool) -> tuple[Tensor, tuple[Grid, ...]]:
+    """Blocks of `side` x `side` tokens of every frame become one token each."""
+    side = stage.side
+    for grid in set(grids):
+        if grid.rows % side or grid.cols % side:
+            raise InputError(f"a grid of {grid} patches cannot be cut into blocks of {side} x {side}")
+    smaller = {grid: Grid(grid.rows // side, grid.cols // side) for grid in set(grids)}
+    after = tuple(smaller[grid] for grid in grids)
+    if len(smaller) == 1:
+        return _blocks(x, grids[0], stage), after
+    parts = x.split([grid.patches for grid in grids])
+    return torch.cat([_blocks(part, grid, stage) for part, grid in zip(parts, grids, strict=True)]), after
+
+
+def _blocks(x: Tensor, grid: Grid, stage: MergeBlocks | AveragePool) -> Tensor:
+    """Frames of one grid: (frames * n, D) -> (frames * n / s^2, D or s^2 D)."""
+    side = stage.side
+    # (frames, rows, s, cols, s, D) -> (frames, rows, cols, s, s, D)
+    cells = x.reshape(-1, grid.rows // side, side, grid.cols // side, side, x.shape[1]).transpose(2, 3)
+    match stage:
+        case AveragePool():
+            return cells.mean(dim=(3, 4)).flatten(0, 2)
+        case MergeBlocks(_, "cells"):
+            return cells.reshape(-1, side * side * x.shape[1])
+        case MergeBlocks():
+            return cells.movedim(5, 3).reshape(-1, side * side * x.shape[1])
+        case _:
+            assert_never(stage)

@@ -1,0 +1,185 @@
+"""One pack of prepared pictures through the encoder, and taken apart again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vistoken.encoding.arranging import arrange
+from vistoken.encoding.model import Encoded, VisionEncoder, Wanted
+from vistoken.encoding.output import ImageTokens, Layer, Scene
+from vistoken.encoding.packing import Packed
+from vistoken.encoding.prepared import Prepared
+from vistoken.errors import UsageError, did_you_mean
+from vistoken.geometry import Grid, offsets
+from vistoken.views.rule import Tiling
+
+WHAT = ("patches", "prefix", "pooled", "image_tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a caller wants of every picture: the words of `what`, and what the forward pass must keep for it."""
+
+    what: frozenset[str]
+    wanted: Wanted
+    normed_layers: bool
+
+    @classmethod
+    def of(
+        cls, module: VisionEncoder, what: Sequence[str] | None, layers: Sequence[int], maps: Sequence[int], normed: bool
+    ) -> Asked:
+        """Raises `UsageError` for a word or a number that means nothing for this encoder."""
+        has = WHAT if module.connector else WHAT[:-1]
+        words = frozenset(has if what is None else [what] if isinstance(what, str) else what)
+        for word in sorted(words, key=str):
+            if word not in WHAT:
+                raise UsageError(f"what is {word!r}: choose among {', '.join(WHAT)}.{did_you_mean(word, WHAT)}")
+            if word not in has:
+                raise UsageError("this model has no image tokens: no LLM stands behind it here; ask for patches")
+        if normed and module.spec.final_norm == "none":
+            raise UsageError("this encoder has no last norm to put layers through: leave normed_layers out")
+        wanted = Wanted(tuple(layers), tuple(maps), "image_tokens" in words)
+        module.check(wanted)
+        return cls(words, wanted, normed)
+
+
+@torch.inference_mode()
+def encode_pack(module: VisionEncoder, pictures: Sequence[Prepared], asked: Asked) -> list[ImageTokens]:
+    """The tokens of some pictures that go through the encoder together, in their order.
+
+    Views of one shape stand side by side in the pack, so that attention takes them as one batch.
+    """
+    parts = [(index, number) for index, picture in enumerate(pictures) for number in range(len(picture.views))]
+    parts.sort(key=lambda part: _shape(pictures[part[0]].views[part[1]].grid))
+    packed = _pack(module, [pictures[index].patches[number] for index, number in parts],
+                   [pictures[index].views[number].grid for index, number in parts])  # fmt: skip
+    taken = Taken.apart(module, packed, module(packed, asked.wanted), asked)
+    places = {part: place for place, part in enumerate(parts)}
+    return [
+        _result(module, picture, [taken[places[index, number]] for number in range(len(picture.views))], asked)
+        for index, picture in enumerate(pictures)
+    ]
+
+
+def _shape(grid: Grid) -> tuple[int, int, int]:
+    return grid.rows * grid.cols, grid.rows, grid.frames
+
+
+def _pack(module: VisionEncoder, patches: Sequence[Tensor], grids: Sequence[Grid]) -> Packed:
+    weight, spec = module.embed.patch.weight, module.spec
+    values = spec.patch.values(spec.channels)
+    if any(part.shape[1] == values for part in patches):  # beside videos a still picture repeats its one frame
+        patches = [_repeated(part, values, spec.channels) for part in patches]
+    joined = torch.cat(list(patches)).to(weight.device)
+    return Packed(joined if joined.dtype == torch.uint8 else joined.to(weight.dtype), tuple(grids), spec.prefix_tokens)
+
+
+def _repeated(patches: Tensor, values: int, channels: int) -> Tensor:
+    """(n, C*h*w) -> (n, C*t*h*w): all frames of a patch alike."""
+    frames = values // patches.shape[1]
+    if frames == 1:
+        return patches
+    return patches.unflatten(1, (channels, 1, -1)).expand(-1, -1, frames, -1).flatten(1)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Taken:
+    """What one view got out of a pack: tokens (t, D) and what else was asked for."""
+
+    tokens: Tensor
+    pooled: Tensor | None
+    layers: dict[int, Tensor]
+    maps: dict[int, tuple[Tensor, ...]]
+    image: Tensor | None
+    image_grid: Grid | None
+    deepstack: tuple[Tensor, ...]
+
+    @classmethod
+    def apart(cls, module: VisionEncoder, packed: Packed, encoded: Encoded, asked: Asked) -> list[Taken]:
+        """One for each view of the pack."""
+        lengths, grids = packed.lengths, packed.grids
+        tokens = encoded.tokens.split(lengths)
+        layers = {
+            number: (module.norm(x) if asked.normed_layers else x).split(lengths)
+            for number, x in encoded.layers.items()
+        }
+        first = offsets(grid.frames for grid in grids)  # the first frame of each view
+        image_grids = [
+            Grid(encoded.image_grids[start].rows, encoded.image_grids[start].cols, grid.frames)
+            for start, grid in zip(first, grids, strict=False)
+        ] if encoded.image_grids else []  # fmt: skip
+        counts = [grid.patches for grid in image_grids]
+        image = encoded.image.split(counts) if encoded.image is not None else ()
+        deepstack = [x.split(counts) for x in encoded.deepstack]
+        maps = {block: list(_by_view(packed, module, weights)) for block, weights in encoded.maps.items()}
+        return [
+            cls(
+                tokens[place],
+                None if encoded.pooled is None else encoded.pooled[place],
+                {number: split[place] for number, split in layers.items()},
+                {block: split[place] for block, split in maps.items()},
+                image[place] if image else None,
+                image_grids[place] if image_grids else None,
+                tuple(split[place] for split in deepstack),
+            )
+            for place in range(len(grids))
+        ]
+
+
+def _by_view(packed: Packed, module: VisionEncoder, maps: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, ...]]:
+    """The attention of each view's segments: frames, or windows of frames."""
+    queue = iter(maps)
+    for length in packed.lengths:
+        taken = list[Tensor]()
+        while sum(weights.shape[1] for weights in taken) < length:
+            taken.append(next(queue))
+        yield tuple(taken)
+
+
+def _result(module: VisionEncoder, picture: Prepared, parts: Sequence[Taken], asked: Asked) -> ImageTokens:
+    spec = module.spec
+    grids = tuple(part.image_grid for part in parts if part.image_grid is not None)
+    scene = Scene(picture.size, picture.views, picture.tiling, spec.connector, grids)
+    views = [view.grid for view in picture.views]
+    whole = _layer(module, [part.tokens for part in parts], views)
+    pooled = [part.pooled for part in parts if part.pooled is not None] if "pooled" in asked.what else []
+    return ImageTokens(
+        patches=whole.patches if "patches" in asked.what else None,
+        prefix=whole.prefix if "prefix" in asked.what else {},
+        pooled=None if not pooled else pooled[0] if len(pooled) == 1 else torch.stack(pooled),
+        scene=scene,
+        source=picture.name,
+        attention=module.attention,
+        image_tokens=_arranged(module, [part.image for part in parts if part.image is not None], scene),
+        deepstack=tuple(torch.cat(tokens) for tokens in zip(*(part.deepstack for part in parts), strict=True)),
+        layers={
+            number: _layer(module, [part.layers[number] for part in parts], views) for number in asked.wanted.layers
+        },
+        attention_maps={
+            block: tuple(weights for part in parts for weights in part.maps[block]) for block in asked.wanted.maps
+        },
+    )
+
+
+def _arranged(module: VisionEncoder, image: Sequence[Tensor], scene: Scene) -> Tensor | None:
+    if not image or module.connector is None:
+        return None
+    arrangement, tiling = module.connector.connector.arrangement, scene.tiling or Tiling(scene.views[0].grid)
+    return arrange(arrangement, image, scene.image_grids, tiling, scene.size, module.connector.newline)
+
+
+def _layer(module: VisionEncoder, tokens: Sequence[Tensor], grids: Sequence[Grid]) -> Layer:
+    """Patches and prefix tokens of all views of a picture, apart."""
+    spec = module.spec
+    frames = [
+        part.unflatten(0, (grid.frames, -1)) for part, grid in zip(tokens, grids, strict=True)
+    ]  # (frames, prefix + n, D)
+    patches = torch.cat([part[:, spec.prefix_tokens :].flatten(0, 1) for part in frames])
+    prefix = {
+        key: torch.cat([part[:, place].flatten(0, 1) for part in frames]) for key, place in spec.prefix_places.items()
+    }
+    return Layer(patches, prefix)

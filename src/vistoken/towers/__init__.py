@@ -1,0 +1,1 @@
+"""Towers that several families share: readers of their configs, and the names of their weights."""
