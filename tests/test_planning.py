@@ -52,9 +52,9 @@ def test_parameters_equal_the_built_module_by_part(name):
 
 def _part(path):
     for start, part in (
-        ("embed.patch", "patch embedding"), ("embed.position", "position"), ("embed.prefix", "prefix"),
+        ("embed.patch", "patch embedding"), ("embed.norm", "patch embedding"), ("embed.position", "position"), ("embed.prefix", "prefix"),
         ("pre_norm", "pre-norm"), ("blocks", "blocks"), ("norm", "final norm"), ("pool", "pool and head"),
-        ("mask_token", "mask token"),
+        ("mask_token", "mask token"), ("connector", "connector"), ("deepstack", "deepstack"),
     ):  # fmt: skip
         if path.startswith(start):
             return part
@@ -108,6 +108,12 @@ def _full_size(hf, name):
                 return hf.Dinov2WithRegistersModel(
                     hf.Dinov2WithRegistersConfig(image_size=518, patch_size=14, **eager)
                 ), {}
+            case "dinov3-b16":
+                config = hf.DINOv3ViTConfig(hidden_size=768, intermediate_size=3072, num_attention_heads=12,
+                                            num_register_tokens=4, **eager)  # fmt: skip
+                return hf.DINOv3ViTModel(config), {}
+            case "aimv2-l14-native":
+                return hf.Aimv2VisionModel(hf.Aimv2VisionConfig(is_native=True, use_head=False, **eager)), {}
     raise AssertionError(name)
 
 
@@ -121,6 +127,8 @@ def _full_size(hf, name):
         ("siglip-so400m14-384", "384x384"), ("siglip-so400m14-384", "500x300"),
         ("dinov2-g14", "224x224"), ("dinov2-g14", "518x322"),
         ("dinov2-b14-reg", "224x224"), ("dinov2-b14-reg", "700x420"),
+        ("dinov3-b16", "224x224"), ("dinov3-b16", "512x336"),
+        ("aimv2-l14-native", "224x224"), ("aimv2-l14-native", "639x451"),
     ],
 )  # fmt: skip
 def test_multiply_adds_equal_torchs_counter(hf, name, input, batch):
@@ -159,6 +167,7 @@ TRUTHS = [
     ("clip-l14-336", {}, 190_959_894_528),
     ("dinov2-g14", {}, 299_390_066_688),
     ("siglip-so400m14-384", {}, 335_173_224_960),
+    ("dinov3-b16", {}, 17_932_142_592),
     ("siglip2-b16-naflex", {"width": 1024, "height": 1024, "max_num_patches": 1024}, 108_119_851_008),
 ]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, assert_never
@@ -42,6 +42,7 @@ _BLOCK = re.compile(r"(?<=\.)\d+(?=\.)")
 _SHARD = re.compile(r"[\w.-]+\.safetensors", re.ASCII)
 _FLOATS = ("F64", "F32", "F16", "BF16")
 MAX_SHARDS = 1000
+WHOLE = -1  # the place that a step fills which brings all of a parameter
 
 
 @dataclass(slots=True)
@@ -132,41 +133,50 @@ def _open(path: str) -> Any:
 
 def _match(files: Mapping[str, Any], parameters: Mapping[str, Tensor], names: WeightNames, folder: str) -> list[Match]:
     """Pair every tensor of the files with a parameter, or raise one error that lists all faults."""
-    faults, matches, taken = Faults(), [], dict[tuple[str, int], str]()
+    faults, matches, filled = Faults(), [], dict[str, dict[int, str]]()
     for path, file in files.items():
         for name in file.keys():  # noqa: SIM118  # a file handle, not a mapping
-            found = find_weight(name, names)
-            if isinstance(found, Ignore):
+            found = find_weight(name, names, parameters)
+            # A tensor without numbers fills nothing: DINOv3 without registers stores an empty one.
+            if isinstance(found, Ignore) or 0 in file.get_slice(name).get_shape():
                 continue
             if found is None or found.ours not in parameters:
                 faults.unknown.append(name)
                 continue
-            place = (found.ours, _place(found.step))
-            if place in taken:
-                faults.unknown.append(f"{name} (the same as {taken[place]})")
+            place, places = _place(found.step), filled.setdefault(found.ours, {})
+            rival = places.get(place) or places.get(WHOLE) or (place == WHOLE and next(iter(places.values()), None))
+            if rival:
+                faults.unknown.append(f"{name} (the same as {rival})")
                 continue
-            taken[place] = name
+            places[place] = name
             if fault := _shape_fault(file.get_slice(name), parameters[found.ours].shape, found.step):
                 faults.misshapen.append(f"{name} {fault}")
             matches.append(Match(path, name, found.ours, found.step))
-    faults.missing = [file_name for file_name, place in _expected(parameters, names) if place not in taken]
+    faults.missing = [
+        file_name
+        for file_name, ours, place in _expected(parameters, names)
+        if not {place, WHOLE} & filled.get(ours, {}).keys()
+    ]
     faults.raise_if_any(folder)
     return matches
 
 
 def _place(step: WeightStep) -> int:
-    """Which part of one of our tensors a step fills."""
+    """Which part of one of our tensors a step fills, or `WHOLE`."""
     match step:
         case Part(index):
             return index
         case Cell(row, col):
             return 4 * row + col  # matrices of bounds have four columns
         case _:
-            return 0
+            return WHOLE
 
 
-def find_weight(name: str, names: WeightNames) -> Weight | Ignore | None:
-    """What the family says of the tensor `name`: a weight with the block's number filled in, ignored, or nothing."""
+def find_weight(name: str, names: WeightNames, parameters: Container[str] = ()) -> Weight | Ignore | None:
+    """What the family says of the tensor `name`: a weight with the block's number filled in, ignored, or nothing.
+
+    Where the family knows several uses of one name, that is the one which is among `parameters`, else the first.
+    """
     for root in sorted(names.roots, key=len, reverse=True):
         if not name.startswith(root):
             continue
@@ -176,17 +186,21 @@ def find_weight(name: str, names: WeightNames) -> Weight | Ignore | None:
                 return ignore
         block = _BLOCK.search(bare)
         for pattern, number in ((bare, ""), (_BLOCK.sub("{n}", bare, count=1), block[0] if block else "")):
-            if weight := _table(names).get(pattern):
-                return Weight(name, weight.ours.replace("{n}", number), weight.step)
+            uses = [
+                Weight(name, weight.ours.replace("{n}", number), weight.step)
+                for weight in names.weights
+                if weight.file == pattern
+            ]
+            if uses:
+                return next((use for use in uses if use.ours in parameters), uses[0])
     return None
 
 
-def _table(names: WeightNames) -> dict[str, Weight]:
-    return {weight.file: weight for weight in names.weights}
+def _expected(parameters: Mapping[str, Tensor], names: WeightNames) -> Iterator[tuple[str, str, int]]:
+    """Every parameter and place to fill, behind the name under which a file would hold it.
 
-
-def _expected(parameters: Mapping[str, Tensor], names: WeightNames) -> Iterator[tuple[str, tuple[str, int]]]:
-    """Every place to fill, with the name under which a file would hold it."""
+    Where files spell a parameter in several ways, whole or in parts, the first way that the family names is told.
+    """
     sources: dict[str, list[Weight]] = {}
     for weight in names.weights:
         sources.setdefault(weight.ours, []).append(weight)
@@ -194,8 +208,11 @@ def _expected(parameters: Mapping[str, Tensor], names: WeightNames) -> Iterator[
         block = _BLOCK.search(ours)
         pattern = _BLOCK.sub("{n}", ours, count=1) if block and ours.startswith(("blocks.", "deepstack.")) else ours
         assert pattern in sources, f"the family names no tensor for {ours}"
-        for weight in {_place(weight.step): weight for weight in reversed(sources[pattern])}.values():
-            yield weight.file.replace("{n}", block[0] if block else ""), (ours, _place(weight.step))
+        ways = {_place(weight.step): weight for weight in reversed(sources[pattern])}
+        whole = _place(sources[pattern][0].step) == WHOLE
+        for place, weight in ways.items():
+            if (place == WHOLE) is whole:
+                yield weight.file.replace("{n}", block[0] if block else ""), ours, place
 
 
 def _shape_fault(header: Any, ours: torch.Size, step: WeightStep) -> str:
