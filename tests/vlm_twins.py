@@ -7,7 +7,7 @@ are added to `BUILDERS`, one function each: it returns the module and its image 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -55,7 +55,39 @@ def merged_patches(module, inputs):
     """The tower's output, from blocks of 2 x 2 (and, for Qwen2.5, windows) back to raster order: not compared."""
 
 
-BUILDERS = {"qwen2.5-vl": qwen2_5_vl}
+PIXTRAL = {"model_type": "pixtral", "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2,
+           "intermediate_size": 24, "patch_size": 14, "hidden_act": "silu"}  # fmt: skip
+
+
+def pixtral(**values):
+    text = TEXT | {"model_type": "mistral"}
+    config = hf.LlavaConfig(vision_config=PIXTRAL, text_config=text, vision_feature_select_strategy="full",
+                            **{"vision_feature_layer": -1, **values})  # fmt: skip
+    processor = hf.PixtralImageProcessorPil(size={"longest_edge": 140}, patch_size={"height": 14, "width": 14})
+    return hf.LlavaForConditionalGeneration(config), processor, sized_features, None
+
+
+def mistral3(**values):
+    text = TEXT | {"model_type": "mistral", "rms_norm_eps": 1e-4}
+    module = hf.Mistral3ForConditionalGeneration(hf.Mistral3Config(vision_config=PIXTRAL, text_config=text, **values))
+    # As PixtralProcessor calls it: sides become multiples of a token, not of a patch.
+    processor = hf.PixtralImageProcessorPil(size={"longest_edge": 196}, patch_size={"height": 28, "width": 28})
+    return module, processor, sized_features, None
+
+
+def sized_features(module, inputs):
+    """Of the picture beside itself: Mistral 3's code squeezes a lone picture of one token away."""
+    pixels, sizes = (torch.cat([inputs[name]] * 2) for name in ("pixel_values", "image_sizes"))
+    return module.get_image_features(pixels, image_sizes=sizes).pooler_output[0]
+
+
+BUILDERS = {
+    "qwen2.5-vl": qwen2_5_vl,
+    "pixtral": pixtral,
+    "pixtral-layers": partial(pixtral, vision_feature_layer=[1, -2], multimodal_projector_bias=False),
+    "mistral3": mistral3,
+    "mistral3-bias": partial(mistral3, multimodal_projector_bias=True, vision_feature_layer=-2),
+}
 
 
 @cache

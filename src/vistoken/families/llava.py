@@ -6,11 +6,16 @@ arXiv 2310.03744.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from vistoken.family import REFERENCE, SEEN, SIBLING, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, SETTINGS, processor_name
 from vistoken.processors.llava import image_rule, read_tower
 from vistoken.prompts.towers import TowerTokens
+
+if TYPE_CHECKING:
+    from vistoken.weight_names import WeightNames
 
 VISION = {"model_type": "clip_vision_model", "patch_size": 14, "image_size": 336}
 PREPROCESSOR = {
@@ -36,6 +41,14 @@ def read(files: Files) -> Reading:
     return Reading(None, rule, pixels, TowerTokens(tower.change, "<image>"), prefix=tower.prefix)
 
 
+def _weights() -> WeightNames:
+    """Of Pixtral's copies, which share this model type."""
+    from vistoken.towers.pixtral import LLAVA
+    from vistoken.weight_names import LLM_PARTS, WeightNames
+
+    return WeightNames(roots=("", "model."), weights=LLAVA, ignored=LLM_PARTS)
+
+
 def _published(model_type: str, label: Label, series: str, *names: str) -> Published:
     config = {"model_type": model_type, "vision_config": VISION, "vision_feature_select_strategy": "default"}
     return Published(names, config, PREPROCESSOR, label, series, processor=PROCESSOR)
@@ -53,6 +66,7 @@ FAMILY = Family(
     ),
     rule=Label("verified", f"LlavaProcessor and CLIPImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
+    weights=_weights,
     reference=Reference(
         processor="LlavaProcessor",
         image="CLIPImageProcessorPil",
