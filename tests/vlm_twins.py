@@ -81,8 +81,39 @@ def sized_features(module, inputs):
     return module.get_image_features(pixels, image_sizes=sizes).pooler_output[0]
 
 
+def internvl(**values):
+    vision = {"model_type": "internvl_vision", "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2,
+              "intermediate_size": 40, "image_size": [56, 56], "patch_size": [14, 14], **values}  # fmt: skip
+    config = hf.InternVLConfig(vision_config=vision, text_config=TEXT | {"model_type": "qwen2"})
+    # As InternVLProcessor calls it: always cut.
+    tiles = hf.GotOcr2ImageProcessorPil(size={"height": 56, "width": 56}, max_patches=6, crop_to_patches=True)
+    processor = Nested(tiles, image_seq_length=4)
+    return hf.InternVLForConditionalGeneration(config), processor, tile_features, None
+
+
+class Nested:
+    """An image processor, and what the model's own processor says beside it in its file."""
+
+    def __init__(self, processor, **values):
+        self.processor, self.values = processor, values
+
+    def __call__(self, **inputs):
+        return self.processor(**inputs)
+
+    def save_pretrained(self, folder):
+        self.processor.save_pretrained(folder)
+        (Path(folder) / "processor_config.json").write_text(json.dumps(self.values))
+
+
+def tile_features(module, inputs):
+    return module.get_image_features(inputs["pixel_values"]).pooler_output.flatten(0, 1)
+
+
 BUILDERS = {
     "qwen2.5-vl": qwen2_5_vl,
+    "internvl": partial(internvl, attention_bias=True),
+    "internvl-6b": partial(internvl, norm_type="rms_norm", use_qk_norm=True),
+    "internvl-normed": partial(internvl, use_mean_pooling=False, use_mask_token=True, image_size=[84, 84]),
     "pixtral": pixtral,
     "pixtral-layers": partial(pixtral, vision_feature_layer=[1, -2], multimodal_projector_bias=False),
     "mistral3": mistral3,
