@@ -16,8 +16,13 @@ WIDTHS: Mapping[str, int] = {
 
 
 def text_config(config: Config, kind: str) -> Config:
-    """`text_config` with the width of its class where it has none; `kind` is the class that the model itself names."""
+    """`text_config` with the width of its class where it has none; `kind` is the class that the model itself names.
+
+    Without any `text_config` the width stays unknown: each model then has a default text model of its own.
+    """
     text = config.child("text_config")
+    if not config.has("text_config"):
+        return text
     named = text.raw("model_type") if text.has("model_type") else kind
     if named not in WIDTHS:
         return text  # a class whose defaults are not known here: the file must tell
