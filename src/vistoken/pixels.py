@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any, assert_never
 
@@ -37,13 +38,10 @@ def load(picture: Picture, max_pixels: int = MAX_PIXELS, name: str = "") -> Imag
     """
     name = shown_name(name or picture_name(picture))
     image = open_image(picture, name)
-    try:
+    with nullcontext() if image is picture else image:  # which closes the files that were opened here alone
         _check_area(image, name, max_pixels)
         method = _upright(orientation(image))
         rgb = _decoded(image, name)
-    finally:
-        if image is not picture:
-            image.close()
     upright = rgb if method is None else rgb.transpose(method)
     upright.info = {}  # its orientation would turn it again
     return upright
