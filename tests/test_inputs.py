@@ -47,6 +47,7 @@ class BytesPath(os.PathLike):
         (PHOTO.read_bytes(), "picture in memory (bytes)"),
         (bytearray(PHOTO.read_bytes()), "picture in memory (bytearray)"),
         (memoryview(PHOTO.read_bytes()), "picture in memory (memoryview)"),
+        (memoryview(PHOTO.read_bytes()[::-1])[::-1], "picture in memory (memoryview)"),  # not contiguous
         (Image.open(PHOTO), str(PHOTO)),
         (Image.open(PHOTO).convert("RGB"), "picture in memory (Image)"),
         (PIXELS, "picture in memory (ndarray)"),

@@ -185,6 +185,12 @@ def test_the_transparent_colour_of_a_png(depth, colour, samples, key, wanted):
     assert row(png(2, 1, depth, colour, samples, key)) == wanted
 
 
+def test_what_a_pil_image_says_of_itself_is_left_alone():
+    image = Image.open(io.BytesIO(png(2, 1, 2, 0, bytes([0b01100000]), (1,))))
+    assert row(image) == [255, 170]
+    assert image.info["transparency"] == 1
+
+
 @pytest.mark.parametrize(
     ("mode", "values", "wanted"),
     [
