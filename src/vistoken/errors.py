@@ -100,3 +100,12 @@ def shown(value: object) -> str:
     except RecursionError:
         text = "something nested too deeply"
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def printable(text: str) -> str:
+    r"""The text with control characters and broken bytes written out: a file's name must not steer a terminal.
+
+    >>> printable("two\nlines")
+    'two\\nlines'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
