@@ -40,6 +40,11 @@ class Failed:
     name: str
     error: VistokenError
 
+    @classmethod
+    def at(cls, index: int, name: str, error: VistokenError) -> Failed:
+        """The failure with the position and the name in front of the error's text."""
+        return cls(index, name, _placed(error, index, name))
+
 
 def read_picture(
     image: Input, channels: Channels | None = None, max_pixels: int = pixels.MAX_PIXELS
@@ -86,7 +91,7 @@ def _read(
         try:
             read: tuple[str, Image.Image] | Failed = read_picture(image, channels, max_pixels)
         except VistokenError as error:
-            read = Failed(index, picture_name(image), _placed(error, index, picture_name(image)))
+            read = Failed.at(index, picture_name(image), error)
             if not keep_going:
                 raise read.error from None
         yield read

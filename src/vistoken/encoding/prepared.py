@@ -44,6 +44,10 @@ class Prepared:
     patches: tuple[Tensor, ...]
     tiling: Tiling | None
 
+    def tokens(self, spec: EncoderSpec) -> int:
+        """Tokens that the encoder makes of it, prefix included."""
+        return sum(spec.tokens(view.grid) for view in self.views)
+
 
 def of_picture(picture: Image.Image, name: str, spec: ModelSpec, fed: Size | None, limit: int) -> Prepared:
     """Carry out the steps of a decoded picture's views. Raises `InputError` that names it."""
