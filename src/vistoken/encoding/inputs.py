@@ -101,7 +101,8 @@ def _placed(error: VistokenError, index: int, name: str) -> VistokenError:
     """The same error with the position and the name in front."""
     name = shown_name(name)
     kind = UsageError if isinstance(error, UsageError) else InputError
-    return kind(f"picture {index} ({name}): {str(error).removeprefix(f'{name}: ')}")
+    text = str(error).removeprefix(f"{name}: ")
+    return kind(f"picture {index} ({name}): {'it' + text.removeprefix(name) if text.startswith(f'{name} ') else text}")
 
 
 def _many(images: Iterable[Input]) -> Iterator[Input]:
