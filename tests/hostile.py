@@ -249,6 +249,8 @@ config_text("LFS pointer", "version https://git-lfs.github.com/spec/v1\noid sha2
 config_text("deep lists", "[" * 100_000 + "]" * 100_000, "too deep")
 config_text("deep objects", '{"a":' * 100_000 + "0" + "}" * 100_000, "too deep")
 config_text("bushy", '{"model_type": "vit", "x": [' + "{}," * 5_000_000 + "{}]}", "objects and lists")
+config_text("nearly as bushy", '{"x": [' + '{"a":[]},' * 480_000 + "{}]}", "model_type")
+config_text("15 MB of words", '{"x": [' + '"ab",' * 3_000_000 + '"ab"]}', "model_type")
 config_text("integer of 5,000 digits", '{"model_type": "vit", "hidden_size": ' + "9" * 5000 + "}", "digits")
 config_text("NaN", '{"model_type": "vit", "layer_norm_eps": NaN}', "NaN")
 config_text("minus infinity", '{"model_type": "vit", "layer_norm_eps": -Infinity}', "Infinity")
@@ -310,7 +312,8 @@ for value in ([0, 0.5, 0.5], [0.5, 0.5], [0.5] * 10_000, "0.5", {"a": 1}, ["a", 
     pixels_value("image_std", value, name=f"image_std {value!r:.30}", count=True)
 for field, value in (
     ("image_mean", [0.5] * 4), ("rescale_factor", 0), ("rescale_factor", "1/255"), ("do_rescale", "no"),
-    ("size", 0), ("size", {"height": 32}), ("size", {"height": 32, "width": "32"}), ("size", {"height": -1, "width": 9}),
+    ("size", 0), ("size", {"height": 32}), ("size", {"height": 32, "width": "32"}),
+    ("size", {"height": -1, "width": 9}),
     ("size", {"height": 10**6, "width": 10**6}), ("size", {"shortest_edge": 32, "longest_edge": 64}),
     ("size", {"shortest_edge": 10**6}), ("size", [1, 2, 3]), ("size", None), ("resample", 99), ("resample", "bicubic"),
     ("image_processor_type", "subprocess.Popen"), ("image_processor_type", ["ViTImageProcessor"]),
@@ -517,6 +520,16 @@ container(
     "header of 40 MB", lambda header, body: joined(json.dumps(header).encode() + b" " * 40_000_000, body), "header"
 )
 
+
+def _many(count, value):
+    """The inside of a JSON object with `count` names."""
+    return ",".join(f'"{number:x}":"{value}"' for number in range(count)).encode()
+
+
+container("header of 7 MB of metadata",
+          lambda header, body: joined(b'{"__metadata__":{' + _many(600_000, "") + b"}}", b""),
+          "missing", "more")  # fmt: skip
+
 # ---------------------------------------------------------------- weights that do not fit
 
 
@@ -547,7 +560,8 @@ weights("all zero", lambda t: [tensor.zero_() for tensor in t.values()], WEIGHTS
 weights("a tensor under two names", lambda t: t.update({f"vit.{NORM}": t[NORM].clone()}), NORM, "the same as")
 weights("a name with line breaks", lambda t: t.update({"a\nb\x1b[2J": torch.zeros(1)}), "unknown", r"a\nb\x1b[2J")
 weights("a name of 1 MB", lambda t: t.update({"n" * 1_000_000: torch.zeros(1)}), "unknown", "nnn")
-weights("blocks numbered oddly", lambda t: t.update({"encoder.layer.007.layernorm_before.bias": t["layernorm.bias"].clone()}),
+weights("blocks numbered oddly",
+        lambda t: t.update({"encoder.layer.007.layernorm_before.bias": t["layernorm.bias"].clone()}),
         "unknown", "layer.007")  # fmt: skip
 
 
@@ -605,11 +619,19 @@ indexed("missing shard", _to("model-00009-of-00003.safetensors"), "model-00009-o
 indexed("a number", _to(5), INDEX, "weight_map")
 indexed("a zero byte", _to("x\0.safetensors"), INDEX)
 indexed("a name of 1 MB", _to("x" * 1_000_000 + ".safetensors"), INDEX)
-indexed("200,000 shards", lambda places, world, folder: places.update({f"x.{n}": f"{n}.safetensors" for n in range(200_000)}),
+indexed("200,000 shards",
+        lambda places, world, folder: places.update({f"x.{n}": f"{n}.safetensors" for n in range(200_000)}),
         INDEX, "1,000")  # fmt: skip
+indexed("of 33 MB", lambda places, world, folder: {"weight_map": {"x": "x" * 34_000_000}}, INDEX, "bytes")
 indexed("no weight_map", lambda places, world, folder: {"metadata": {}}, INDEX, "weight_map")
 indexed("an empty weight_map", lambda places, world, folder: {"weight_map": {}}, INDEX, "weight_map")
 indexed("a list", lambda places, world, folder: [1], INDEX, "list")
+
+
+@case("index", "of 600,000 tensors", "a.safetensors")
+def _(world, folder):
+    (folder / WEIGHTS).unlink()
+    (folder / INDEX).write_bytes(b'{"weight_map":{' + _many(600_000, "a.safetensors") + b"}}")
 
 
 @case("index", "a tensor in another shard than it says", INDEX, NORM)

@@ -64,15 +64,15 @@ def folders(world):
     return [case.make(world, number) for number, case in enumerate(CASES)]
 
 
-def load_all(world, folders, *options):
+def load_all(world, folders, jobs, *options):
     """What became of every job in one child, what was opened outside, and the canaries."""
     watch = Watch(world.outside)
-    lines = "".join(f"{verb} {folders[number]}\n" for verb, number in JOBS)
+    lines = "".join(f"{verb} {folders[number]}\n" for verb, number in jobs)
     command = [sys.executable, *options, str(CHILD), str(world.good("vit"))]
     done = subprocess.run(command, input=lines, capture_output=True, text=True, timeout=300, env=environment())
     outcomes = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(outcomes) == len(JOBS), f"{CASES[JOBS[len(outcomes)][1]].id}: the process ended\n{done.stderr}"
-    return dict(zip(JOBS, outcomes, strict=True)), watch.seen(), os.listdir(world.canaries)
+    assert len(outcomes) == len(jobs), f"{CASES[jobs[len(outcomes)][1]].id}: the process ended\n{done.stderr}"
+    return dict(zip(jobs, outcomes, strict=True)), watch.seen(), os.listdir(world.canaries)
 
 
 def environment():
@@ -81,12 +81,12 @@ def environment():
 
 @pytest.fixture(scope="module")
 def plain(world, folders):
-    return load_all(world, folders)
+    return load_all(world, folders, JOBS)
 
 
 @pytest.fixture(scope="module")
 def optimised(world, folders):
-    return load_all(world, folders, "-O")
+    return load_all(world, folders, [job for job in JOBS if job[0] == "encode"], "-O")
 
 
 def check(case, outcome):
@@ -119,9 +119,9 @@ def test_the_checks_are_no_asserts(plain, optimised):
     """`python -O` removes asserts; what is promised stays."""
     assert {outcome["debug"] for outcome in plain[0].values()} == {True}
     assert {outcome["debug"] for outcome in optimised[0].values()} == {False}
-    for verb, number in JOBS:
-        check(CASES[number], optimised[0][verb, number])
-        assert optimised[0][verb, number]["message"] == plain[0][verb, number]["message"]
+    for job, outcome in optimised[0].items():
+        check(CASES[job[1]], outcome)
+        assert outcome["message"] == plain[0][job]["message"]
 
 
 def test_there_are_enough_kinds():
@@ -135,10 +135,9 @@ def test_there_are_enough_kinds():
 # ---------------------------------------------------------------- the real command
 
 COMMANDS = (
-    "config.json: deep lists", "config.json: hidden_size '24'", "config.json: model_type 'a\\nb\\x1b[2J'",
-    "preprocessor: image_std [0, 0.5, 0.5]", "remote code: auto_map of an unknown type", "pickle: renamed, zipped",
-    "container: overlap", "weights: a name with line breaks", "index: upwards", "index: a zero byte",
-    "file system: config.json a link to a secret", "file system: model.safetensors a pipe",
+    "config.json: model_type 'a\\nb\\x1b[2J'", "preprocessor: image_std [0, 0.5, 0.5]",
+    "remote code: auto_map of an unknown type", "container: overlap", "weights: a name with line breaks",
+    "index: upwards", "file system: config.json a link to a secret", "file system: model.safetensors a pipe",
 )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from vistoken.configs import LFS_ADVICE, LFS_POINTER, parse_object
 from vistoken.errors import WeightsError, one_line
 
 # A header takes about 100 bytes a tensor; the library's own limit is 100 MB.
-MAX_HEADER_BYTES = 32 * 2**20
+MAX_HEADER_BYTES = 16 * 2**20
 # A patch projection over frames has five axes, more than any other weight here.
 MAX_AXES = 8
 # Bytes a value of the types that are read. Tensors of other types may stand in a file, unread.

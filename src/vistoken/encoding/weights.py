@@ -29,7 +29,7 @@ _FLOATS = ("F64", "F32", "F16", "BF16")
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 MAX_SHARDS = 1000
 # An index takes about 100 bytes a tensor; mixtures of experts have some 200,000.
-MAX_INDEX_BYTES = 64 * 2**20
+MAX_INDEX_BYTES = 32 * 2**20
 # Names that an error lists of each kind; of what is beyond them it gives the number.
 MAX_LISTED = 32
 
