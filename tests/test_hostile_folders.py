@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -65,28 +66,41 @@ def folders(world):
 
 
 def load_all(world, folders, jobs, *options):
-    """What became of every job in one child, what was opened outside, and the canaries."""
-    watch = Watch(world.outside)
+    """What became of every job in one child."""
     lines = "".join(f"{verb} {folders[number]}\n" for verb, number in jobs)
     command = [sys.executable, *options, str(CHILD), str(world.good("vit"))]
     done = subprocess.run(command, input=lines, capture_output=True, text=True, timeout=300, env=environment())
     outcomes = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(outcomes) == len(jobs), f"{CASES[jobs[len(outcomes)][1]].id}: the process ended\n{done.stderr}"
-    return dict(zip(jobs, outcomes, strict=True)), watch.seen(), os.listdir(world.canaries)
+    return dict(zip(jobs, outcomes, strict=True))
 
 
 def environment():
     return {**os.environ, "PYTHONPATH": str(SOURCES)}
 
 
-@pytest.fixture(scope="module")
-def plain(world, folders):
-    return load_all(world, folders, JOBS)
+def folder_of(folders, name):
+    return folders[next(number for number, case in enumerate(CASES) if case.id == name)]
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The outcomes of both children, what they opened outside, and the canaries that they left."""
+
+    plain: dict
+    optimised: dict
+    opened: list
+    canaries: list
 
 
 @pytest.fixture(scope="module")
-def optimised(world, folders):
-    return load_all(world, folders, [job for job in JOBS if job[0] == "encode"], "-O")
+def runs(world, folders):
+    watch = Watch(world.outside)
+    encoding = [job for job in JOBS if job[0] == "encode"]
+    with ThreadPoolExecutor(2) as pool:
+        plain = pool.submit(load_all, world, folders, JOBS)
+        optimised = pool.submit(load_all, world, folders, encoding, "-O")
+    return Runs(plain.result(), optimised.result(), watch.seen(), os.listdir(world.canaries))
 
 
 def check(case, outcome):
@@ -106,22 +120,21 @@ def check(case, outcome):
 
 
 @pytest.mark.parametrize(("verb", "number"), JOBS, ids=[f"{verb} {CASES[number].id}" for verb, number in JOBS])
-def test_a_folder_loads_or_is_refused_with_file_and_field(plain, verb, number):
-    check(CASES[number], plain[0][verb, number])
+def test_a_folder_loads_or_is_refused_with_file_and_field(runs, verb, number):
+    check(CASES[number], runs.plain[verb, number])
 
 
-def test_nothing_runs_and_nothing_outside_is_opened(plain, optimised):
-    for _, opened, canaries in (plain, optimised):
-        assert (opened, canaries) == ([], [])
+def test_nothing_runs_and_nothing_outside_is_opened(runs):
+    assert (runs.opened, runs.canaries) == ([], [])
 
 
-def test_the_checks_are_no_asserts(plain, optimised):
+def test_the_checks_are_no_asserts(runs):
     """`python -O` removes asserts; what is promised stays."""
-    assert {outcome["debug"] for outcome in plain[0].values()} == {True}
-    assert {outcome["debug"] for outcome in optimised[0].values()} == {False}
-    for job, outcome in optimised[0].items():
+    assert {outcome["debug"] for outcome in runs.plain.values()} == {True}
+    assert {outcome["debug"] for outcome in runs.optimised.values()} == {False}
+    for job, outcome in runs.optimised.items():
         check(CASES[job[1]], outcome)
-        assert outcome["message"] == plain[0][job]["message"]
+        assert outcome["message"] == runs.plain[job]["message"]
 
 
 def test_there_are_enough_kinds():
@@ -166,25 +179,29 @@ def test_the_command_refuses_in_one_line_and_writes_nothing(world, folders, tmp_
 
 
 def test_count_refuses_alike(folders):
-    number = next(n for n, case in enumerate(CASES) if case.id == "preprocessor: image_mean [0.5, 0.5, 0.5, 0.5]")
-    done = command("count", "640x480", "-m", folders[number])
+    folder = folder_of(folders, "preprocessor: image_mean [0.5, 0.5, 0.5, 0.5]")
+    done = command("count", "640x480", "-m", folder)
     assert (done.returncode, done.stdout) == (5, "")
     assert "preprocessor_config.json: image_mean is" in done.stderr
 
 
-def test_modules_of_the_current_folder_are_not_imported(world, folders, tmp_path):
+def test_modules_of_the_current_folder_are_not_imported(runs, world, folders, tmp_path):
     """Inside a model folder with numpy.py and torch.py: as the installed command, and as `python -m`."""
-    folder = folders[next(n for n, case in enumerate(CASES) if case.id == "remote code: auto_map beside a known type")]
     entry = tmp_path / "vistoken-command"
     entry.write_text("from vistoken.cli import main\nmain()\n")
-    for number, script in enumerate([(str(entry),), ("-m", "vistoken")]):
-        if script[0] == "-m":  # what bears the name of the package itself, Python runs before us
-            (folder / "vistoken.py").unlink()
-        output = tmp_path / f"{number}.npz"
-        done = command("encode", PHOTOGRAPHS[0], "-m", ".", "-o", output, cwd=folder, script=script)
-        assert done.returncode == 0, done.stderr
-        assert output.exists()
-        assert os.listdir(world.canaries) == []
+    inside = folder_of(folders, "remote code: auto_map in processor_config.json")
+    (inside / "vistoken.py").unlink()  # `python -m vistoken` runs what bears that name itself, before any line of ours
+
+    def attempt(script, folder):
+        output = tmp_path / f"{folder.name}.npz"
+        return output, command("encode", PHOTOGRAPHS[0], "-m", ".", "-o", output, cwd=folder, script=script)
+
+    with ThreadPoolExecutor(2) as pool:
+        known = folder_of(folders, "remote code: auto_map beside a known type")
+        for output, done in pool.map(attempt, [(str(entry),), ("-m", "vistoken")], [known, inside]):
+            assert done.returncode == 0, done.stderr
+            assert output.exists()
+    assert os.listdir(world.canaries) == []
 
 
 # ---------------------------------------------------------------- the traps do spring, and the checks do fail
@@ -198,11 +215,7 @@ def sprung(world):
         (world.canaries / name).unlink()
 
 
-def folder_of(folders, name):
-    return folders[next(number for number, case in enumerate(CASES) if case.id == name)]
-
-
-def test_the_pickles_do_fire(plain, optimised, folders, sprung, tmp_path):
+def test_the_pickles_do_fire(runs, folders, sprung, tmp_path):
     pickle.loads((folder_of(folders, "pickle: pytorch_model.bin") / "pytorch_model.bin").read_bytes())
     pickle.loads((folder_of(folders, "pickle: renamed") / "model.safetensors").read_bytes())
     pickle.loads((folder_of(folders, "pickle: beside a good file") / "pytorch_model.bin").read_bytes())
@@ -214,7 +227,7 @@ def test_the_pickles_do_fire(plain, optimised, folders, sprung, tmp_path):
     assert sprung() == ["beside", "bin", "npz", "renamed", "renamed-zip", "zip"]
 
 
-def test_the_modules_do_fire(plain, optimised, folders, sprung):
+def test_the_modules_do_fire(runs, folders, sprung):
     folder = folder_of(folders, "remote code: auto_map of an unknown type")
     subprocess.run([sys.executable, "-c", "import configuration_x, numpy, torch, PIL"], cwd=folder, check=True)
     assert sprung() == ["unknown-PIL", "unknown-configuration_x", "unknown-numpy-package", "unknown-torch-package"]
