@@ -118,16 +118,27 @@ def carry_out(image: Image.Image, view: View, max_pixels: int = MAX_PIXELS) -> I
         box = step.size
         match step:
             case Resize():
-                image = image.resize((box.width, box.height), Image.Resampling[step.filter.upper()])
+                image = _resized(image, step)
             case Crop():
                 image = image.crop((step.left, step.top, step.left + box.width, step.top + box.height))
             case Pad():
-                canvas = Image.new("RGB", (box.width, box.height))
+                canvas = Image.new("RGB", (box.width, box.height), step.fill)
                 canvas.paste(image, (step.left, step.top))
                 image = canvas
             case _:
                 assert_never(step)
     return image
+
+
+def _resized(image: Image.Image, step: Resize) -> Image.Image:
+    """One resize. Without antialiasing it is an affine map, which Pillow samples point by point."""
+    from PIL import Image
+
+    size, filter = (step.size.width, step.size.height), Image.Resampling[step.filter.upper()]
+    if step.antialias:
+        return image.resize(size, filter)
+    across, down = image.width / step.size.width, image.height / step.size.height
+    return image.transform(size, Image.Transform.AFFINE, (across, 0, 0, 0, down, 0), filter)
 
 
 def size_of(image: Image.Image) -> Size:
