@@ -16,7 +16,7 @@ from pixel_cases import GOLDENS, SIZES, Reference, as_bytes, differing, our_byte
 from vistoken import registry
 from vistoken.errors import InputError
 from vistoken.judge.unpacked import UNPACKERS
-from vistoken.judge.verify import chosen, quiet, settings_of
+from vistoken.judge.verify import quiet, settings_of
 from vistoken.views.steps import Pad
 
 quiet()
@@ -46,12 +46,12 @@ def pictures(sizes):
 
 @pytest.mark.parametrize("name", BIT_BY_BIT)
 def test_every_bit_is_equal(name):
-    """With the published values on all sizes, and with each set of settings on some."""
+    """With the published values on all sizes, and with each set of settings on two."""
     family = FAMILIES[name]
     for number, settings in settings_of(family):
         model = family.published[0]
         spec, reference = registry.describe(model.name, settings=settings), Reference.of(family, model, settings)
-        for image in pictures(SIZES[number % 2 :: 3] if number else SIZES):
+        for image in pictures(SIZES[number % 3 : 6 : 3] if number else SIZES):
             assert not differing(spec, reference, image), f"{dict(settings)} {image.size}"
 
 
@@ -61,15 +61,29 @@ MANY = ((1280, 720), (1, 77), (4, 4), (13, 600), (449, 447), (2048, 64), (1031, 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BIT_BY_BIT)
 def test_every_bit_is_equal_for_all_models(name):
-    """Every published model that is brought to size differently, on more sizes. 3 is left out: see `judge.shapes`."""
-    for family, model in chosen(model.name for model in FAMILIES[name].published):
-        spec, reference = registry.describe(model.name), Reference.of(family, model)
+    """Every published model that is brought to size differently, on more sizes.
+
+    A side of 3 pixels is left out, which the reference could take for the channels.
+    """
+    for spec, reference in differently_sized(FAMILIES[name]):
+        compared = 0
         for image in pictures(SIZES + MANY):
             try:
-                our_views(spec, image)
-            except InputError:
+                different = differing(spec, reference, image)
+            except InputError:  # too thin for this model, or for the memory that is allowed
                 continue
-            assert not differing(spec, reference, image), f"{model.name} {image.size}"
+            assert not different, f"{spec.name} {image.size}"
+            compared += 1
+        assert compared >= 12
+
+
+def differently_sized(family):
+    seen = []
+    for model in family.published:
+        spec = registry.describe(model.name)
+        if (spec.rule, spec.pixels) not in seen:
+            seen.append((spec.rule, spec.pixels))
+            yield spec, Reference.of(family, model)
 
 
 @pytest.mark.parametrize("settings", [{}, {"high_res_size": {"height": 300, "width": 300}}], ids=str)
