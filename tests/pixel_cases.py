@@ -13,7 +13,7 @@ from vistoken.encoding.encoder import normalise
 from vistoken.geometry import Size
 from vistoken.judge.reference import Judge
 from vistoken.judge.unpacked import UNPACKERS
-from vistoken.pixels import carry_out
+from vistoken.pixels import carry_out, carry_out_all
 
 ROOT = Path(__file__).parent.parent
 GOLDENS = ROOT / "tests" / "data" / "pixels" / "torchvision.npz"
@@ -83,10 +83,11 @@ def our_bytes(image, view):
     return np.asarray(carry_out(image, view)).transpose(2, 0, 1)
 
 
-def our_pixels(image, view, pixels):
-    """The same, normalised as the encoder does it, as far as the grid of patches reaches."""
-    made = normalise(np.asarray(carry_out(image, view)), pixels)
-    return made[:, : view.grid.rows * view.patch.height, : view.grid.cols * view.patch.width]
+def our_pixels(image, views, pixels):
+    """(3, H, W) of every view, normalised as the encoder does it, as far as the grid of patches reaches."""
+    for view, made in zip(views, carry_out_all(image, views), strict=True):
+        values = normalise(np.asarray(made), pixels)
+        yield values[:, : view.grid.rows * view.patch.height, : view.grid.cols * view.patch.width]
 
 
 def our_views(spec, image):
@@ -99,8 +100,7 @@ def differing(spec, reference, image):
     if len(ours) != len(theirs):
         return [f"{len(ours)} views, the reference has {len(theirs)}"]
     said = []
-    for place, (view, wanted) in enumerate(zip(ours, theirs, strict=True)):
-        got = our_pixels(image, view, spec.pixels)
+    for place, (got, wanted) in enumerate(zip(our_pixels(image, ours, spec.pixels), theirs, strict=True)):
         wanted = torch.from_numpy(np.ascontiguousarray(wanted))[:, : got.shape[1], : got.shape[2]]
         if got.shape != wanted.shape:
             said.append(f"view {place} is {tuple(got.shape)}, the reference's {tuple(wanted.shape)}")
