@@ -158,7 +158,7 @@ def goldens(name):
 def test_within_a_step_of_torchvision(name):
     """Every sample within one of 255 steps, but for two in 10,000, which are off by two.
 
-    The reason: Pillow rounds to bytes between the horizontal and the vertical pass of a resize, torchvision does not.
+    Both add up rounded weights when they resize bytes, but the two round to different precision.
     """
     off = []
     for size, settings, views, place, wanted in goldens(name):
