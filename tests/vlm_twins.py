@@ -55,7 +55,86 @@ def merged_patches(module, inputs):
     """The tower's output, from blocks of 2 x 2 (and, for Qwen2.5, windows) back to raster order: not compared."""
 
 
-BUILDERS = {"qwen2.5-vl": qwen2_5_vl}
+class Saved:
+    """An image processor that is saved with the values of the model's processor, which tell its image tokens."""
+
+    def __init__(self, image, **values):
+        self.image, self.values = image, values
+
+    def __call__(self, **inputs):
+        return self.image(**inputs)
+
+    def save_pretrained(self, folder):
+        self.image.save_pretrained(folder)
+        (Path(folder) / "processor_config.json").write_text(json.dumps(self.values))
+
+
+TOWER = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 24, "patch_size": 14}
+CLIP, SIGLIP = TOWER | {"model_type": "clip_vision_model"}, TOWER | {"model_type": "siglip_vision_model"}
+
+
+def llava(vision=CLIP, **values):
+    config = hf.LlavaConfig(vision_config=vision | {"image_size": 56}, text_config=TEXT, **values)
+    processor = hf.CLIPImageProcessorPil(size={"shortest_edge": 56}, crop_size={"height": 56, "width": 56})
+    return hf.LlavaForConditionalGeneration(config), processor, one_view, whole_tower
+
+
+def llava_layers():
+    """Several layers side by side, and no biases."""
+    return llava(vision_feature_layer=[-2, 1], multimodal_projector_bias=False)
+
+
+def llava_siglip():
+    """A tower without a class token, with its pooling head; the last layer, which is not normed."""
+    return llava(SIGLIP, vision_feature_layer=-1, vision_feature_select_strategy="full")
+
+
+PINPOINTS = [[28, 56], [56, 28], [56, 56], [84, 28], [28, 84], [28, 140]]
+
+
+def llava_next():
+    """Tiles of 28 pixels on the best canvas; thin pictures lose all rows or columns to their padding."""
+    config = hf.LlavaNextConfig(
+        vision_config=CLIP | {"image_size": 28, "patch_size": 7}, text_config=TEXT, image_grid_pinpoints=PINPOINTS
+    )
+    processor = hf.LlavaNextImageProcessorPil(
+        size={"shortest_edge": 28}, crop_size={"height": 28, "width": 28}, image_grid_pinpoints=PINPOINTS
+    )
+    return hf.LlavaNextForConditionalGeneration(config), processor, tiled, None
+
+
+def llava_onevision():
+    """Canvases of up to 5 x 5 tiles, shrunk where they hold more tokens than 1.21 times those of 9."""
+    canvases = [[28 * rows, 28 * cols] for rows in range(1, 6) for cols in range(1, 6)]
+    config = hf.LlavaOnevisionConfig(
+        vision_config=SIGLIP | {"image_size": 28, "patch_size": 7, "vision_use_head": False},
+        text_config=TEXT, image_grid_pinpoints=canvases,
+    )  # fmt: skip
+    processor = hf.LlavaOnevisionImageProcessorPil(size={"height": 28, "width": 28}, image_grid_pinpoints=canvases)
+    return hf.LlavaOnevisionForConditionalGeneration(config), processor, tiled, None
+
+
+def one_view(module, inputs):
+    return torch.cat(list(module.get_image_features(inputs["pixel_values"]).pooler_output))
+
+
+def tiled(module, inputs):
+    return torch.cat(list(module.get_image_features(inputs["pixel_values"], inputs["image_sizes"]).pooler_output))
+
+
+def whole_tower(module, inputs):
+    """Prefix and patches of the one view."""
+    return module.model.vision_tower(inputs["pixel_values"]).last_hidden_state[0]
+
+
+BUILDERS = {
+    "qwen2.5-vl": qwen2_5_vl,
+    "llava": llava,
+    "llava-layers": llava_layers,
+    "llava-siglip": llava_siglip,
+    "llava-next": llava_next,
+    "llava-onevision": llava_onevision,
+}
 
 
 @cache
