@@ -114,6 +114,75 @@ def llava_onevision():
     return hf.LlavaOnevisionForConditionalGeneration(config), processor, tiled, None
 
 
+def idefics3(config=hf.Idefics3Config, model=hf.Idefics3ForConditionalGeneration, image=hf.Idefics3ImageProcessorPil):
+    """Whole tiles of 42 pixels and the picture as one more, a table of 3 x 3 places, blocks of 3 x 3 patches."""
+    vision = TOWER | {"image_size": 42}
+    module = model(config(vision_config=vision, text_config=TEXT | {"pad_token_id": 0}, scale_factor=3))
+    processor = image(size={"longest_edge": 168}, max_image_size={"longest_edge": 42})
+    return module, Saved(processor, image_seq_len=1), masked, None
+
+
+def idefics3_buckets():
+    """Tiles of 56 pixels, whose 4 x 4 patches look up a table of 3 x 3 places; not split."""
+    vision = TOWER | {"image_size": 42}
+    config = hf.Idefics3Config(vision_config=vision, text_config=TEXT | {"pad_token_id": 0}, scale_factor=2)
+    processor = hf.Idefics3ImageProcessorPil(
+        size={"longest_edge": 168}, max_image_size={"longest_edge": 56}, do_image_splitting=False
+    )
+    return hf.Idefics3ForConditionalGeneration(config), Saved(processor, image_seq_len=4), masked, None
+
+
+def smolvlm():
+    return idefics3(hf.SmolVLMConfig, hf.SmolVLMForConditionalGeneration, hf.SmolVLMImageProcessorPil)
+
+
+def gemma3():
+    config = hf.Gemma3Config(
+        vision_config=SIGLIP | {"image_size": 56, "vision_use_head": False},
+        text_config=TEXT | {"head_dim": 8}, mm_tokens_per_image=4,
+    )  # fmt: skip
+    processor = hf.Gemma3ImageProcessorPil(size={"height": 56, "width": 56})
+    return hf.Gemma3ForConditionalGeneration(config), Saved(processor, image_seq_length=4), all_views, whole_tower
+
+
+def gemma4(clamped=True):
+    """Clamps that bite, and what `standardize` stores, are set by hand: they are no parameters."""
+    vision = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "num_key_value_heads": 2,
+              "head_dim": 16, "intermediate_size": 24, "patch_size": 4, "pooling_kernel_size": 3,
+              "position_embedding_size": 900, "use_clipped_linears": clamped, "standardize": clamped}  # fmt: skip
+    text = TEXT | {"head_dim": 8, "hidden_size_per_layer_input": 8, "vocab_size_per_layer_input": 64}
+    module = hf.Gemma4ForConditionalGeneration(
+        hf.Gemma4Config(vision_config=vision, text_config=text, audio_config=None)
+    )
+    generator = torch.Generator().manual_seed(3)
+    for name, stored in module.named_buffers():
+        if name.endswith(("_min", "_max")):
+            bound = 0.5 + torch.rand((), generator=generator)
+            stored.copy_(-bound if name.endswith("_min") else bound)
+        elif "std_" in name:
+            stored.copy_(torch.randn(stored.shape, generator=generator))
+    processor = hf.Gemma4ImageProcessorPil(patch_size=4, pooling_kernel_size=3, max_soft_tokens=70)
+    return module, processor, positioned, None
+
+
+def gemma4_plain():
+    """Neither clamps nor `standardize`."""
+    return gemma4(clamped=False)
+
+
+def masked(module, inputs):
+    return torch.cat(module.get_image_features(inputs["pixel_values"], inputs["pixel_attention_mask"]).pooler_output)
+
+
+def all_views(module, inputs):
+    return module.get_image_features(inputs["pixel_values"]).pooler_output.flatten(0, 1)
+
+
+def positioned(module, inputs):
+    features = module.get_image_features(inputs["pixel_values"], inputs["image_position_ids"])
+    return torch.cat(list(features.pooler_output))
+
+
 def one_view(module, inputs):
     return torch.cat(list(module.get_image_features(inputs["pixel_values"]).pooler_output))
 
@@ -134,6 +203,12 @@ BUILDERS = {
     "llava-siglip": llava_siglip,
     "llava-next": llava_next,
     "llava-onevision": llava_onevision,
+    "idefics3": idefics3,
+    "idefics3-buckets": idefics3_buckets,
+    "smolvlm": smolvlm,
+    "gemma3": gemma3,
+    "gemma4": gemma4,
+    "gemma4-plain": gemma4_plain,
 }
 
 

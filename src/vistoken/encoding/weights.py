@@ -164,17 +164,18 @@ def _match(weights: Weights, parameters: Mapping[str, Tensor], names: WeightName
             found = find_weight(name, names)
             if isinstance(found, Ignore):
                 continue
-            if not found or not all(weight.ours in parameters for weight in found):
+            fills = [weight for weight in found if weight.ours in parameters]
+            if not fills:
                 faults.unknown.append(name)
                 continue
-            places = [(weight.ours, _place(weight.step)) for weight in found]
+            places = [(weight.ours, _place(weight.step)) for weight in fills]
             if places[0] in taken:
                 faults.unknown.append(f"{name} (the same as {taken[places[0]]})")
                 continue
             taken |= dict.fromkeys(places, name)
-            if fault := _shape_fault(tensor, parameters[found[0].ours].shape, found[0].step):
+            if fault := _shape_fault(tensor, parameters[fills[0].ours].shape, fills[0].step):
                 faults.misshapen.append(f"{name} {fault}")
-            matches += [Match(path, name, weight.ours, weight.step) for weight in found]
+            matches += [Match(path, name, weight.ours, weight.step) for weight in fills]
     faults.missing = [file_name for file_name, place in _expected(parameters, names) if place not in taken]
     faults.raise_if_any(weights.source)
     return matches
@@ -194,7 +195,8 @@ def _place(step: WeightStep) -> int:
 def find_weight(name: str, names: WeightNames) -> tuple[Weight, ...] | Ignore:
     """What the family says of the tensor `name`: ignored, or what it fills, with the block's number filled in.
 
-    Several where it holds several of ours, see `Item`; none where nothing names it.
+    Several where it holds several of ours (see `Item`), or where its place depends on the spec: those count that the
+    encoder has. None where nothing names it.
     """
     for root in sorted(names.roots, key=len, reverse=True):
         if not name.startswith(root):
