@@ -7,6 +7,7 @@ Sources: transformers 5.23.0, `models/gemma4/image_processing_pil_gemma4.py`, `m
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from operator import add
@@ -51,12 +52,22 @@ def _weights() -> WeightNames:
     return WEIGHTS
 
 
-def _published(name: str, alias: str, label: Label, hidden: int, depth: int, kind: str = "gemma4") -> Published:
-    vision = {"model_type": "gemma4_vision", "patch_size": 16, "pooling_kernel_size": 3, "hidden_size": hidden,
-              "num_hidden_layers": depth}  # fmt: skip
+# Towers and widths of the LLMs: `models/gemma4/convert_gemma4_weights.py`, which wrote the published files.
+SMALL = {"hidden_size": 768, "num_hidden_layers": 16, "num_attention_heads": 12, "num_key_value_heads": 12,
+         "head_dim": 64, "intermediate_size": 3072, "use_clipped_linears": True}  # fmt: skip
+LARGE = {"hidden_size": 1152, "num_hidden_layers": 27, "num_attention_heads": 16, "num_key_value_heads": 16,
+         "head_dim": 72, "intermediate_size": 4304, "standardize": True}  # fmt: skip
+
+
+def _published(
+    name: str, alias: str, label: Label, tower: Mapping[str, int], width: int | None, kind: str = "gemma4"
+) -> Published:
+    vision = {"model_type": "gemma4_vision", "patch_size": 16, "pooling_kernel_size": 3, **tower}
+    text = {"model_type": "gemma4_text", **({} if width is None else {"hidden_size": width})}
+    config = {"model_type": kind, "vision_config": vision, "text_config": text}
     image, video = IMAGE | {"image_processor_type": "Gemma4ImageProcessor"}, {**VIDEO}
     series = "gemma-4" if kind == "gemma4" else ""
-    return Published((name, alias), {"model_type": kind, "vision_config": vision}, image, label, series, video=video)
+    return Published((name, alias), config, image, label, series, video=video)
 
 
 FAMILY = Family(
@@ -64,11 +75,12 @@ FAMILY = Family(
     model_types=("gemma4", "diffusion_gemma"),
     read=read,
     published=(
-        _published("google/gemma-4-E2B-it", "gemma-4-e2b", SEEN, 768, 16),
-        _published("google/gemma-4-E4B-it", "gemma-4-e4b", SEEN, 768, 16),
-        _published("google/gemma-4-26B-A4B-it", "gemma-4-26b-a4b", SIBLING, 1152, 27),
-        _published("google/gemma-4-31B-it", "gemma-4-31b", SEEN, 1152, 27),
-        _published("google/diffusiongemma-26B-A4B-it", "diffusiongemma-26b-a4b", RECALLED, 1152, 27, "diffusion_gemma"),
+        _published("google/gemma-4-E2B-it", "gemma-4-e2b", SEEN, SMALL, 1536),
+        _published("google/gemma-4-E4B-it", "gemma-4-e4b", SEEN, SMALL, 2560),
+        _published("google/gemma-4-26B-A4B-it", "gemma-4-26b-a4b", SIBLING, LARGE, 2816),
+        _published("google/gemma-4-31B-it", "gemma-4-31b", SEEN, LARGE, 5376),
+        _published("google/diffusiongemma-26B-A4B-it", "diffusiongemma-26b-a4b", RECALLED, LARGE, None,
+                   "diffusion_gemma"),
     ),
     rule=Label("verified", f"Gemma4Processor, Gemma4ImageProcessorPil and Gemma4VideoProcessor of {REFERENCE}"),
     settings=SETTINGS,
