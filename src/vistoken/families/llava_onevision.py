@@ -56,10 +56,10 @@ def read(files: Files) -> Reading:
     stretched = {"size": ONEVISION["size"], "crop_size": None, "do_center_crop": None}
     video = partial(video_rule, files.video, tower, frames, stretched, "LlavaOnevisionVideoProcessor")
     encoder = partial(_encoder, files, most)
-    if rule is None:
+    if rule is None or files.image is None:
         return Reading(encoder, None, pixels, None, video, prefix=tower.prefix)
     prompt = UnpaddedUnderCap(tokens, most, -dropped, "<image>")
-    several = Crowd(1, squared(rule), FixedTokens(tokens + 1 - dropped, "<image>"))
+    several = Crowd(1, squared(rule, files.image), FixedTokens(tokens + 1 - dropped, "<image>"))
     return Reading(encoder, rule, pixels, prompt, video, prefix=tower.prefix, crowds=(several,))
 
 
