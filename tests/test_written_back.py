@@ -36,10 +36,11 @@ def test_weights_written_back_equal_the_file(name):
     names = registry.find(folder).family.weight_names()
     written = 0
     for tensor_name, tensor in load_file(f"{folder}/model.safetensors").items():
-        weight = find_weight(tensor_name, names, parameters)
-        assert weight is not None, tensor_name
-        if isinstance(weight, Ignore) or not tensor.numel():
+        weights = find_weight(tensor_name, names)
+        assert weights, tensor_name
+        if isinstance(weights, Ignore) or not tensor.numel():
             continue
+        [weight] = [weight for weight in weights if weight.ours in parameters]
         ours = parameters[weight.ours]
         match weight.step:
             case Part(index, of):
@@ -145,15 +146,19 @@ def edited(name, tmp_path, edit):
         ("internvl", lambda c: c.update(vision_feature_select_strategy="full"), "drops the class token"),
         ("internvl", lambda c: c.update(vision_feature_layer=[1, 2]), "must name one hidden state"),
         ("internvl-6b", lambda c: c["vision_config"].update(use_mean_pooling=False), "no published tower with RMS"),
-        ("pixtral", lambda c: c.update(vision_feature_select_strategy="default"), "no class token to drop"),
-        ("pixtral", lambda c: c.update(vision_feature_layer=-9), "hidden states from -4 to 3"),
+        (
+            "pixtral",
+            lambda c: c.update(vision_feature_select_strategy="default"),
+            "no class token that could be dropped",
+        ),
+        ("pixtral", lambda c: c.update(vision_feature_layer=-9), "hidden states have the numbers -4 to 3"),
         (
             "pixtral",
             lambda c: c["vision_config"].update(head_dim=24),
             "head_dim is 24: it must be hidden_size / heads, which is 16",
         ),
-        ("mistral3", lambda c: c.update(vision_feature_layer=[0, 1]), "the projector's norm fits one"),
-        ("mistral3", lambda c: c.pop("text_config"), r"text_config\.hidden_size is missing"),
+        ("mistral3", lambda c: c.update(vision_feature_layer=[0, 1]), "must name one hidden state from -4 to 3"),
+        ("mistral3", lambda c: c["text_config"].update(model_type="new", rms_norm_eps=None), "rms_norm_eps is null"),
     ],
 )
 def test_what_cannot_be_is_refused(name, edit, message, tmp_path):
@@ -164,6 +169,16 @@ def test_what_cannot_be_is_refused(name, edit, message, tmp_path):
 def test_the_llms_width_is_its_classs_where_the_file_leaves_it_out(tmp_path):
     spec = registry.find(edited("pixtral", tmp_path, lambda config: config["text_config"].pop("hidden_size"))).spec
     assert spec.encoder.connector.width(32) == 4096
+
+
+def test_without_a_text_config_mistral_3_has_its_own(tmp_path):
+    import transformers as hf
+
+    text = hf.Mistral3Config().text_config
+    connector = registry.find(
+        edited("mistral3", tmp_path, lambda config: config.pop("text_config"))
+    ).spec.encoder.connector
+    assert (connector.width(32), connector.stages[0].norm.eps) == (text.hidden_size, text.rms_norm_eps) == (5120, 1e-5)
 
 
 @pytest.mark.parametrize("field", [{"rope_theta": 500.0}, {"rope_parameters": {"rope_theta": 500.0}}])

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Container, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, assert_never
 
 import torch
@@ -18,8 +18,10 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from vistoken.configs import read_json
+from vistoken.encoding.headers import Stored, read_header
 from vistoken.encoding.model import VisionEncoder
-from vistoken.errors import WeightsError
+from vistoken.errors import WeightsError, one_line, shown
+from vistoken.files import model_file
 from vistoken.weight_names import (
     AsIs,
     Cell,
@@ -41,8 +43,13 @@ from vistoken.weight_names import (
 _BLOCK = re.compile(r"(?<=\.)\d+(?=\.)")
 _SHARD = re.compile(r"[\w.-]+\.safetensors", re.ASCII)
 _FLOATS = ("F64", "F32", "F16", "BF16")
+WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 MAX_SHARDS = 1000
-WHOLE = -1  # the place that a step fills which brings all of a parameter
+ALL = -1  # the place of a step that fills a whole parameter
+# An index takes about 100 bytes a tensor; mixtures of experts have some 200,000.
+MAX_INDEX_BYTES = 32 * 2**20
+# Names that an error lists of each kind; of what is beyond them it gives the number.
+MAX_LISTED = 32
 
 
 @dataclass(slots=True)
@@ -63,11 +70,29 @@ class Faults:
     unknown: list[str] = field(default_factory=list)
     misshapen: list[str] = field(default_factory=list)
 
-    def raise_if_any(self, folder: str) -> None:
+    def raise_if_any(self, source: str) -> None:
         kinds = {"missing": self.missing, "unknown": self.unknown, "of the wrong shape or type": self.misshapen}
-        parts = [f"{len(names)} {kind}: {', '.join(names)}" for kind, names in kinds.items() if names]
+        parts = [f"{len(names):,} {kind}: {_listed(names)}" for kind, names in kinds.items() if names]
         if parts:
-            raise WeightsError(f"the weights in {folder} do not fit its config.json: {'; '.join(parts)}")
+            raise WeightsError(f"{source} does not fit the config.json beside it: {'; '.join(parts)}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MAX_LISTED:,} more" * (len(names) > MAX_LISTED)
+    return ", ".join(map(one_line, names[:MAX_LISTED])) + more
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The weights of a folder, as far as their headers tell.
+
+    Attributes:
+        source: the whole file, or the index of its shards.
+        files: of each file, the tensors that it holds.
+    """
+
+    source: str
+    files: Mapping[str, Mapping[str, Stored]]
 
 
 def load_weights(module: VisionEncoder, folder: str, names: WeightNames) -> None:
@@ -75,107 +100,116 @@ def load_weights(module: VisionEncoder, folder: str, names: WeightNames) -> None
 
     Raises `WeightsError` that lists every missing, unknown and misshapen tensor; the module is then left as it was.
     """
-    with ExitStack() as stack:
-        files = {path: stack.enter_context(_open(path)) for path in weight_files(folder)}
-        parameters = module.state_dict(keep_vars=True)  # parameters, and what is stored without being learned
-        matches = _match(files, parameters, names, folder)
-        head_dim = module.spec.head_dim
-        filled = {name: torch.empty_like(parameter, device="cpu") for name, parameter in parameters.items()}
-        for match in matches:
-            _fill(filled[match.ours], files[match.file].get_tensor(match.name), match, folder, head_dim)
+    weights = find_weights(folder)
+    parameters = module.state_dict(keep_vars=True)  # parameters, and what is stored without being learned
+    matches = _match(weights, parameters, names)
+    filled = {name: torch.empty_like(parameter, device="cpu") for name, parameter in parameters.items()}
+    for path, of_file in groupby(matches, key=lambda match: match.file):
+        with _open(path) as file:
+            for match in of_file:
+                _fill(filled[match.ours], file.get_tensor(match.name), match, path, module.spec.head_dim)
+    if filled and not any(tensor.any() for tensor in filled.values()):
+        raise WeightsError(f"{weights.source}: every value is zero, as after a copy that broke off; fetch it again")
     module.load_state_dict(filled, assign=True)
 
 
-def weight_files(folder: str) -> list[str]:
+# ---------------------------------------------------------------- files
+
+
+def find_weights(folder: str) -> Weights:
     """The safetensors files of a model folder, whole or by index. Raises `WeightsError` where there are none."""
-    whole, index = (os.path.join(folder, name) for name in ("model.safetensors", "model.safetensors.index.json"))
+    whole, index = (os.path.join(folder, name) for name in (WHOLE, INDEX))
     if os.path.lexists(whole):
-        return [_inside(folder, "model.safetensors")]
+        return Weights(whole, {whole: read_header(model_file(folder, WHOLE, WeightsError))})
     if os.path.lexists(index):
-        shards = read_json(index).get("weight_map")
-        if not isinstance(shards, dict) or not all(isinstance(shard, str) for shard in shards.values()):
-            raise WeightsError(f"{index}: weight_map must map tensor names to file names")
-        if len(set(shards.values())) > MAX_SHARDS:
-            raise WeightsError(f"{index}: weight_map names more than {MAX_SHARDS:,} files")
-        return [_inside(folder, shard) for shard in sorted(set(shards.values()))]
+        return _indexed(folder, index)
     try:
         pickles = sorted(name for name in os.listdir(folder) if name.endswith((".bin", ".pt", ".pth", ".ckpt")))
     except OSError as error:
         raise WeightsError(f"{folder} cannot be listed: {error.strerror}") from None
-    hint = f"; {pickles[0]} is a pickle, which is never opened: convert it to safetensors" if pickles else ""
+    hint = f"; {one_line(pickles[0])} is a pickle, which is never opened: convert it to safetensors" if pickles else ""
     raise WeightsError(f"{folder} holds no model.safetensors{hint}")
 
 
-def _inside(folder: str, name: str) -> str:
-    """The path of a weight file, which must lie in the folder, or where the hub's cache links its files to."""
-    path = os.path.join(folder, name)
-    if not _SHARD.fullmatch(name):
-        raise WeightsError(f"{folder}: {name!r} is no name of a safetensors file beside the index")
-    real, home = os.path.realpath(path), os.path.realpath(folder)
-    # The cache keeps snapshots/<commit>/<file> as links into blobs/ of the same repository.
-    blobs = os.path.realpath(os.path.join(home, "..", "..", "blobs"))
-    if os.path.dirname(real) not in (home, blobs):
-        raise WeightsError(f"{path} is a link that leaves the folder: put the file itself there")
-    if not os.path.isfile(real):
-        raise WeightsError(f"{path} is missing or not a regular file")
-    return path
+def _indexed(folder: str, index: str) -> Weights:
+    """The shards that an index names, which hold what it says."""
+    places = read_json(model_file(folder, INDEX, WeightsError), MAX_INDEX_BYTES).get("weight_map")
+    if not isinstance(places, dict) or not places or not all(isinstance(shard, str) for shard in places.values()):
+        raise WeightsError(f"{index}: weight_map must map tensor names to file names")
+    shards = sorted(set(places.values()))
+    if len(shards) > MAX_SHARDS:
+        raise WeightsError(f"{index}: weight_map names more than {MAX_SHARDS:,} files")
+    if strange := [shard for shard in shards if not _SHARD.fullmatch(shard) or len(shard) > 255]:
+        raise WeightsError(f"{index}: {shown(strange[0])} is no name of a safetensors file beside the index")
+    files = {shard: read_header(model_file(folder, shard, WeightsError)) for shard in shards}
+    if lost := [name for name, shard in places.items() if name not in files[shard]]:
+        raise WeightsError(f"{index}: {len(lost):,} not in the file that it names: {_listed(lost)}")
+    return Weights(index, {os.path.join(folder, shard): header for shard, header in files.items()})
 
 
 def _open(path: str) -> Any:
     try:
         return safe_open(path, framework="pt")
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} is not a valid safetensors file: {error}") from None
+    except (SafetensorError, OSError, RuntimeError) as error:  # torch's own where the file cannot be mapped
+        raise WeightsError(f"{path} is not a valid safetensors file: {one_line(str(error))}") from None
 
 
 # ---------------------------------------------------------------- names and shapes, from the headers alone
 
 
-def _match(files: Mapping[str, Any], parameters: Mapping[str, Tensor], names: WeightNames, folder: str) -> list[Match]:
+def _match(weights: Weights, parameters: Mapping[str, Tensor], names: WeightNames) -> list[Match]:
     """Pair every tensor of the files with a parameter, or raise one error that lists all faults."""
-    faults, matches, filled = Faults(), [], dict[str, dict[int, str]]()
-    for path, file in files.items():
-        for name in file.keys():  # noqa: SIM118  # a file handle, not a mapping
-            found = find_weight(name, names, parameters)
+    faults, matches, taken = Faults(), [], dict[str, dict[int, str]]()
+    for path, header in weights.files.items():
+        for name, tensor in header.items():
+            found = find_weight(name, names)
             # A tensor without numbers fills nothing: DINOv3 without registers stores an empty one.
-            if isinstance(found, Ignore) or 0 in file.get_slice(name).get_shape():
+            if isinstance(found, Ignore) or 0 in tensor.get_shape():
                 continue
-            if found is None or found.ours not in parameters:
+            fills = [weight for weight in found if weight.ours in parameters]
+            if not fills:
                 faults.unknown.append(name)
                 continue
-            place, places = _place(found.step), filled.setdefault(found.ours, {})
-            rival = places.get(place) or places.get(WHOLE) or (place == WHOLE and next(iter(places.values()), None))
-            if rival:
+            if rival := _rival(taken.get(fills[0].ours, {}), _place(fills[0].step)):
                 faults.unknown.append(f"{name} (the same as {rival})")
                 continue
-            places[place] = name
-            if fault := _shape_fault(file.get_slice(name), parameters[found.ours].shape, found.step):
+            for weight in fills:
+                taken.setdefault(weight.ours, {})[_place(weight.step)] = name
+            if fault := _shape_fault(tensor, parameters[fills[0].ours].shape, fills[0].step):
                 faults.misshapen.append(f"{name} {fault}")
-            matches.append(Match(path, name, found.ours, found.step))
+            matches += [Match(path, name, weight.ours, weight.step) for weight in fills]
     faults.missing = [
         file_name
         for file_name, ours, place in _expected(parameters, names)
-        if not {place, WHOLE} & filled.get(ours, {}).keys()
+        if not {place, ALL} & taken.get(ours, {}).keys()
     ]
-    faults.raise_if_any(folder)
+    faults.raise_if_any(weights.source)
     return matches
 
 
+def _rival(taken: Mapping[int, str], place: int) -> str | None:
+    """The tensor that fills the same place of a parameter already, if there is one; `taken` is what fills it so far."""
+    if place == ALL:
+        return next(iter(taken.values()), None)
+    return taken.get(place) or taken.get(ALL)
+
+
 def _place(step: WeightStep) -> int:
-    """Which part of one of our tensors a step fills, or `WHOLE`."""
+    """Which part of one of our tensors a step fills, or `ALL`."""
     match step:
         case Part(index):
             return index
         case Cell(row, col):
             return 4 * row + col  # matrices of bounds have four columns
         case _:
-            return WHOLE
+            return ALL
 
 
-def find_weight(name: str, names: WeightNames, parameters: Container[str] = ()) -> Weight | Ignore | None:
-    """What the family says of the tensor `name`: a weight with the block's number filled in, ignored, or nothing.
+def find_weight(name: str, names: WeightNames) -> tuple[Weight, ...] | Ignore:
+    """What the family says of the tensor `name`: ignored, or what it fills, with the block's number filled in.
 
-    Where the family knows several uses of one name, that is the one which is among `parameters`, else the first.
+    Several where it holds several of ours (see `Item`), or where its place depends on the spec: those count that the
+    encoder has. None where nothing names it.
     """
     for root in sorted(names.roots, key=len, reverse=True):
         if not name.startswith(root):
@@ -186,14 +220,16 @@ def find_weight(name: str, names: WeightNames, parameters: Container[str] = ()) 
                 return ignore
         block = _BLOCK.search(bare)
         for pattern, number in ((bare, ""), (_BLOCK.sub("{n}", bare, count=1), block[0] if block else "")):
-            uses = [
-                Weight(name, weight.ours.replace("{n}", number), weight.step)
-                for weight in names.weights
-                if weight.file == pattern
-            ]
-            if uses:
-                return next((use for use in uses if use.ours in parameters), uses[0])
-    return None
+            if weights := _table(names).get(pattern):
+                return tuple(Weight(name, each.ours.replace("{n}", number), each.step) for each in weights)
+    return ()
+
+
+def _table(names: WeightNames) -> dict[str, list[Weight]]:
+    table: dict[str, list[Weight]] = {}
+    for weight in names.weights:
+        table.setdefault(weight.file, []).append(weight)
+    return table
 
 
 def _expected(parameters: Mapping[str, Tensor], names: WeightNames) -> Iterator[tuple[str, str, int]]:
@@ -208,10 +244,9 @@ def _expected(parameters: Mapping[str, Tensor], names: WeightNames) -> Iterator[
         block = _BLOCK.search(ours)
         pattern = _BLOCK.sub("{n}", ours, count=1) if block and ours.startswith(("blocks.", "deepstack.")) else ours
         assert pattern in sources, f"the family names no tensor for {ours}"
-        ways = {_place(weight.step): weight for weight in reversed(sources[pattern])}
-        whole = _place(sources[pattern][0].step) == WHOLE
-        for place, weight in ways.items():
-            if (place == WHOLE) is whole:
+        whole = _place(sources[pattern][0].step) == ALL
+        for place, weight in {_place(weight.step): weight for weight in reversed(sources[pattern])}.items():
+            if (place == ALL) is whole:
                 yield weight.file.replace("{n}", block[0] if block else ""), ours, place
 
 

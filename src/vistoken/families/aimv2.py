@@ -111,7 +111,6 @@ VENDOR_NAMES = (
     Weight("trunk.blocks.{n}.mlp.fc3.weight", "blocks.{n}.mlp.gate_up.weight", Part(1, 2)),
     Weight("trunk.blocks.{n}.mlp.fc2.weight", "blocks.{n}.mlp.down.weight"),
     Weight("trunk.post_trunk_norm.weight", "norm.weight"),
-    Weight("head.cls_token", "pool.query", Row()),
     Weight("head.k.weight", "pool.kv.weight", Part(0, 2)),
     Weight("head.v.weight", "pool.kv.weight", Part(1, 2)),
     *affine("head.linear", "pool.out"),

@@ -7,14 +7,9 @@ Sources: transformers 5.23.0, `models/lighton_ocr/processing_lighton_ocr.py` and
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from vistoken.family import RECALLED, REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
 from vistoken.processors.pixtral import IMAGE, SETTINGS, read_without_breaks
-
-if TYPE_CHECKING:
-    pass
 
 NOTE = "its files as seen name Mistral's model type; the count is that of LightOnOcrProcessor"
 

@@ -31,8 +31,9 @@ def read(files: Files) -> Reading:
     )
     config = files.config.with_defaults({"spatial_merge_size": 2}, f"Mistral3Config in {REFERENCE}")
     patch, merge = vision.patch("patch_size"), config.integer("spatial_merge_size", high=64)
-    kind = read_without_breaks if writes_no_breaks(files) else read_pixtral
-    return replace(kind(files, patch, merge), encoder=partial(_encoder, files))
+    if writes_no_breaks(files):  # its grids do not always hold whole blocks: counted, not yet encoded
+        return read_without_breaks(files, patch, merge)
+    return replace(read_pixtral(files, patch, merge), encoder=partial(_encoder, files))
 
 
 def _encoder(files: Files) -> EncoderSpec | None:

@@ -32,9 +32,9 @@ def read(files: Files) -> Reading:
 
 
 def _tower(files: Files) -> EncoderSpec:
-    from vistoken.towers.pixtral import tower  # counting does without it
+    from vistoken.towers.pixtral import DEFAULTS, SOURCE, tower  # counting does without them
 
-    return tower(files.config)
+    return tower(files.config.with_defaults(DEFAULTS, SOURCE))
 
 
 def _weights() -> WeightNames:

@@ -58,9 +58,12 @@ def read_llava(files: Files) -> Reading:
 
 
 def _llava_encoder(files: Files) -> EncoderSpec | None:
-    from vistoken.towers.pixtral import llava  # counting does without it
+    """None where a built-in name has the values for counting alone."""
+    from vistoken.towers.llava import encoder  # counting does without it
 
-    return llava(files)
+    if files.built_in and not files.config.child("vision_config").has("intermediate_size"):
+        return None
+    return encoder(files, {}, layer=-2, selection="default")
 
 
 def read_without_breaks(files: Files, patch: Patch, merge: int) -> Reading:

@@ -25,7 +25,7 @@ from vistoken.spec import (
     TableResize,
     WidthNorm,
 )
-from vistoken.towers.language import text_width
+from vistoken.towers.llm import text_width
 from vistoken.weight_names import (
     LLM_PARTS,
     DropOnes,
