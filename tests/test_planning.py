@@ -54,7 +54,7 @@ def _part(path):
     for start, part in (
         ("embed.patch", "patch embedding"), ("embed.position", "position"), ("embed.prefix", "prefix"),
         ("pre_norm", "pre-norm"), ("blocks", "blocks"), ("norm", "final norm"), ("pool", "pool and head"),
-        ("mask_token", "mask token"),
+        ("mask_token", "mask token"), ("connector", "connector"), ("deepstack", "deepstack"),
     ):  # fmt: skip
         if path.startswith(start):
             return part
