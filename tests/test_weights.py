@@ -254,4 +254,4 @@ def test_weights_that_are_not_at_hand_say_where_they_could_be():
     with pytest.raises(ModelError, match="without published weights"):
         Encoder.from_pretrained("vit-g14-224")
     with pytest.raises(ModelError, match="counted but not encoded"):
-        Encoder.from_pretrained("qwen2.5-vl-7b")
+        Encoder.from_pretrained("gpt-4o")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any, assert_never
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 from vistoken.errors import InputError
 from vistoken.geometry import Size
 from vistoken.sources import BROKEN, open_image, orientation, picture_name, shown_name
-from vistoken.views import Crop, Pad, Resize, View
+from vistoken.views import Crop, Pad, Resize, Step, View
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -178,27 +178,52 @@ def _stretched(image: Image.Image) -> Image.Image:
 
 def carry_out(image: Image.Image, view: View, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """The picture after the steps of `view`. Raises `InputError` where a step would need more than `max_pixels`."""
+    (made,) = carry_out_all(image, (view,), max_pixels)
+    return made
+
+
+def carry_out_all(image: Image.Image, views: Iterable[View], max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
+    """As `carry_out`, view by view: what several views begin with, as the tiles of one canvas do, is done once."""
+    made: dict[tuple[Step, ...], Image.Image] = {(): image}
+    for view in views:
+        steps = view.steps
+        for done, step in enumerate(steps):
+            if step.size.pixels > max_pixels:
+                raise InputError(
+                    f"{view.source} would be scaled to {step.size}: {step.size.pixels:,} pixels, more than the "
+                    f"{max_pixels:,} that are made at most: crop the picture first, or choose a smaller --input"
+                )
+            if steps[: done + 1] not in made:
+                made[steps[: done + 1]] = _after(made[steps[:done]], step)
+        yield made.pop(steps) if steps else image
+
+
+def _after(image: Image.Image, step: Step) -> Image.Image:
+    """The picture after one step."""
     from PIL import Image
 
-    for step in view.steps:
-        if step.size.pixels > max_pixels:
-            raise InputError(
-                f"{view.source} would be scaled to {step.size}: {step.size.pixels:,} pixels, more than the "
-                f"{max_pixels:,} that are made at most: crop the picture first, or choose a smaller --input"
-            )
-        box = step.size
-        match step:
-            case Resize():
-                image = image.resize((box.width, box.height), Image.Resampling[step.filter.upper()])
-            case Crop():
-                image = image.crop((step.left, step.top, step.left + box.width, step.top + box.height))
-            case Pad():
-                canvas = Image.new("RGB", (box.width, box.height))
-                canvas.paste(image, (step.left, step.top))
-                image = canvas
-            case _:
-                assert_never(step)
-    return image
+    match step:
+        case Resize():
+            return _resized(image, step)
+        case Crop():
+            return image.crop((step.left, step.top, step.left + step.size.width, step.top + step.size.height))
+        case Pad():
+            canvas = Image.new("RGB", (step.size.width, step.size.height), step.fill)
+            canvas.paste(image, (step.left, step.top))
+            return canvas
+        case _:
+            assert_never(step)
+
+
+def _resized(image: Image.Image, step: Resize) -> Image.Image:
+    """One resize. Without antialiasing it is an affine map, which Pillow samples point by point."""
+    from PIL import Image
+
+    size, filter = (step.size.width, step.size.height), Image.Resampling[step.filter.upper()]
+    if step.antialias:
+        return image.resize(size, filter)
+    across, down = image.width / step.size.width, image.height / step.size.height
+    return image.transform(size, Image.Transform.AFFINE, (across, 0, 0, 0, down, 0), filter)
 
 
 def size_of(image: Image.Image) -> Size:

@@ -56,7 +56,7 @@ def of_picture(picture: Image.Image, name: str, spec: ModelSpec, fed: Size | Non
     try:
         views = spec.views(size, fed)
         tiling = spec.tiling(size, fed)
-        seen = [np.asarray(pixels.carry_out(picture, view, limit)) for view in views]
+        seen = [np.asarray(image) for image in pixels.carry_out_all(picture, views, limit)]
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
     patches = tuple(cut_bytes(image, view.patch, view.grid) for image, view in zip(seen, views, strict=True))
