@@ -20,6 +20,7 @@ from vistoken.encoding.mrope import position_ids
 from vistoken.errors import UsageError
 from vistoken.files import check_writable, whole_file
 from vistoken.geometry import Box, Grid, Size
+from vistoken.video import Clip
 from vistoken.views import View
 from vistoken.views.rule import Tiling
 
@@ -37,7 +38,7 @@ class Scene:
     """How a picture was looked at, and how its image tokens come to their order.
 
     `tiling` is None where the caller's tensors went in as they are. `image_grids` are the grids that the image tokens
-    of each view form.
+    of each view form, `clip` the frames of a video that were looked at.
     """
 
     size: Size
@@ -45,6 +46,7 @@ class Scene:
     tiling: Tiling | None
     connector: Connector | None = None
     image_grids: tuple[Grid, ...] = ()
+    clip: Clip | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
