@@ -47,6 +47,14 @@ def qwen2_5_vl():
     return module, processor, grid_features, merged_patches
 
 
+def qwen2_vl():
+    vision = {"depth": 3, "embed_dim": 32, "hidden_size": 40, "num_heads": 2, "mlp_ratio": 2}
+    text = TEXT | {"rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [1, 2, 2]}}
+    module = hf.Qwen2VLForConditionalGeneration(hf.Qwen2VLConfig(vision_config=vision, text_config=text))
+    processor = hf.Qwen2VLImageProcessorPil(size={"shortest_edge": 56 * 56, "longest_edge": 28 * 28 * 90})
+    return module, processor, grid_features, merged_patches
+
+
 def qwen3_vl():
     """Two blocks' outputs as deepstack; a table of 7 x 7, smaller and larger than the pictures' grids."""
     vision = {**QWEN3, "deepstack_visual_indexes": [0, 2]}
@@ -87,7 +95,7 @@ def merged_patches(module, inputs):
     """The tower's output, from blocks of 2 x 2 (and, for Qwen2.5, windows) back to raster order: not compared."""
 
 
-BUILDERS = {"qwen2.5-vl": qwen2_5_vl, "qwen3-vl": qwen3_vl, "qwen3.5": qwen3_5}
+BUILDERS = {"qwen2.5-vl": qwen2_5_vl, "qwen2-vl": qwen2_vl, "qwen3-vl": qwen3_vl, "qwen3.5": qwen3_5}
 
 
 @cache
