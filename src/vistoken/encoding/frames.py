@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import index
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -45,11 +46,11 @@ class Frames:
 
     def pictures(self, indices: Sequence[int]) -> Iterator[Image.Image]:
         """The frames of these numbers, upright and RGB, one at a time."""
-        for index in indices:
+        for number in indices:
             try:
-                yield read_picture(self.items[index], "last")[1]
+                yield read_picture(self.items[number], "last")[1]
             except VistokenError as error:
-                raise type(error)(f"frame {index}: {error}") from None
+                raise type(error)(f"frame {number}: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +68,14 @@ class FilmFile:
             if stream.width * stream.height > pixels.MAX_PIXELS:
                 size = f"{stream.width}x{stream.height}"
                 raise InputError(f"{shown_name(name)} is {size}: more than {pixels.MAX_PIXELS:,} pixels a frame")
-            rate = fps or (float(stream.average_rate) if stream.average_rate else None)
+            rate = fps if fps is not None else stream.average_rate
             if rate is None:
                 raise InputError(f"{shown_name(name)} does not tell how many frames it shows a second: give fps")
             # Some containers do not tell the number of frames: then packets are counted, without decoding them.
             frames = stream.frames or sum(packet.size > 0 for packet in container.demux(stream))
             if not frames:
                 raise InputError(f"{shown_name(name)} holds no frame")
-            return cls(name, Source(frames, rate))
+            return cls(name, Source(frames, float(rate)))
 
     def pictures(self, indices: Sequence[int]) -> Iterator[Image.Image]:
         """The frames of these numbers, which ascend, upright and RGB, one at a time."""
@@ -132,13 +133,16 @@ def _library() -> ModuleType:
 
 def check_numbers(frames: object, source: Source) -> tuple[int, ...]:
     """Numbers of frames that a caller chose. Raises `UsageError` unless they ascend within the video."""
-    if isinstance(frames, int) or not hasattr(frames, "__iter__"):
+    if not isinstance(frames, Iterable):
         raise UsageError(
             f"frames is {shown(frames)}: give the numbers of the frames to look at, as in range(0, 80, 10)"
         )
-    numbers = tuple(frames)
-    known = all(type(number) is int and 0 <= number < source.frames for number in numbers)
-    if not numbers or not known or sorted(numbers) != list(numbers):
+    given = list(frames)
+    try:
+        numbers = tuple(map(index, given))  # numpy's integers too
+    except TypeError:
+        numbers = ()
+    if not numbers or numbers[0] < 0 or numbers[-1] >= source.frames or sorted(numbers) != list(numbers):
         rule = f"they must be whole numbers from 0 to {source.frames - 1:,}, ascending"
-        raise UsageError(f"frames is {shown(list(numbers))}: {rule}")
+        raise UsageError(f"frames is {shown(given)}: {rule}")
     return numbers
