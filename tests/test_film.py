@@ -255,3 +255,29 @@ def test_a_file_that_is_cut_off_is_refused(tmp_path):
     told = FilmFile(whole.name, Source(9, 10.0))
     with pytest.raises(InputError, match="ends after 4 frames, though its header tells 9"):
         list(told.pictures([0, 8]))
+
+
+# ---------------------------------------------------------------- towers that read frame by frame
+
+
+def test_frames_of_a_tower_for_pictures_are_its_pictures():
+    """SmolVLM looks at each frame as at one picture; the count agrees."""
+    folder, film = vlm_twin("smolvlm").folder, noise(5, 90, 120)
+    encoder = Encoder.from_pretrained(folder)
+    result, counted = encoder.encode_video(film), count(folder, width=120, height=90, frames=5)
+    assert (len(result.patches), len(result.image_tokens)) == (counted.patches, counted.image_tokens)
+    alone = [encoder.encode_video(film[number : number + 1]).image_tokens for number in range(5)]
+    close(result.image_tokens, torch.cat(alone))
+
+
+def test_tokens_of_videos_that_are_merged_in_another_way_are_refused():
+    """LLaVA-OneVision shrinks the tokens of a video's frames; the tower's output is what it is for pictures."""
+    folder, film = vlm_twin("llava-onevision").folder, noise(5, 90, 120)
+    encoder = Encoder.from_pretrained(folder)
+    with pytest.raises(UsageError, match="21 tokens of this video, which are merged in another way"):
+        encoder.encode_video(film)
+    result = encoder.encode_video(film, what=["patches"])
+    assert len(result.patches) == count(folder, width=120, height=90, frames=5).patches
+    [picture] = encoder.encode([film[0]], what=["patches"])  # its overview first
+    overview = picture.grids[0].patches
+    close(result.patches[:overview], picture.patches[:overview])
