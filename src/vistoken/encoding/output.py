@@ -16,9 +16,11 @@ from torch import Tensor
 from vistoken._version import __version__
 from vistoken.connector import Connector
 from vistoken.encoding.arranging import token_boxes
+from vistoken.encoding.mrope import position_ids
 from vistoken.errors import UsageError
 from vistoken.files import check_writable, whole_file
 from vistoken.geometry import Box, Grid, Size
+from vistoken.video import Clip
 from vistoken.views import View
 from vistoken.views.rule import Tiling
 
@@ -36,7 +38,7 @@ class Scene:
     """How a picture was looked at, and how its image tokens come to their order.
 
     `tiling` is None where the caller's tensors went in as they are. `image_grids` are the grids that the image tokens
-    of each view form.
+    of each view form, `clip` the frames of a video that were looked at.
     """
 
     size: Size
@@ -44,6 +46,7 @@ class Scene:
     tiling: Tiling | None
     connector: Connector | None = None
     image_grids: tuple[Grid, ...] = ()
+    clip: Clip | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -109,11 +112,12 @@ class ImageTokens:
         tiling = scene.tiling or Tiling(scene.views[0].grid)
         return token_boxes(scene.connector.arrangement, scene.views, scene.image_grids, tiling, scene.size)
 
-    def position_ids(self, start: int = 0, seconds: float = 1.0) -> Tensor:
-        """Time, row and column of each image token in the LLM's sequence: (3, n) whole numbers.
+    def position_ids(self, start: int | Sequence[int] = 0, seconds: float = 1.0) -> Tensor:
+        """Time, row and column of each image token in the LLM's sequence (M-RoPE): (3, n) whole numbers.
 
         Args:
-            start: the position of the first image token in the prompt.
+            start: the position of the first image token in the prompt; of each frame group where its time stands in
+                front of it as text (videos of Qwen3-VL).
             seconds: of a video, between two frame groups.
 
         Raises `UsageError` where the LLM counts positions in one dimension.
@@ -121,14 +125,9 @@ class ImageTokens:
         scene = self.scene
         if scene.connector is None or scene.connector.positions is None:
             raise UsageError("the LLM behind this model numbers its positions in one dimension: count from its start")
-        step = scene.connector.positions.step(seconds)
-        ids = [
-            (int(frame * step) if grid.frames > 1 else 0, row, col)
-            for grid in scene.image_grids
-            for frame in range(grid.frames)
-            for row, col in grid.cells()
-        ]
-        return torch.tensor(ids).T + start
+        if self.image_tokens is None:
+            raise UsageError("there are no image tokens here: ask for them with what=['image_tokens']")
+        return position_ids(scene.connector.positions, scene.image_grids, start, seconds)
 
     def arrays(self) -> dict[str, Tensor]:
         """All tensors by name, with the grids as (views, 3) integers: frames, rows, columns."""
