@@ -105,6 +105,14 @@ def weight_files(folder: str) -> list[str]:
     raise WeightsError(f"{folder} holds no model.safetensors{hint}")
 
 
+def weights_used(folder: str, names: WeightNames) -> Iterator[tuple[str, Weight | Ignore | None]]:
+    """Every tensor in the files of `folder` by its name there, with what the family says of it."""
+    for path in weight_files(folder):
+        with _open(path) as file:
+            for name in file.keys():  # noqa: SIM118  # a file handle, not a mapping
+                yield name, find_weight(name, names)
+
+
 def _inside(folder: str, name: str) -> str:
     """The path of a weight file, which must lie in the folder, or where the hub's cache links its files to."""
     path = os.path.join(folder, name)
