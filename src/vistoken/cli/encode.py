@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from vistoken.encoding import Encoder, ImageTokens
+    from vistoken.encoding.passing import Wishes
     from vistoken.encoding.prepared import Prepared
     from vistoken.geometry import Size
 
@@ -93,6 +94,7 @@ def command(
     given, fed, failures = parse_settings(settings), parse_input(input_size), Failures()
     try:
         from vistoken.encoding.encoder import Encoder, with_progress
+        from vistoken.encoding.passing import Asked
         from vistoken.encoding.writing import FORMATS, open_writer
     except ModuleNotFoundError as error:
         raise MissingExtra(str(error.name), "encode", "vistoken encode") from None
@@ -101,7 +103,8 @@ def command(
     words = _asked(what, bool(numbers or blocks), output)
     encoder = Encoder.from_pretrained(models, revision, device, dtype, attention, pool, **given)
     _check_there(encoder, words)
-    asked = encoder.asked(words, numbers, blocks, normed_layers)
+    wishes: Wishes = {"what": words, "layers": numbers, "attention_maps": blocks, "normed_layers": normed_layers}
+    asked = Asked.of(encoder.module, wishes)
     for text in encoder.spec.notes:
         note(text)
     prepared = _prepared(encoder, failures, sources, fed, max_image_pixels)

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from vistoken.encoding.norms import build_norm
 from vistoken.encoding.packing import Packed, cut
-from vistoken.encoding.positions import build_positions, rotary_angles
+from vistoken.encoding.positions import build_positions, rotary_angles, version_of
 from vistoken.encoding.positions import sinusoidal_2d as sinusoidal_2d
 from vistoken.errors import UsageError
 from vistoken.families.front_end import positions
@@ -113,7 +113,7 @@ class PatchEmbed(nn.Module):
         """Weight and bias for bytes. Raises `UsageError` where it is not known how bytes are normalised."""
         if self.normalisation is None:
             raise UsageError("bytes came in, and how they are normalised is unknown: call fold first")
-        state = (self.weight.data_ptr(), self.weight._version, self.weight.device)
+        state = (*version_of(self.weight), self.weight.device)
         if self._folded is None or self._folded[0] != state:  # kept while the weights stay as they are
             self._folded = (state, *self._fold(*self.normalisation))
         return self._folded[1:]

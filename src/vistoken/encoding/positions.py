@@ -117,6 +117,11 @@ def resize_table(table: Tensor, rows: int, cols: int, grid: Grid, resize: TableR
 KEPT_NUMBERS = 16_000_000
 
 
+def version_of(parameter: Tensor) -> tuple[int, int]:
+    """Changes when the values of a parameter do, in place or by replacing it; inference tensors count no changes."""
+    return parameter.data_ptr(), 0 if parameter.is_inference() else parameter._version
+
+
 class Positions(nn.Module):
     """What the position scheme adds to prefix and patch tokens of a grid; nothing, unless a subclass says so."""
 
@@ -149,7 +154,7 @@ class LearnedPositions(Positions):
 
     def _resized(self, grid: Grid) -> Tensor:
         """The table for `grid`, kept while its values stay as they are: pictures repeat their grids."""
-        spec, state = self.spec, (self.table.data_ptr(), self.table._version)
+        spec, state = self.spec, version_of(self.table)
         if state != self._state:
             self._state, self._kept = state, {}
         if (kept := self._kept.get(grid)) is None:

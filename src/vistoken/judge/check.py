@@ -22,7 +22,7 @@ from vistoken import registry
 from vistoken._version import __version__
 from vistoken.encoding import Encoder, ImageTokens, synthesize_image
 from vistoken.encoding.output import Layer
-from vistoken.encoding.weights import weight_files, weights_used
+from vistoken.encoding.weights import find_weight, find_weights
 from vistoken.errors import ModelError, UsageError
 from vistoken.geometry import Grid
 from vistoken.judge import running
@@ -123,18 +123,18 @@ def check(model: str, revision: str | None = None, image: str | None = None) -> 
     picture, shown = picture_of(image)
     encoder = Encoder.from_pretrained(model, revision)
     folder, names = _files(model, revision)
-    uses = list(weights_used(folder, names))
-    ignored: dict[str, list[str]] = {}
-    for name, use in uses:
-        if isinstance(use, Ignore):
+    files = find_weights(folder).files
+    stored, ignored = [name for header in files.values() for name in header], dict[str, list[str]]()
+    for name in stored:
+        if isinstance(use := find_weight(name, names), Ignore):  # all others were used: loading is strict
             ignored.setdefault(use.why, []).append(name)
     commit = _commit(folder)
     reference, states, missing = compare(encoder, folder, picture)
     return Record(
         model=encoder.spec.name if commit else os.path.basename(os.path.realpath(folder)),
         revision=commit,
-        weights={os.path.basename(path): _hash(path) for path in weight_files(folder)},
-        used=len(uses) - sum(map(len, ignored.values())),
+        weights={os.path.basename(path): _hash(path) for path in files},
+        used=len(stored) - sum(map(len, ignored.values())),
         ignored=ignored,
         reference=reference,
         picture=shown,
