@@ -20,6 +20,7 @@ from vistoken.errors import ModelError, UsageError  # noqa: E402
 from vistoken.judge import check as checking  # noqa: E402
 from vistoken.judge import running  # noqa: E402
 from vistoken.judge.check import State, check  # noqa: E402
+from vistoken.registry import describe  # noqa: E402
 
 
 def folder_of(name):
@@ -28,15 +29,15 @@ def folder_of(name):
 
 @pytest.mark.parametrize("name", [*NAMES, *BUILDERS])
 def test_every_twin_agrees(name):
-    record = check(folder_of(name))
+    record, spec = check(folder_of(name)), describe(folder_of(name)).encoder
     assert record.verdict == "agrees", (record.first, record.missing)
-    depth = 4 if name in BUILDERS else 3
     names = [state.name for state in record.states]
-    assert names[: depth + 2] == [*(f"hidden state {i}" for i in range(depth + 1)), "last output"]
+    assert names[: spec.depth + 1] == [f"hidden state {i}" for i in range(spec.depth + 1)]
+    assert "last output" in names or spec.final_norm == "none"  # towers that pool at their end hand out no tokens
     assert ("image tokens" in names) == (name in BUILDERS)
-    no_pool = ("siglip-no-head", *BUILDERS)
-    assert ("pooled" in names) == (name not in no_pool)
-    assert all(state.largest > 0.1 for state in record.states)
+    assert ("pooled" in names) == (spec.pooled_dim is not None)
+    assert sum(name.startswith("deepstack") for name in names) == len(spec.deepstack)
+    assert all(state.largest > 0.01 for state in record.states)
 
 
 def perturbed(name, tensor, tmp_path):

@@ -7,7 +7,7 @@ saw is taken with hooks, so that it does not matter whether the model hands out 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -93,17 +93,20 @@ def run(model: nn.Module, inputs: Mapping[str, Tensor], spec: EncoderSpec) -> Se
         except _NONE as error:
             raise ModelError(f"{type(model).__name__} cannot be run on pictures alone: {_line(error)}") from None
     name, layers = watched.blocks()
-    tower = watched.tower(name, spec.dim)
-    last = getattr(tower, "last_hidden_state", None)
-    found = getattr(out, "pooler_output", None)
+    tower = watched.tower(name, layers) if layers else Returned()
+    found, deepstack = getattr(out, "pooler_output", None), getattr(out, "deepstack_features", None)
     if spec.connector is not None:
-        return Seen(layers, last, None, _joined(found), tuple(getattr(out, "deepstack_features", None) or ()))
+        joined = tuple(_joined(part) for part in deepstack or ())
+        return Seen(layers, tower.last, _pooled(spec, tower), None if found is None else _joined(found), joined)
+    embedded = getattr(out, "image_embeds", None)
+    return Seen(layers, tower.last, _pooled(spec, tower, embedded if embedded is not None else found))
+
+
+def _pooled(spec: EncoderSpec, tower: Returned, returned: Tensor | None = None) -> Tensor | None:
+    """What pools as ours does: ViT's tanh pooler, which stands where others return the class token, does not."""
     if isinstance(spec.pool, ClassPool) and spec.final_norm == "all":
-        pooled = None if last is None else last[:, 0]  # ViT's tanh pooler is not what ours returns
-    else:
-        pooled = next((x for x in (getattr(out, "image_embeds", None), found, getattr(tower, "pooler_output", None))
-                       if x is not None), None)  # fmt: skip
-    return Seen(layers, last, pooled)
+        return None if tower.last is None else tower.last[:, 0]
+    return tower.pooled if returned is None else returned
 
 
 def _call(model: nn.Module, inputs: Mapping[str, Tensor]) -> Any:
@@ -116,14 +119,20 @@ def _call(model: nn.Module, inputs: Mapping[str, Tensor]) -> Any:
     return function(**given) if function != model.forward else model(**given)
 
 
-def _joined(found: Any) -> Tensor | None:
-    """Image tokens (n, out), whether they come as one tensor or one a picture or tile."""
-    if found is None or isinstance(found, Tensor):
-        return None if found is None else found.flatten(0, -2)
-    return torch.cat([part.flatten(0, -2) for part in found])
+def _joined(found: Any) -> Tensor:
+    """Vectors (n, out), whether they come as one tensor or one a picture or tile."""
+    return found.flatten(0, -2) if isinstance(found, Tensor) else torch.cat([part.flatten(0, -2) for part in found])
 
 
 # ---------------------------------------------------------------- hooks
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Returned:
+    """What a module returned, taken before whoever called it writes something else there."""
+
+    last: Tensor | None = None
+    pooled: Tensor | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -133,7 +142,7 @@ class Watched:
     lists: dict[str, nn.ModuleList]
     entered: dict[str, list[Tensor]] = field(default_factory=dict)
     left: dict[str, list[Tensor]] = field(default_factory=dict)
-    returned: dict[str, Any] = field(default_factory=dict)
+    returned: dict[str, Returned] = field(default_factory=dict)
 
     def blocks(self) -> tuple[str, tuple[Tensor, ...]]:
         """The name of the list whose blocks ran, each once, with all states; an empty name where none did."""
@@ -142,13 +151,13 @@ class Watched:
                 return name, (self.entered[name][0], *self.left[name])
         return "", ()
 
-    def tower(self, name: str, dim: int) -> Any:
-        """What the outermost module around the blocks returned that speaks of their tokens."""
+    def tower(self, name: str, layers: Sequence[Tensor]) -> Returned:
+        """What the outermost module around the blocks returned that has a vector for each of their tokens."""
         for around in sorted(self.returned, key=len):
-            last = getattr(self.returned[around], "last_hidden_state", None)
-            if stands_around(around, name) and isinstance(last, Tensor) and last.shape[-1] == dim:
-                return self.returned[around]
-        return None
+            found = self.returned[around]
+            if stands_around(around, name) and found.last is not None and found.last.numel() == layers[-1].numel():
+                return found
+        return Returned()
 
 
 def stands_around(outer: str, inner: str) -> bool:
@@ -191,9 +200,10 @@ def _leaves(seen: list[Tensor]) -> Any:
     return hook
 
 
-def _returns(seen: dict[str, Any], name: str) -> Any:
+def _returns(seen: dict[str, Returned], name: str) -> Any:
     def hook(module: nn.Module, given: Any, returned: Any) -> None:
-        seen[name] = returned
+        parts = [getattr(returned, part, None) for part in ("last_hidden_state", "pooler_output")]
+        seen[name] = Returned(*(part if isinstance(part, Tensor) else None for part in parts))
 
     return hook
 
