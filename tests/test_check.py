@@ -103,7 +103,19 @@ def test_a_snapshot_of_the_hub_has_its_commit(tmp_path):
     snapshot = tmp_path / "models--me--model" / "snapshots" / "0123abc"
     shutil.copytree(folder_of("vit"), snapshot)
     record = check(str(snapshot))
-    assert (record.revision, record.verdict) == ("0123abc", "agrees")
+    assert (record.model, record.revision, record.verdict) == ("me/model", "0123abc", "agrees")
+
+
+def test_what_the_reference_says_of_the_folder_holds_no_path(monkeypatch):
+    folder = folder_of("vit")
+
+    def fails(*arguments, **options):
+        raise OSError(f"{folder}/config.json is not to its taste")
+
+    monkeypatch.setattr(hf.AutoConfig, "from_pretrained", fails)
+    record = check(folder)
+    assert record.missing[0].endswith(f" {Path(folder).name}/config.json is not to its taste")
+    assert folder not in json.dumps(record.as_dict())
 
 
 def test_what_the_reference_does_not_have_is_not_ok(run, monkeypatch):

@@ -128,10 +128,10 @@ def check(model: str, revision: str | None = None, image: str | None = None) -> 
     for name in stored:
         if isinstance(use := find_weight(name, names), Ignore):  # all others were used: loading is strict
             ignored.setdefault(use.why, []).append(name)
-    commit = _commit(folder)
+    name, commit = _published(folder)
     reference, states, missing = compare(encoder, folder, picture)
     return Record(
-        model=encoder.spec.name if commit else os.path.basename(os.path.realpath(folder)),
+        model=name,
         revision=commit,
         weights={os.path.basename(path): _hash(path) for path in files},
         used=len(stored) - sum(map(len, ignored.values())),
@@ -139,7 +139,7 @@ def check(model: str, revision: str | None = None, image: str | None = None) -> 
         reference=reference,
         picture=shown,
         states=states,
-        missing=missing,
+        missing=tuple(text.replace(folder, name) for text in missing),
     )
 
 
@@ -154,10 +154,16 @@ def _files(model: str, revision: str | None) -> tuple[str, WeightNames]:
     return folder, names
 
 
-def _commit(folder: str) -> str | None:
-    """The commit of a snapshot in the hub's cache, which keeps it as snapshots/COMMIT; None for other folders."""
-    parent, commit = os.path.split(os.path.realpath(folder))
-    return commit if os.path.basename(parent) == "snapshots" else None
+def _published(folder: str) -> tuple[str, str | None]:
+    """Hub id and commit of a snapshot, which the hub's cache keeps as models--OWNER--NAME/snapshots/COMMIT.
+
+    Of any other folder its own name, without the path to it, and None.
+    """
+    above, last = os.path.split(os.path.abspath(folder))
+    repository, snapshots = os.path.split(above)
+    if snapshots != "snapshots":
+        return last, None
+    return os.path.basename(repository).removeprefix("models--").replace("--", "/"), last
 
 
 def _hash(path: str) -> str:
