@@ -1,24 +1,18 @@
-"""What comes out of the encoder for one picture, and how it is written to a file."""
+"""What comes out of the encoder for one picture; `vistoken.encoding.writing` puts it into files."""
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
-from vistoken._version import __version__
 from vistoken.connector import Connector
 from vistoken.encoding.arranging import token_boxes
 from vistoken.encoding.mrope import position_ids
 from vistoken.errors import UsageError
-from vistoken.files import check_writable, whole_file
 from vistoken.geometry import Box, Grid, Size
 from vistoken.video import Clip
 from vistoken.views import View
@@ -150,42 +144,3 @@ class ImageTokens:
 def to_numpy(tensor: Tensor) -> np.ndarray:
     tensor = tensor.detach().cpu()
     return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
-
-
-def write_tokens(path: str, results: Sequence[ImageTokens], model: str) -> None:
-    """Write all tokens into one `.safetensors` or `.npz` file: tensor "0/patches" belongs to picture 0, and so on.
-
-    The names of the pictures, the model and the version stand in the safetensors metadata, or in the array "metadata"
-    of an npz. The file appears whole or not at all. Raises `OutputError`.
-    """
-    check_writable(path, FORMATS)
-    tensors = {
-        f"{index}/{name}": tensor for index, result in enumerate(results) for name, tensor in result.arrays().items()
-    }
-    metadata = {
-        "vistoken": __version__,
-        "model": model,
-        "sources": json.dumps([result.source for result in results]),
-        "attention": results[0].attention if results else "",
-    }
-    with whole_file(path, (SafetensorError,)) as temporary:
-        WRITERS[os.path.splitext(path)[1].lower()](temporary, tensors, metadata)
-
-
-def _write_safetensors(path: str, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    from safetensors.torch import save_file
-
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path, metadata)
-
-
-def _write_npz(path: str, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    arrays: dict[str, Any] = {name: to_numpy(tensor) for name, tensor in tensors.items()}
-    with open(path, "wb") as file:
-        np.savez(file, metadata=np.array(json.dumps(metadata)), **arrays)
-
-
-WRITERS: dict[str, Callable[[str, dict[str, Tensor], dict[str, str]], None]] = {
-    ".safetensors": _write_safetensors,
-    ".npz": _write_npz,
-}
-FORMATS = tuple(WRITERS)
