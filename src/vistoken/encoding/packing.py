@@ -120,7 +120,7 @@ def cut(pixels: Tensor, patch: Patch) -> Tensor:
     cells = pixels.unflatten(-1, (grid.cols, patch.width)).unflatten(-3, (grid.rows, patch.height))
     # (..., C, rows, h, cols, w) -> (..., rows, cols, C, h, w)
     cells = cells.movedim((-4, -2), (-5, -4))
-    return cells.reshape(*batch, grid.patches, patch.values(channels))
+    return cells.reshape(*batch, grid.patches, channels * patch.height * patch.width)
 
 
 def cut_frames(pixels: Tensor, patch: Patch) -> Tensor:

@@ -34,20 +34,20 @@ class Asked:
     ) -> Asked:
         """Raises `UsageError` for a word or a number that means nothing for this encoder."""
         has = WHAT if module.connector else WHAT[:-1]
-        words = frozenset(has if what is None else [what] if isinstance(what, str) else what)
-        for word in sorted(words, key=str):
+        words = list(has if what is None else what if isinstance(what, list | tuple | set | frozenset) else [what])
+        for word in words:
             if word not in WHAT:
                 raise UsageError(f"what is {word!r}: choose among {', '.join(WHAT)}.{did_you_mean(word, WHAT)}")
             if word not in has:
                 raise UsageError("this model has no image tokens: no LLM stands behind it here; ask for patches")
         if normed and module.spec.final_norm == "none":
             raise UsageError("this encoder has no last norm to put layers through: leave normed_layers out")
-        wanted = Wanted(tuple(layers), tuple(maps), "image_tokens" in words)
+        wanted = Wanted(tuple(layers), tuple(maps), image="image_tokens" in words, pooled="pooled" in words)
         module.check(wanted)
-        return cls(words, wanted, normed)
+        return cls(frozenset(words), wanted, normed)
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference mode, whose tensors nobody could train a probe on, or write to
 def encode_pack(module: VisionEncoder, pictures: Sequence[Prepared], asked: Asked) -> list[ImageTokens]:
     """The tokens of some pictures that go through the encoder together, in their order.
 
@@ -146,7 +146,7 @@ def _result(module: VisionEncoder, picture: Prepared, parts: Sequence[Taken], as
     scene = Scene(picture.size, picture.views, picture.tiling, spec.connector, grids)
     views = [view.grid for view in picture.views]
     whole = _layer(module, [part.tokens for part in parts], views)
-    pooled = [part.pooled for part in parts if part.pooled is not None] if "pooled" in asked.what else []
+    pooled = [part.pooled for part in parts if part.pooled is not None]
     return ImageTokens(
         patches=whole.patches if "patches" in asked.what else None,
         prefix=whole.prefix if "prefix" in asked.what else {},
