@@ -58,8 +58,8 @@ class ImageTokens:
             newlines included.
         deepstack: (n, out) each, what the LLM adds to the same positions in its first layers (Qwen3-VL).
         layers: hidden states by the number asked for.
-        attention_maps: of each block asked for (heads, t, t) a segment: a view, a frame or a window; windows of a frame,
-            and tokens of a segment, in raster order, prefix tokens first.
+        attention_maps: of each block asked for (heads, t, t) a segment: a view, a frame or a window. The windows of a
+            frame stand in raster order, and so do the patches of a segment, behind its prefix tokens.
         scene: how the picture was looked at.
         source: the picture's name.
         attention: the engine that ran.
