@@ -97,7 +97,7 @@ def test_pages_link_to_what_exists():
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-MANY = ("views", "prompts", "sampling", "processors")
+MANY = ("views", "prompts", "sampling", "processors", "towers")
 
 
 def test_architecture_names_every_file():

@@ -13,6 +13,7 @@ from twins import NAMES, close, tokens_of, twin  # noqa: E402
 
 from vistoken.counting import count  # noqa: E402
 from vistoken.encoding import Encoder, pack  # noqa: E402
+from vistoken.encoding.inputs import Failed  # noqa: E402
 from vistoken.errors import InputError, UsageError  # noqa: E402
 from vistoken.geometry import Patch  # noqa: E402
 
@@ -193,7 +194,7 @@ def test_count_equals_what_encode_returns(name):
     if "/" in name:
         sides = np.maximum(sides, 16)
     images = [generator.integers(0, 256, (height, width, 3), dtype=np.uint8) for height, width in sides.tolist()]
-    for (height, width), result in zip(sides.tolist(), encoder.stream(images), strict=True):
+    for (height, width), result in zip(sides.tolist(), encoder.stream(images, channels="last"), strict=True):
         counted = count(folder, width=width, height=height)
         assert counted.patches == len(result.patches) == len(list(result.boxes()))
         assert counted.prefix_tokens == sum(map(len, result.prefix.values()))
@@ -306,7 +307,7 @@ def test_stream_is_lazy():
 def test_a_bad_picture_is_named_with_its_position(tmp_path):
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(PHOTOGRAPHS[3].read_bytes()[:5000] if PHOTOGRAPHS[3].suffix == ".jpg" else b"text")
-    with pytest.raises(InputError, match=r"picture 1: .*broken\.jpg"):
+    with pytest.raises(InputError, match=r"picture 1 .*broken\.jpg"):
         encoder_of("vit").encode([PHOTOGRAPHS[0], broken])
 
 
@@ -326,9 +327,30 @@ def test_wrong_tensors_are_refused(images, message):
 
 
 def test_wrong_arrays_are_refused():
-    for array in (np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3), np.float32), np.zeros((3, 8, 8), np.uint8)):
-        with pytest.raises(InputError, match="must be"):
+    for array in (np.zeros((8, 8, 3), np.float32), np.zeros((3, 8, 8), np.uint8), np.zeros((0, 8, 3), np.uint8)):
+        with pytest.raises((InputError, UsageError), match=r"must be|channels|no pixels"):
             encoder_of("vit").encode([array])
+
+
+def test_a_bad_picture_becomes_an_entry_in_its_place():
+    encoder = encoder_of("vit")
+    images = [PHOTOGRAPHS[0], "missing.jpg", np.zeros((8, 9, 3), np.uint8), b"no picture", PHOTOGRAPHS[1]]
+    results = encoder.encode(images, on_error="return")
+    assert [isinstance(result, Failed) for result in results] == [False, True, False, True, False]
+    assert [result.index for result in results if isinstance(result, Failed)] == [1, 3]
+    assert "picture 1 (missing.jpg)" in str(results[1].error)
+    for index in (0, 2, 4):
+        assert torch.equal(results[index].patches, encoder.encode([images[index]])[0].patches)
+    with pytest.raises(InputError, match=r"picture 1 \(missing.jpg\)"):
+        encoder.encode(images)
+
+
+def test_unknown_words_are_refused():
+    encoder = encoder_of("vit")
+    for options in ({"layer": [1]}, {"what": ["patchs"]}, {"what": ["image_tokens"]}, {"layers": [9]}, {"max_token": 5},
+                    {"attention_maps": [3]}, {"layers": ["1"]}, {"on_error": "skip"}, {"channels": "middle"}):  # fmt: skip
+        with pytest.raises(UsageError):
+            encoder.encode(PHOTOGRAPHS[:1], **options)
 
 
 @pytest.mark.parametrize(
@@ -347,5 +369,5 @@ def test_one_picture_is_not_a_list_of_pictures(images):
 
 @pytest.mark.parametrize("image", [None, 5, torch.zeros(3, 32, 32), ["photo.jpg"]])
 def test_what_is_no_picture_is_refused(image):
-    with pytest.raises((UsageError, InputError), match="picture 0: "):
+    with pytest.raises((UsageError, InputError), match=r"picture 0 \("):
         encoder_of("vit").encode([image])

@@ -17,6 +17,7 @@ from vlm_twins import BUILDERS, vlm_twin  # noqa: E402
 from vistoken.encoding import Encoder  # noqa: E402
 from vistoken.encoding.connecting import Connecting  # noqa: E402
 from vistoken.encoding.output import write_tokens  # noqa: E402
+from vistoken.encoding.passing import Asked  # noqa: E402
 from vistoken.errors import InputError, UsageError  # noqa: E402
 
 VLMS = tuple(BUILDERS)
@@ -414,7 +415,7 @@ def several_views(encoder, tiles):
 @pytest.mark.parametrize("name", ["clip-projected", "dinov2-registers"])
 def test_several_views_are_their_views_one_after_another(name):
     encoder = encoder_of(name)
-    asked = encoder.asked(layers=[-2], attention_maps=[1])
+    asked = Asked.of(encoder.module, {"layers": [-2], "attention_maps": [1]})
     singles = list(encoder.run(several_views(encoder, [1] * 6), asked=asked))
     joined = list(encoder.run(several_views(encoder, [1, 3, 2]), max_tokens=40, asked=asked))
     for result in joined:
@@ -431,10 +432,10 @@ def test_several_views_are_their_views_one_after_another(name):
 def test_embedding_a_picture_of_several_views_is_refused(monkeypatch):
     """One vector a picture: where a picture has several views, each has one, and none of them is the picture's."""
     encoder = encoder_of("clip-projected")
-    pictures = list(several_views(encoder, [1, 2]))
-    monkeypatch.setattr(encoder, "prepare", lambda image, **_: pictures[image])
+    results = list(encoder.run(several_views(encoder, [1, 2])))
+    monkeypatch.setattr(encoder, "stream", lambda *_, **__: iter(results))
     with pytest.raises(UsageError, match="has 2 views"):
-        encoder.embed([0, 1])
+        encoder.embed([])
 
 
 # ---------------------------------------------------------------- types and files
@@ -446,7 +447,7 @@ def test_arrays_numpy_and_files_hold_the_same(tmp_path, dtype):
     from safetensors.torch import load_file
 
     encoder = encoder_of("dinov2-registers", dtype=dtype)
-    asked = encoder.asked(layers=[0, -1], attention_maps=[2])
+    asked = Asked.of(encoder.module, {"layers": [0, -1], "attention_maps": [2]})
     results = list(encoder.run(several_views(encoder, [1, 3, 2]), asked=asked))
     kind = torch.bfloat16 if dtype == "bfloat16" else torch.float32
     for suffix in (".safetensors", ".npz"):

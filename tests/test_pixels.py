@@ -9,9 +9,10 @@ import pytest
 from conftest import PHOTOGRAPHS
 from PIL import Image, ImageOps
 
-from vistoken import pixels, sources
+from vistoken import pixels, registry, sources
 from vistoken.errors import InputError, UsageError
-from vistoken.geometry import Size
+from vistoken.geometry import Patch, Size
+from vistoken.views import Pad, Resize, View
 
 ORIENTATION = 0x0112
 
@@ -280,3 +281,51 @@ def test_a_file_named_like_a_size_is_a_file(tmp_path, monkeypatch):
     rocket().save("640x480", format="PNG")
     [source] = sources.expand("640x480")
     assert str(source.size) == "60x40"
+
+
+# ---------------------------------------------------------------- steps
+
+
+@pytest.mark.parametrize(
+    "name", ["internvl3-8b", "llava-next", "idefics3-8b", "deepseek-vl-7b", "gemma-3-4b", "molmo2-4b"]
+)
+def test_views_together_are_the_views_one_by_one(name):
+    image = Image.open(PHOTOGRAPHS[0]).convert("RGB").resize((900, 500))
+    views = registry.describe(name).views(Size(height=500, width=900))
+    together = list(pixels.carry_out_all(image, views))
+    assert len(together) == len(views)
+    for view, made in zip(views, together, strict=True):
+        assert made.size == (view.size.width, view.size.height)
+        assert made.tobytes() == pixels.carry_out(image, view).tobytes()
+
+
+def test_what_views_begin_with_is_done_once(monkeypatch):
+    done = []
+    after = pixels._after
+    monkeypatch.setattr(pixels, "_after", lambda image, step: done.append(step) or after(image, step))
+    image = Image.new("RGB", (900, 500))
+    views = registry.describe("internvl3-8b").views(Size(height=500, width=900))
+    assert len(list(pixels.carry_out_all(image, views))) == 3
+    assert sum(isinstance(step, Resize) for step in done) == 2  # the canvas and the overview
+    done.clear()
+    assert len(list(pixels.carry_out_all(image, (views[-1],) * 2))) == 2  # a view that comes twice
+
+
+def test_padding_has_its_colour_and_black_is_the_default():
+    image = Image.new("RGB", (2, 1), (9, 9, 9))
+    for fill in ((0, 0, 0), (1, 2, 3)):
+        view = View.of(Size(1, 2), (Pad(1, 0, Size(2, 2), fill),), Patch.square(1))
+        made = pixels.carry_out(image, view)
+        assert [made.getpixel((0, row)) for row in (0, 1)] == [fill, (9, 9, 9)]
+    assert Pad(0, 0, Size(1, 1)).fill == (0, 0, 0)
+
+
+def test_without_antialiasing_pixels_between_the_samples_are_lost():
+    stripes = Image.new("RGB", (400, 8))
+    stripes.paste((255, 255, 255), (200, 0, 201, 8))
+    lost, kept = (
+        pixels.carry_out(stripes, View.of(Size(8, 400), (Resize(Size(8, 10), "bilinear", smooth),), Patch.square(1)))
+        for smooth in (False, True)
+    )
+    assert not any(lost.tobytes())
+    assert any(kept.tobytes())

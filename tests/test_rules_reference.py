@@ -167,7 +167,7 @@ def test_odd_but_legal_processors(tmp_path, model_type, name, values):
     from PIL import Image
 
     from vistoken import registry
-    from vistoken.encoding.encoder import normalise
+    from vistoken.encoding.prepared import normalise
 
     (tmp_path / "config.json").write_text(
         json.dumps({"model_type": model_type, "image_size": 518 if name == "Bit" else 224})

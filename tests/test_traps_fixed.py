@@ -106,7 +106,7 @@ def test_janus_rounds_ties_to_even_and_keeps_a_least_side():
     assert (view.steps[0].size.width, view.steps[0].size.height) == (384, 22)
     (view,) = vt.count("janus-pro-7b", width=3000, height=1).views
     assert (view.steps[0].size.width, view.steps[0].size.height) == (384, 14)
-    assert view.steps[1] == Pad(185, 0, view.size)
+    assert view.steps[1] == Pad(185, 0, view.size, fill=(127, 127, 127))
 
 
 def test_deepseek_vl_7b_has_two_towers():

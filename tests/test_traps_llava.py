@@ -85,7 +85,7 @@ def test_several_pictures_for_llava_onevision(images, tokens):
 def test_several_pictures_for_llava_onevision_are_padded_to_squares():
     (view,) = describe("llava-onevision").among(2).views(Size(height=101, width=200))
     assert [str(step) for step in view.steps] == [
-        "pad to 200x200, picture at left 0, top 49", "resize to 384x384 (bicubic)",
+        "pad to 200x200, picture at left 0, top 49, filled with RGB 127 127 127", "resize to 384x384 (bicubic)",
     ]  # fmt: skip
 
 

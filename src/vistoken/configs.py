@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from vistoken.errors import ConfigError, SettingError, UsageError, did_you_mean, shown
@@ -15,25 +15,46 @@ T = TypeVar("T")
 # The source of a value that the caller set.
 SETTING = "setting of the call"
 
+# Sides that a model may resize to, cut or be made for. The largest published one is 4,096.
+MAX_MODEL_SIDE = 65_536
+
 # Published configuration files are a few kilobytes; the largest (with label names of ImageNet-21k) are about 1 MB.
 MAX_JSON_BYTES = 16 * 2**20
+# What stands instead of a large file where a repository was cloned without it.
+LFS_POINTER = "version https://git-lfs"
+LFS_ADVICE = "is a Git LFS pointer, not the file itself: fetch it with `git lfs pull`"
+# Objects and lists, which take up to 40 times their bytes of memory. A header of weights has three for each tensor.
+MAX_JSON_PARTS = 1_000_000
 
 
 def read_json(path: str, max_bytes: int = MAX_JSON_BYTES) -> dict[str, Any]:
     """The JSON object in the file `path`. Raises `ConfigError` that names the file for whatever is wrong with it."""
+    text = _read_text(path, max_bytes)
+    try:
+        if text.startswith(LFS_POINTER):
+            raise ValueError(LFS_ADVICE)
+        return parse_object(text)
+    except ValueError as error:
+        raise ConfigError(f"{path} {error}") from None
+
+
+def parse_object(text: str, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> dict[str, Any]:
+    """The JSON object that `text` is; `pairs`, if given, makes every object of its names and values.
+
+    Raises `ValueError` that says what the text is instead: malformed, nested too deeply, too bushy, no object.
+    """
     import json
 
-    text = _read_text(path, max_bytes)
-    if text.startswith("version https://git-lfs"):
-        raise ConfigError(f"{path} is a Git LFS pointer, not the file itself: fetch it with `git lfs pull`")
+    if text.count("{") + text.count("[") > MAX_JSON_PARTS:
+        raise ValueError(f"holds more than {MAX_JSON_PARTS:,} objects and lists")
     try:
-        values = json.loads(text, parse_constant=_refuse_constant)
+        values = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=pairs)
     except RecursionError:
-        raise ConfigError(f"{path} is nested too deeply to be a configuration") from None
+        raise ValueError("is nested too deeply") from None
     except ValueError as error:  # malformed JSON, NaN, or an integer of thousands of digits
-        raise ConfigError(f"{path} is not valid JSON: {error}") from None
+        raise ValueError(f"is not valid JSON: {error}") from None
     if not isinstance(values, dict):
-        raise ConfigError(f"{path} holds a JSON {type(values).__name__}, not an object")
+        raise ValueError(f"holds a JSON {type(values).__name__}, not an object")  # noqa: TRY004  # about the text
     return values
 
 
@@ -44,8 +65,8 @@ def _read_text(path: str, max_bytes: int) -> str:
             raise ConfigError(f"{path} is not a regular file")
         if status.st_size > max_bytes:
             raise ConfigError(f"{path} has {status.st_size:,} bytes, more than the {max_bytes:,} allowed")
-        with open(path, encoding="utf-8") as file:
-            return file.read()
+        with open(path, "rb") as file:
+            return file.read(max_bytes).decode("utf-8")  # no more, should it grow meanwhile
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from None
     except OSError as error:
@@ -194,6 +215,9 @@ class Config:
 
     def _size(self, name: str, value: object, sides: list[Any]) -> Size:
         try:
-            return Size(height=sides[0], width=sides[1])
+            size = Size(height=sides[0], width=sides[1])
         except UsageError as error:
             raise self.error(name, value, str(error)) from None
+        if max(size.height, size.width) > MAX_MODEL_SIDE:
+            raise self.error(name, value, f"a side must be at most {MAX_MODEL_SIDE:,} pixels")
+        return size

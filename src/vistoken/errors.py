@@ -79,12 +79,24 @@ def did_you_mean(given: object, known: Iterable[str], limit: int = 3) -> str:
     """
     import difflib  # only on the way to an error message
 
+    if len(str(given)) > 100:  # no misspelt name, and slow to compare
+        return ""
     names = list(known)
     # A hub id is also meant by what stands behind its organisation.
     by_word = {name.lower().rpartition("/")[2]: name for name in names} | {name.lower(): name for name in names}
     close = difflib.get_close_matches(str(given).lower(), list(by_word), n=limit, cutoff=0.6)
     meant = dict.fromkeys(by_word[word] for word in close)
     return f" Did you mean {' or '.join(meant)}?" if meant else ""
+
+
+def one_line(text: str, limit: int = 200) -> str:
+    r"""Foreign words as they may stand in a message: short, and without anything that steers a terminal.
+
+    >>> print(one_line("two" + chr(10) + "lines"), one_line("x" * 1000, limit=3))
+    two\nlines xxx...
+    """
+    cut = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:limit])
+    return cut + "..." * (len(text) > limit)
 
 
 def shown(value: object) -> str:
@@ -100,3 +112,12 @@ def shown(value: object) -> str:
     except RecursionError:
         text = "something nested too deeply"
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def printable(text: str) -> str:
+    r"""The text with control characters and broken bytes written out: a file's name must not steer a terminal.
+
+    >>> printable("two\nlines")
+    'two\\nlines'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

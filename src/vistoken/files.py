@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all."""
+"""Reading files of a model folder that stay in it; writing a file whole or not at all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,25 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from vistoken.errors import OutputError, UsageError
+from vistoken.errors import ConfigError, ModelError, OutputError, UsageError
+
+
+def model_file(folder: str, name: str, kind: type[ModelError] = ConfigError) -> str:
+    """The path of a file in a model folder. Raises `kind` where a link leaves the folder, or it is no regular file.
+
+    The hub's cache keeps `snapshots/<commit>/<file>` as links into `blobs/` of the same repository, and these alone
+    may be followed out of the folder (huggingface_hub, "Understand caching").
+    """
+    path = os.path.join(folder, name)
+    real, homes = os.path.realpath(path), [os.path.realpath(folder)]
+    snapshots = os.path.dirname(homes[0])
+    if os.path.basename(snapshots) == "snapshots":
+        homes.append(os.path.realpath(os.path.join(os.path.dirname(snapshots), "blobs")))
+    if os.path.dirname(real) not in homes:
+        raise kind(f"{path} is a link that leaves the folder: put the file itself there")
+    if not os.path.isfile(real):
+        raise kind(f"{path} is missing or not a regular file")
+    return path
 
 
 def check_writable(path: str, suffixes: tuple[str, ...]) -> None:

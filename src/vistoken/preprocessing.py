@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from vistoken.configs import Config
-from vistoken.errors import ConfigError
+from vistoken.configs import MAX_MODEL_SIDE, Config
+from vistoken.errors import ConfigError, shown
 from vistoken.family import REFERENCE
 from vistoken.geometry import Patch, Size
 from vistoken.model_spec import PixelSpec
@@ -82,7 +82,7 @@ def standard(
     name = processor_name(preprocessor, default)
     if name not in PROCESSORS:
         raise ConfigError(
-            f"{preprocessor.where}: image_processor_type is {name!r}, which this family does not read: "
+            f"{preprocessor.where}: image_processor_type is {shown(name)}, which this family does not read: "
             f"known are {', '.join(PROCESSORS)}"
         )
     defaults = {**PROCESSORS[name], "default_to_square": name not in _SHORT_SIDE, "do_pad": False, "pad_size": None,
@@ -134,8 +134,8 @@ def short_side(config: Config) -> int | None:
         value = value["shortest_edge"]
     elif type(value) is not int or config.flag("default_to_square"):
         return None
-    if type(value) is not int or not 0 < value <= 65_536:
-        raise config.error("size", value, "shortest_edge must be a whole number from 1 to 65,536")
+    if type(value) is not int or not 0 < value <= MAX_MODEL_SIDE:
+        raise config.error("size", value, f"shortest_edge must be a whole number from 1 to {MAX_MODEL_SIDE:,}")
     return value
 
 

@@ -28,6 +28,7 @@ from vistoken.errors import (
     shown,
 )
 from vistoken.family import Family, Files, Published, Reading
+from vistoken.files import model_file
 from vistoken.geometry import Size
 from vistoken.model_spec import Label, Later, ModelSpec, Trust
 
@@ -165,7 +166,7 @@ def _built_in_modules() -> list[str]:
 def _mentioning(word: str) -> Iterator[Family]:
     """Our families whose file holds `word` in quotes; those whose file is named alike come first, to read few files."""
     word = word.lower()
-    quoted = f'"{word}"'.encode()
+    quoted = f'"{word}"'.encode(errors="replace")  # a lone surrogate is no letter of UTF-8
     for module in sorted(_built_in_modules(), key=lambda module: module.rpartition(".")[2][:3] not in word):
         path = os.path.join(_FOLDER, module.rpartition(".")[2] + ".py")
         with open(path, "rb") as file:
@@ -226,7 +227,7 @@ def _from_folder(name: str, folder: str, settings: Mapping[str, Any]) -> Found:
     path = os.path.join(folder, "config.json")
     if not os.path.lexists(path):
         raise ConfigError(f"{folder} has no config.json, so it is no model folder")
-    config = Config(read_json(path), path)
+    config = Config(read_json(model_file(folder, "config.json")), path)
     if not config.has("model_type"):
         raise ConfigError(f"{path}: model_type is missing, so it is unknown which model this is")
     model_type = config.raw("model_type")
@@ -252,18 +253,19 @@ def _files(folder: str, config: Config, overrides: Mapping[str, Any]) -> Files:
     Source: transformers 5.23.0, `image_processing_base.get_image_processor_dict` and
     `video_processing_utils.get_video_processor_dict`, which look in this order.
     """
-    together = os.path.join(folder, "processor_config.json")
-    processor = Config(read_json(together) if os.path.lexists(together) else {}, together, overrides=overrides)
+
+    def read(name: str) -> Config | None:
+        path = os.path.join(folder, name)
+        return Config(read_json(model_file(folder, name)), path, overrides=overrides) if os.path.lexists(path) else None
+
+    together = "processor_config.json"
+    processor = read(together) or Config({}, os.path.join(folder, together), overrides=overrides)
 
     def part(key: str, *names: str) -> Config | None:
         nested = processor.child(key)
         if nested.values:
-            return Config(nested.values, together, overrides=overrides)
-        for name in names:
-            path = os.path.join(folder, name)
-            if os.path.lexists(path):
-                return Config(read_json(path), path, overrides=overrides)
-        return None
+            return Config(nested.values, processor.where, overrides=overrides)
+        return next((found for name in names if (found := read(name))), None)
 
     return Files(
         config=config,
@@ -342,7 +344,8 @@ def _describe(
         **{field: getattr(reading, field) for field in same},
     )  # fmt: skip
     if reading.rule and (side := reading.rule.up_to) and not reading.rule.tiling(Size(side, side)).patches:
-        raise ConfigError(f"{where}: of what is made of every picture, nothing fills a {reading.rule.patch} patch")
+        made = (files.image or files.config).where
+        raise ConfigError(f"{made}: of what is made of every picture, nothing fills a {reading.rule.patch} patch")
     if overrides:
         _refuse_unused(spec, overrides)
     return spec

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import IO, TYPE_CHECKING
 
-from vistoken.errors import InputError, UsageError
+from vistoken.errors import InputError, UsageError, printable
 from vistoken.geometry import Size
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "AVIF")
 # Files of a folder that are taken for pictures; a file that is named itself may have any name.
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".ppm", ".pgm", ".webp", ".tif", ".tiff", ".mpo", ".avif")
 _ORIENTATION = 0x0112
+_LONGEST_PATH = 4096  # Linux's PATH_MAX
 _LOOKS_LIKE_SIZE = re.compile(r"[-+]?[\d.]+\s*[xX*×]\s*[-+]?[\d.]+")
 # What Pillow's parsers raise on broken files, measured over its own 1,067 test images (218 fail, six families).
 # AVIF and TIFF add more: whatever a parser of bytes can stumble over.
@@ -126,15 +127,19 @@ def _oriented_size(image: Image.Image) -> Size:
     try:
         size = Size(height=image.height, width=image.width)
     except UsageError as error:
-        raise InputError(f"{picture_name(image)}: its header says {image.width}x{image.height}: {error}") from None
+        name = shown_name(picture_name(image))
+        raise InputError(f"{name}: its header says {image.width}x{image.height}: {error}") from None
     return size.swapped if orientation(image) >= 5 else size
 
 
-def open_image(picture: Picture) -> Image.Image:
-    """Open a picture without decoding it, with the parsers of `FORMATS` alone. Raises `InputError`."""
+def open_image(picture: Picture, name: str = "") -> Image.Image:
+    """Open a picture without decoding it, with the parsers of `FORMATS` alone. Raises `InputError`.
+
+    `name` is what messages call it; its path where none is given.
+    """
     from PIL import Image, UnidentifiedImageError
 
-    name = picture_name(picture)
+    name = shown_name(name or picture_name(picture))
     if isinstance(picture, Image.Image):
         return picture
     if not isinstance(picture, str | os.PathLike) and not hasattr(picture, "read"):
@@ -186,11 +191,23 @@ def _check_file(path: str | os.PathLike[str], name: str) -> None:
 
 
 def picture_name(picture: object) -> str:
-    """A name for messages: the path, or what kind of object it is."""
+    """What a picture is called: its path, exactly, or what kind of object it is."""
     if isinstance(picture, str | os.PathLike):
-        return os.fspath(picture) if isinstance(picture, str) else str(picture)
+        return os.fsdecode(picture)
     name = getattr(picture, "filename", None) or getattr(picture, "name", None)
-    return name if isinstance(name, str) and name else f"picture in memory ({type(picture).__name__})"
+    if name and isinstance(name, str | bytes | os.PathLike):
+        return os.fsdecode(name)
+    return f"picture in memory ({type(picture).__name__})"
+
+
+def shown_name(name: str) -> str:
+    r"""A name as it stands in a message: on one line, and short where somebody took a picture's contents for its name.
+
+    >>> shown_name("two\nlines.jpg")
+    'two\\nlines.jpg'
+    """
+    name = printable(name)
+    return name if len(name) <= _LONGEST_PATH else f"{name[:40]}... ({len(name):,} characters)"
 
 
 def _reason(error: BaseException) -> str:

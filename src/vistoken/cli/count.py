@@ -17,8 +17,8 @@ from vistoken.cli.shared import (
     parse_input,
     parse_settings,
     print_table,
-    printable,
 )
+from vistoken.errors import printable
 
 if TYPE_CHECKING:
     from vistoken.counting import TokenCount

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from vistoken.errors import InputError, UsageError
+from vistoken.errors import InputError, UsageError, printable
 from vistoken.geometry import Size
 
 if TYPE_CHECKING:
@@ -26,11 +26,6 @@ def complain(text: str) -> None:
 def note(text: str) -> None:
     """A hint: on stderr, so that data on stdout stays clean."""
     complain(f"note: {text}")
-
-
-def printable(text: str) -> str:
-    """The text with control characters and broken bytes written out: a file's name must not steer a terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def model_option(required: bool = True, multiple: bool = True) -> Callable[[F], F]:
@@ -111,7 +106,7 @@ class Failures:
     def add(self, error: InputError, name: str = "") -> None:
         """`name` is put in front where the message does not hold it."""
         self.count += 1
-        complain(f"failed: {error if name in str(error) else f'{name}: {error}'}")
+        complain(f"failed: {error if printable(name) in str(error) else f'{name}: {error}'}")
 
     def expand(self, words: Iterable[str]) -> Iterator[Source]:
         """All sources of the words; what cannot be found is a failure, and the others go on."""

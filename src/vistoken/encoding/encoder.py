@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 import torch
@@ -12,20 +12,26 @@ from torch import Tensor
 
 from vistoken import pixels, registry
 from vistoken.encoding.frontend import seed_parameters
+from vistoken.encoding.inputs import Failed, read_all, read_picture
 from vistoken.encoding.model import VisionEncoder
 from vistoken.encoding.output import ImageTokens, to_numpy
-from vistoken.encoding.passing import Asked, encode_pack
+from vistoken.encoding.passing import Asked, Options, Wishes, check_options, encode_pack
 from vistoken.encoding.prepared import Prepared, known_pixels, of_picture, of_tensor
 from vistoken.encoding.weights import load_weights
-from vistoken.errors import InputError, ModelError, UsageError, VistokenError, did_you_mean
+from vistoken.errors import ModelError, UsageError, VistokenError, did_you_mean
 from vistoken.geometry import Size
 from vistoken.model_spec import ModelSpec
-from vistoken.sources import picture_name
 from vistoken.spec import EncoderSpec
 from vistoken.weight_names import Seeded, WeightNames
 
 if TYPE_CHECKING:
-    from vistoken.sources import Picture
+    from typing import Unpack
+
+    from PIL import Image
+
+    from vistoken.encoding.inputs import Input
+
+    OnError = Literal["raise", "return"]
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 # Tokens that go through the encoder at once. Larger packs gain nothing on a CPU and cost memory.
@@ -87,74 +93,69 @@ class Encoder:
 
     # ------------------------------------------------------------ pictures
 
+    @overload
     def encode(
-        self,
-        images: Iterable[Picture | np.ndarray],
-        *,
-        what: Sequence[str] | None = None,
-        layers: Sequence[int] = (),
-        attention_maps: Sequence[int] = (),
-        normed_layers: bool = False,
-        input: str | Size | None = None,
-        max_tokens: int = MAX_TOKENS,
-    ) -> list[ImageTokens]:
+        self, images: Iterable[Input], *, on_error: Literal["raise"] = "raise", **options: Unpack[Options]
+    ) -> list[ImageTokens]: ...
+
+    @overload
+    def encode(
+        self, images: Iterable[Input], *, on_error: Literal["return"], **options: Unpack[Options]
+    ) -> list[ImageTokens | Failed]: ...
+
+    def encode(self, images: Iterable[Input], *, on_error: OnError = "raise", **options: Unpack[Options]) -> Any:
         """The tokens of pictures of any size, in input order.
 
         Args:
-            images: paths, open files, PIL images, or uint8 arrays of shape (height, width, 3).
-            what: any of "patches", "prefix", "pooled", "image_tokens"; by default all that the model has.
-            layers: hidden states to keep: 0 enters the first block, i leaves block i, -2 the last but one.
-            attention_maps: blocks, from 0, whose attention is kept: (heads, t, t) a view, quadratic in its tokens.
-            normed_layers: put the hidden states through the encoder's last norm.
-            input: a size (`"WIDTHxHEIGHT"`) that every picture is resized to, skipping the model's view rule.
-            max_tokens: that go through the encoder at once; a picture with more goes alone.
-
-        Raises `InputError` that names the picture and its position.
+            images: paths, bytes, open files, PIL images, or arrays and tensors of bytes; see `read_picture`.
+            on_error: "raise" an `InputError` that names the picture and its position, or "return" a `Failed` in its
+                place and go on.
+            options: what is returned and how it is made, see `Options`: `what`, `layers`, `attention_maps`,
+                `normed_layers`, `input`, `channels`, `max_tokens`, `max_image_pixels`.
         """
-        asked = self.asked(what, layers, attention_maps, normed_layers)
-        return list(self._stream(images, asked, None if input is None else Size.of(input), max_tokens))
+        return list(self.stream(images, on_error=on_error, **options))
 
+    @overload
     def stream(
-        self,
-        images: Iterable[Picture | np.ndarray],
-        *,
-        what: Sequence[str] | None = None,
-        layers: Sequence[int] = (),
-        attention_maps: Sequence[int] = (),
-        normed_layers: bool = False,
-        input: str | Size | None = None,
-        max_tokens: int = MAX_TOKENS,
-        max_image_pixels: int = pixels.MAX_PIXELS,
-    ) -> Iterator[ImageTokens]:
-        """The same one by one: no more than one pack of up to `max_tokens` tokens is held at a time."""
-        asked = self.asked(what, layers, attention_maps, normed_layers)
-        return self._stream(images, asked, None if input is None else Size.of(input), max_tokens, max_image_pixels)
+        self, images: Iterable[Input], *, on_error: Literal["raise"] = "raise", **options: Unpack[Options]
+    ) -> Iterator[ImageTokens]: ...
 
-    def _stream(
-        self,
-        images: Iterable[Picture | np.ndarray],
-        asked: Asked,
-        fed: Size | None,
-        max_tokens: int,
-        max_image_pixels: int = pixels.MAX_PIXELS,
-    ) -> Iterator[ImageTokens]:
-        if isinstance(images, str | bytes | os.PathLike) or not hasattr(images, "__iter__"):
-            kind = type(images).__name__
-            raise UsageError(f"images is one {kind}: give a list of pictures, for example encode(['photo.jpg'])")
+    @overload
+    def stream(
+        self, images: Iterable[Input], *, on_error: Literal["return"], **options: Unpack[Options]
+    ) -> Iterator[ImageTokens | Failed]: ...
+
+    def stream(self, images: Iterable[Input], *, on_error: OnError = "raise", **options: Unpack[Options]) -> Any:
+        """The same one by one: pictures are read when they are needed, and one pack of tokens is held at a time."""
         known_pixels(self.spec)
+        check_options(options, Options)
+        asked, fed = Asked.of(self.module, options), options.get("input")
+        limit = options.get("max_image_pixels", pixels.MAX_PIXELS)
+        pictures = read_all(images, options.get("channels"), limit, on_error)
+        size = None if fed is None else Size.of(fed)
+        return self.run(
+            self._prepared(pictures, size, limit, on_error == "return"), options.get("max_tokens", MAX_TOKENS), asked
+        )
 
-        def prepared() -> Iterator[Prepared]:
-            for index, image in enumerate(images):
-                try:
-                    yield self.prepare(image, input=fed, max_image_pixels=max_image_pixels)
-                except VistokenError as error:
-                    raise type(error)(f"picture {index}: {error}") from None
-
-        return self.run(prepared(), max_tokens, asked)
+    def _prepared(
+        self, pictures: Iterator[tuple[str, Image.Image] | Failed], fed: Size | None, limit: int, keep_going: bool
+    ) -> Iterator[Prepared | Failed]:
+        for index, read in enumerate(pictures):
+            if isinstance(read, Failed):
+                yield read
+                continue
+            name, picture = read
+            try:
+                yield of_picture(picture, name, self.spec, fed, max(pixels.MAX_PIXELS, limit))
+            except VistokenError as error:
+                failed = Failed.at(index, name, error)
+                if not keep_going:
+                    raise failed.error from None
+                yield failed
 
     def embed(
         self,
-        images: Iterable[Picture | np.ndarray],
+        images: Iterable[Input],
         normalize_embeddings: bool = False,
         show_progress_bar: bool | None = None,
     ) -> np.ndarray:
@@ -176,62 +177,59 @@ class Encoder:
         return to_numpy(torch.nn.functional.normalize(pooled, dim=-1) if normalize_embeddings else pooled)
 
     def encode_pixels(
-        self,
-        images: Sequence[Tensor],
-        *,
-        what: Sequence[str] | None = None,
-        layers: Sequence[int] = (),
-        attention_maps: Sequence[int] = (),
-        normed_layers: bool = False,
-        max_tokens: int = MAX_TOKENS,
+        self, images: Sequence[Tensor], *, max_tokens: int = MAX_TOKENS, **options: Unpack[Wishes]
     ) -> list[ImageTokens]:
         """The tokens of (3, H, W) tensors that are already resized and normalised: the door for other pipelines.
 
         Where patches span frames, (F, 3, H, W) is a video. Each tensor is one view, so that the image tokens of models
-        with tiles are those of one tile.
+        with tiles are those of one tile. `options` are `what`, `layers`, `attention_maps` and `normed_layers`.
         """
-        asked = self.asked(what, layers, attention_maps, normed_layers)
+        check_options(options, Wishes)
         prepared = [of_tensor(image, index, self.module.spec) for index, image in enumerate(images)]
-        return list(self.run(prepared, max_tokens, asked))
+        return list(self.run(prepared, max_tokens, Asked.of(self.module, options)))
 
     # ------------------------------------------------------------ the two halves
 
-    def asked(
-        self,
-        what: Sequence[str] | None = None,
-        layers: Sequence[int] = (),
-        attention_maps: Sequence[int] = (),
-        normed_layers: bool = False,
-    ) -> Asked:
-        """What the four arguments of `encode` ask for. Raises `UsageError` for what this encoder does not have."""
-        return Asked.of(self.module, what, layers, attention_maps, normed_layers)
-
     def prepare(
-        self,
-        image: Picture | np.ndarray,
-        *,
-        input: Size | None = None,
-        max_image_pixels: int = pixels.MAX_PIXELS,
+        self, image: Input, *, input: Size | None = None, max_image_pixels: int = pixels.MAX_PIXELS
     ) -> Prepared:
         """Decode a picture and carry out the steps of its views. Raises `InputError` that names it."""
-        picture = pixels.load(_as_picture(image), max_image_pixels)
-        return of_picture(picture, picture_name(image), self.spec, input, max(pixels.MAX_PIXELS, max_image_pixels))
+        name, picture = read_picture(image, None, max_image_pixels)
+        return of_picture(picture, name, self.spec, input, max(pixels.MAX_PIXELS, max_image_pixels))
 
+    @overload
     def run(
         self, prepared: Iterable[Prepared], max_tokens: int = MAX_TOKENS, asked: Asked | None = None
-    ) -> Iterator[ImageTokens]:
-        """Prepared pictures through the encoder, in packs of up to `max_tokens` tokens, in order."""
-        asked = asked or self.asked()
-        waiting, pending = 0, list[Prepared]()
+    ) -> Iterator[ImageTokens]: ...
+
+    @overload
+    def run(
+        self, prepared: Iterable[Prepared | Failed], max_tokens: int = MAX_TOKENS, asked: Asked | None = None
+    ) -> Iterator[ImageTokens | Failed]: ...
+
+    def run(self, prepared: Iterable[Any], max_tokens: int = MAX_TOKENS, asked: Asked | None = None) -> Iterator[Any]:
+        """Prepared pictures through the encoder, in packs of up to `max_tokens` tokens, in order; failures pass by."""
+        asked = asked or Asked.of(self.module, {})
+        waiting, pending = 0, list[Prepared | Failed]()
         for picture in prepared:
-            tokens = sum(self.module.spec.tokens(view.grid) for view in picture.views)
+            # A failure counts as one, so that no more than a pack of them waits either.
+            tokens = 1 if isinstance(picture, Failed) else picture.tokens(self.module.spec)
             if pending and waiting + tokens > max_tokens:
-                yield from encode_pack(self.module, pending, asked)
+                yield from _encode(self.module, pending, asked)
                 waiting, pending = 0, []
             pending.append(picture)
             waiting += tokens
-        if pending:
-            yield from encode_pack(self.module, pending, asked)
+        yield from _encode(self.module, pending, asked)
+
+
+def _encode(
+    module: VisionEncoder, pictures: Sequence[Prepared | Failed], asked: Asked
+) -> Iterator[ImageTokens | Failed]:
+    """One pack, and the failures between its pictures."""
+    good = [picture for picture in pictures if isinstance(picture, Prepared)]
+    results = iter(encode_pack(module, good, asked) if good else ())
+    for picture in pictures:
+        yield picture if isinstance(picture, Failed) else next(results)
 
 
 def _fill(module: VisionEncoder, found: registry.Found) -> VisionEncoder:
@@ -256,20 +254,6 @@ def _vector(result: ImageTokens) -> Tensor:
             "encode(what=['pooled']), or a model that looks at the whole picture once"
         )
     return result.pooled
-
-
-def _as_picture(image: Picture | np.ndarray) -> Picture:
-    if isinstance(image, Tensor):
-        raise UsageError("a tensor is no picture: give tensors that are resized and normalised to encode_pixels")
-    if not isinstance(image, np.ndarray):
-        return image
-    from PIL import Image
-
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise InputError(
-            f"an array of shape {image.shape} and type {image.dtype}: it must be (height, width, 3) and uint8"
-        )
-    return Image.fromarray(image)
 
 
 def _encoder_spec(spec: ModelSpec) -> EncoderSpec:

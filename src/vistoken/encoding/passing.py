@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, TypedDict
 
 import torch
 from torch import Tensor
@@ -14,8 +15,49 @@ from vistoken.encoding.output import ImageTokens, Layer, Scene
 from vistoken.encoding.packing import Packed
 from vistoken.encoding.prepared import Prepared
 from vistoken.errors import UsageError, did_you_mean
-from vistoken.geometry import Grid, offsets
+from vistoken.geometry import Grid, Size, offsets
 from vistoken.views.rule import Tiling
+
+
+class Wishes(TypedDict, total=False):
+    """What a caller may ask of the encoder.
+
+    what: any of "patches", "prefix", "pooled", "image_tokens"; by default all that the model has.
+    layers: hidden states to keep: 0 enters the first block, i leaves block i, -2 the last but one.
+    attention_maps: blocks, from 0, whose attention is kept: (heads, t, t) a view, quadratic in its tokens.
+    normed_layers: put the hidden states through the encoder's last norm.
+    """
+
+    what: Sequence[str] | None
+    layers: Sequence[int]
+    attention_maps: Sequence[int]
+    normed_layers: bool
+
+
+class Options(Wishes, total=False):
+    """What a caller may say besides about pictures.
+
+    input: a size (`"WIDTHxHEIGHT"`) that every picture is resized to, skipping the model's view rule.
+    channels: where the channels of arrays stand, "first" or "last"; see `read_picture`.
+    max_tokens: that go through the encoder at once; a picture with more goes alone.
+    max_image_pixels: a picture with more is refused before it is decoded.
+    """
+
+    input: str | Size | None
+    channels: Literal["first", "last"] | None
+    max_tokens: int
+    max_image_pixels: int
+
+
+def check_options(given: Mapping[str, object], known: type[Wishes]) -> None:
+    """Raise `UsageError` for a word that is none of the keys of `known`."""
+    for word in given:
+        if word not in known.__annotations__:
+            words = ", ".join(known.__annotations__)
+            raise UsageError(
+                f"{word!r} is no option here: there are {words}.{did_you_mean(word, known.__annotations__)}"
+            )
+
 
 WHAT = ("patches", "prefix", "pooled", "image_tokens")
 
@@ -29,10 +71,9 @@ class Asked:
     normed_layers: bool
 
     @classmethod
-    def of(
-        cls, module: VisionEncoder, what: Sequence[str] | None, layers: Sequence[int], maps: Sequence[int], normed: bool
-    ) -> Asked:
+    def of(cls, module: VisionEncoder, wishes: Wishes) -> Asked:
         """Raises `UsageError` for a word or a number that means nothing for this encoder."""
+        what, normed = wishes.get("what"), wishes.get("normed_layers", False)
         has = WHAT if module.connector else WHAT[:-1]
         words = list(has if what is None else what if isinstance(what, list | tuple | set | frozenset) else [what])
         for word in words:
@@ -42,7 +83,8 @@ class Asked:
                 raise UsageError("this model has no image tokens: no LLM stands behind it here; ask for patches")
         if normed and module.spec.final_norm == "none":
             raise UsageError("this encoder has no last norm to put layers through: leave normed_layers out")
-        wanted = Wanted(tuple(layers), tuple(maps), image="image_tokens" in words, pooled="pooled" in words)
+        layers, maps = tuple(wishes.get("layers", ())), tuple(wishes.get("attention_maps", ()))
+        wanted = Wanted(layers, maps, image="image_tokens" in words, pooled="pooled" in words)
         module.check(wanted)
         return cls(frozenset(words), wanted, normed)
 

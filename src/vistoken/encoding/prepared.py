@@ -44,6 +44,10 @@ class Prepared:
     patches: tuple[Tensor, ...]
     tiling: Tiling | None
 
+    def tokens(self, spec: EncoderSpec) -> int:
+        """Tokens that the encoder makes of it, prefix included."""
+        return sum(spec.tokens(view.grid) for view in self.views)
+
 
 def of_picture(picture: Image.Image, name: str, spec: ModelSpec, fed: Size | None, limit: int) -> Prepared:
     """Carry out the steps of a decoded picture's views. Raises `InputError` that names it."""
@@ -52,7 +56,7 @@ def of_picture(picture: Image.Image, name: str, spec: ModelSpec, fed: Size | Non
     try:
         views = spec.views(size, fed)
         tiling = spec.tiling(size, fed)
-        seen = [np.asarray(pixels.carry_out(picture, view, limit)) for view in views]
+        seen = [np.asarray(image) for image in pixels.carry_out_all(picture, views, limit)]
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
     patches = tuple(cut_bytes(image, view.patch, view.grid) for image, view in zip(seen, views, strict=True))

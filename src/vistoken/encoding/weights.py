@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, assert_never
 
 import torch
@@ -18,8 +18,10 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from vistoken.configs import read_json
+from vistoken.encoding.headers import Stored, read_header
 from vistoken.encoding.model import VisionEncoder
-from vistoken.errors import WeightsError
+from vistoken.errors import WeightsError, one_line, shown
+from vistoken.files import model_file
 from vistoken.weight_names import (
     AsIs,
     Cell,
@@ -41,7 +43,12 @@ from vistoken.weight_names import (
 _BLOCK = re.compile(r"(?<=\.)\d+(?=\.)")
 _SHARD = re.compile(r"[\w.-]+\.safetensors", re.ASCII)
 _FLOATS = ("F64", "F32", "F16", "BF16")
+WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 MAX_SHARDS = 1000
+# An index takes about 100 bytes a tensor; mixtures of experts have some 200,000.
+MAX_INDEX_BYTES = 32 * 2**20
+# Names that an error lists of each kind; of what is beyond them it gives the number.
+MAX_LISTED = 32
 
 
 @dataclass(slots=True)
@@ -62,11 +69,29 @@ class Faults:
     unknown: list[str] = field(default_factory=list)
     misshapen: list[str] = field(default_factory=list)
 
-    def raise_if_any(self, folder: str) -> None:
+    def raise_if_any(self, source: str) -> None:
         kinds = {"missing": self.missing, "unknown": self.unknown, "of the wrong shape or type": self.misshapen}
-        parts = [f"{len(names)} {kind}: {', '.join(names)}" for kind, names in kinds.items() if names]
+        parts = [f"{len(names):,} {kind}: {_listed(names)}" for kind, names in kinds.items() if names]
         if parts:
-            raise WeightsError(f"the weights in {folder} do not fit its config.json: {'; '.join(parts)}")
+            raise WeightsError(f"{source} does not fit the config.json beside it: {'; '.join(parts)}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MAX_LISTED:,} more" * (len(names) > MAX_LISTED)
+    return ", ".join(map(one_line, names[:MAX_LISTED])) + more
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The weights of a folder, as far as their headers tell.
+
+    Attributes:
+        source: the whole file, or the index of its shards.
+        files: of each file, the tensors that it holds.
+    """
+
+    source: str
+    files: Mapping[str, Mapping[str, Stored]]
 
 
 def load_weights(module: VisionEncoder, folder: str, names: WeightNames) -> None:
@@ -74,67 +99,68 @@ def load_weights(module: VisionEncoder, folder: str, names: WeightNames) -> None
 
     Raises `WeightsError` that lists every missing, unknown and misshapen tensor; the module is then left as it was.
     """
-    with ExitStack() as stack:
-        files = {path: stack.enter_context(_open(path)) for path in weight_files(folder)}
-        parameters = module.state_dict(keep_vars=True)  # parameters, and what is stored without being learned
-        matches = _match(files, parameters, names, folder)
-        head_dim = module.spec.head_dim
-        filled = {name: torch.empty_like(parameter, device="cpu") for name, parameter in parameters.items()}
-        for match in matches:
-            _fill(filled[match.ours], files[match.file].get_tensor(match.name), match, folder, head_dim)
+    weights = find_weights(folder)
+    parameters = module.state_dict(keep_vars=True)  # parameters, and what is stored without being learned
+    matches = _match(weights, parameters, names)
+    filled = {name: torch.empty_like(parameter, device="cpu") for name, parameter in parameters.items()}
+    for path, of_file in groupby(matches, key=lambda match: match.file):
+        with _open(path) as file:
+            for match in of_file:
+                _fill(filled[match.ours], file.get_tensor(match.name), match, path, module.spec.head_dim)
+    if filled and not any(tensor.any() for tensor in filled.values()):
+        raise WeightsError(f"{weights.source}: every value is zero, as after a copy that broke off; fetch it again")
     module.load_state_dict(filled, assign=True)
 
 
-def weight_files(folder: str) -> list[str]:
+# ---------------------------------------------------------------- files
+
+
+def find_weights(folder: str) -> Weights:
     """The safetensors files of a model folder, whole or by index. Raises `WeightsError` where there are none."""
-    whole, index = (os.path.join(folder, name) for name in ("model.safetensors", "model.safetensors.index.json"))
+    whole, index = (os.path.join(folder, name) for name in (WHOLE, INDEX))
     if os.path.lexists(whole):
-        return [_inside(folder, "model.safetensors")]
+        return Weights(whole, {whole: read_header(model_file(folder, WHOLE, WeightsError))})
     if os.path.lexists(index):
-        shards = read_json(index).get("weight_map")
-        if not isinstance(shards, dict) or not all(isinstance(shard, str) for shard in shards.values()):
-            raise WeightsError(f"{index}: weight_map must map tensor names to file names")
-        if len(set(shards.values())) > MAX_SHARDS:
-            raise WeightsError(f"{index}: weight_map names more than {MAX_SHARDS:,} files")
-        return [_inside(folder, shard) for shard in sorted(set(shards.values()))]
+        return _indexed(folder, index)
     try:
         pickles = sorted(name for name in os.listdir(folder) if name.endswith((".bin", ".pt", ".pth", ".ckpt")))
     except OSError as error:
         raise WeightsError(f"{folder} cannot be listed: {error.strerror}") from None
-    hint = f"; {pickles[0]} is a pickle, which is never opened: convert it to safetensors" if pickles else ""
+    hint = f"; {one_line(pickles[0])} is a pickle, which is never opened: convert it to safetensors" if pickles else ""
     raise WeightsError(f"{folder} holds no model.safetensors{hint}")
 
 
-def _inside(folder: str, name: str) -> str:
-    """The path of a weight file, which must lie in the folder, or where the hub's cache links its files to."""
-    path = os.path.join(folder, name)
-    if not _SHARD.fullmatch(name):
-        raise WeightsError(f"{folder}: {name!r} is no name of a safetensors file beside the index")
-    real, home = os.path.realpath(path), os.path.realpath(folder)
-    # The cache keeps snapshots/<commit>/<file> as links into blobs/ of the same repository.
-    blobs = os.path.realpath(os.path.join(home, "..", "..", "blobs"))
-    if os.path.dirname(real) not in (home, blobs):
-        raise WeightsError(f"{path} is a link that leaves the folder: put the file itself there")
-    if not os.path.isfile(real):
-        raise WeightsError(f"{path} is missing or not a regular file")
-    return path
+def _indexed(folder: str, index: str) -> Weights:
+    """The shards that an index names, which hold what it says."""
+    places = read_json(model_file(folder, INDEX, WeightsError), MAX_INDEX_BYTES).get("weight_map")
+    if not isinstance(places, dict) or not places or not all(isinstance(shard, str) for shard in places.values()):
+        raise WeightsError(f"{index}: weight_map must map tensor names to file names")
+    shards = sorted(set(places.values()))
+    if len(shards) > MAX_SHARDS:
+        raise WeightsError(f"{index}: weight_map names more than {MAX_SHARDS:,} files")
+    if strange := [shard for shard in shards if not _SHARD.fullmatch(shard) or len(shard) > 255]:
+        raise WeightsError(f"{index}: {shown(strange[0])} is no name of a safetensors file beside the index")
+    files = {shard: read_header(model_file(folder, shard, WeightsError)) for shard in shards}
+    if lost := [name for name, shard in places.items() if name not in files[shard]]:
+        raise WeightsError(f"{index}: {len(lost):,} not in the file that it names: {_listed(lost)}")
+    return Weights(index, {os.path.join(folder, shard): header for shard, header in files.items()})
 
 
 def _open(path: str) -> Any:
     try:
         return safe_open(path, framework="pt")
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} is not a valid safetensors file: {error}") from None
+    except (SafetensorError, OSError, RuntimeError) as error:  # torch's own where the file cannot be mapped
+        raise WeightsError(f"{path} is not a valid safetensors file: {one_line(str(error))}") from None
 
 
 # ---------------------------------------------------------------- names and shapes, from the headers alone
 
 
-def _match(files: Mapping[str, Any], parameters: Mapping[str, Tensor], names: WeightNames, folder: str) -> list[Match]:
+def _match(weights: Weights, parameters: Mapping[str, Tensor], names: WeightNames) -> list[Match]:
     """Pair every tensor of the files with a parameter, or raise one error that lists all faults."""
     faults, matches, taken = Faults(), [], dict[tuple[str, int], str]()
-    for path, file in files.items():
-        for name in file.keys():  # noqa: SIM118  # a file handle, not a mapping
+    for path, header in weights.files.items():
+        for name, tensor in header.items():
             found = find_weight(name, names)
             if isinstance(found, Ignore):
                 continue
@@ -146,11 +172,11 @@ def _match(files: Mapping[str, Any], parameters: Mapping[str, Tensor], names: We
                 faults.unknown.append(f"{name} (the same as {taken[place]})")
                 continue
             taken[place] = name
-            if fault := _shape_fault(file.get_slice(name), parameters[found.ours].shape, found.step):
+            if fault := _shape_fault(tensor, parameters[found.ours].shape, found.step):
                 faults.misshapen.append(f"{name} {fault}")
             matches.append(Match(path, name, found.ours, found.step))
     faults.missing = [file_name for file_name, place in _expected(parameters, names) if place not in taken]
-    faults.raise_if_any(folder)
+    faults.raise_if_any(weights.source)
     return matches
 
 

@@ -13,6 +13,7 @@ from vistoken.family import REFERENCE, SCRIPT, Example, Family, Files, Published
 from vistoken.geometry import Patch, Size
 from vistoken.model_spec import Label, PixelSpec
 from vistoken.preprocessing import FILTERS, HALF, pixel_values
+from vistoken.processors.background import background
 from vistoken.processors.got_ocr2 import PROCESSOR, check_class, overruled, tile_range, tile_size
 from vistoken.prompts.tiles import TilesThenOverview
 from vistoken.views.rule import ViewRule
@@ -20,6 +21,7 @@ from vistoken.views.rule import ViewRule
 # Class attributes of DeepseekOcr2ImageProcessor.
 IMAGE = PROCESSOR | {
     "size": {"height": 1024, "width": 1024}, "tile_size": 768, "image_mean": HALF, "image_std": HALF,
+    "background_color": [127, 127, 127],
 }  # fmt: skip
 # What DeepseekOcr2Processor passes to the image processor at every call.
 PASSED = {"crop_to_patches": True, "min_patches": 2, "max_patches": 6}
@@ -61,7 +63,7 @@ def _image(config: Config, patch: Patch, tile: Size, whole: Size) -> tuple[ViewR
         )  # fmt: skip
     filter = config.choice("resample", FILTERS)
     tiles = ClosestAspect(tile, *tile_range(config), False, filter, patch)
-    return TilesPastOne(tiles, PaddedSquare(whole.height, filter, patch)), pixel_values(config)
+    return TilesPastOne(tiles, PaddedSquare(whole.height, filter, patch, background(config))), pixel_values(config)
 
 
 CONFIG = {"model_type": "deepseek_ocr2", "vision_config": {"sam_config": {"patch_size": 16, "image_size": 1024}}}

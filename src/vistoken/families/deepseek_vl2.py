@@ -10,6 +10,7 @@ from vistoken.errors import ConfigError
 from vistoken.family import Example, Family, Files, Published, Reading
 from vistoken.geometry import Grid
 from vistoken.model_spec import Crowd, Label, PixelSpec
+from vistoken.processors.background import mean_colour
 from vistoken.processors.llava_next import read_canvases
 from vistoken.prompts.unpad import PaddedRows
 from vistoken.views.pinpoints import PaddedPinpoints
@@ -49,9 +50,10 @@ def read(files: Files) -> Reading:
     if not side:
         raise processor.error("patch_size", str(patch), f"a tile of {tile}x{tile} does not hold one patch")
     # The vendor calls Pillow's ImageOps.pad without a filter: bicubic.
-    rule = PaddedPinpoints(canvases, tile, "bicubic", patch)
+    fill = mean_colour(processor)
+    rule = PaddedPinpoints(canvases, tile, "bicubic", patch, fill)
     prompt = PaddedRows(Grid(side, side), "<image>")
-    whole = Crowd(2, PaddedPinpoints(((tile, tile),), tile, "bicubic", patch), prompt)
+    whole = Crowd(2, PaddedPinpoints(((tile, tile),), tile, "bicubic", patch, fill), prompt)
     mean, std = (processor.numbers(name, 3, -1e6, 1e6) for name in ("image_mean", "image_std"))
     pixels = PixelSpec(mean, std) if processor.flag("normalize") else PixelSpec((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
     return Reading(None, rule, pixels, prompt, crowds=(whole,))

@@ -48,10 +48,10 @@ def read(files: Files) -> Reading:
     frames = FramesAndNewline(pooled, "<video>")
     stretched = {"size": ONEVISION["size"], "crop_size": None, "do_center_crop": None}
     video = partial(video_rule, files.video, tower, frames, stretched, "LlavaOnevisionVideoProcessor")
-    if rule is None:
+    if rule is None or files.image is None:
         return Reading(None, None, pixels, None, video)
     prompt = UnpaddedUnderCap(tokens, most, -dropped, "<image>")
-    several = Crowd(1, squared(rule), FixedTokens(tokens + 1 - dropped, "<image>"))
+    several = Crowd(1, squared(rule, files.image), FixedTokens(tokens + 1 - dropped, "<image>"))
     return Reading(None, rule, pixels, prompt, video, crowds=(several,))
 
 

@@ -6,6 +6,7 @@ Sources: transformers 5.23.0, `models/molmo2/image_processing_molmo2.py`, `model
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from vistoken.views.windows import OverlappingWindows
 
 if TYPE_CHECKING:
     from vistoken.video import Sampling
+    from vistoken.views.steps import Filter
 
 # Class attributes of Molmo2ImageProcessor, of Molmo2VideoProcessor, and arguments of Molmo2Processor.
 PROCESSOR = {
@@ -32,6 +34,8 @@ VIDEO = {
     "size": {"height": 378, "width": 378}, "patch_size": 14, "pooling_size": [3, 3], "num_frames": 64, "max_fps": 2,
     "fps": None, "resample": 2,
 }  # fmt: skip
+# Filters that resize without antialiasing, as this processor does.
+SAMPLED: Mapping[int, Filter] = {0: "nearest", 2: "bilinear", 3: "bicubic"}
 PROMPT = {
     "image_use_col_tokens": True, "use_single_crop_col_tokens": None, "use_single_crop_start_token": True,
     "video_use_col_tokens": False, "use_frame_special_tokens": True,
@@ -63,7 +67,7 @@ def _rule(image: Config) -> OverlappingWindows:
         raise image.error(
             "overlap_margins", margins, f"together they must be under the {crop // patch.height} of a crop"
         )
-    most, filter = image.integer("max_crops", high=MAX_TILES), image.choice("resample", FILTERS)
+    most, filter = image.integer("max_crops", high=MAX_TILES), image.choice("resample", SAMPLED)
     return OverlappingWindows(crop, margins, most, filter, patch)
 
 

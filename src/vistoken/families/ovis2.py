@@ -49,9 +49,9 @@ def _rule(config: Config, patch: Patch) -> ViewRule:
             from vistoken.views.covering import CoveringArea
 
             return CoveringArea(size, most, filter, patch)
-        from vistoken.views.tiles import ClosestAspect
+        from vistoken.views.covering import OverviewFirst
 
-        return ClosestAspect(size, *tile_range(config, high=MAX_TILES), True, filter, patch)
+        return OverviewFirst(size, *tile_range(config, high=MAX_TILES), True, filter, patch)
     if not config.flag("do_resize"):
         raise config.error("do_resize", False, "the prompt holds tokens for pictures that are resized to one size")
     from vistoken.views.fixed import Stretch

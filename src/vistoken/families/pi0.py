@@ -15,6 +15,7 @@ from vistoken.family import RECALLED, REFERENCE, Example, Family, Files, Publish
 from vistoken.geometry import Patch, Size
 from vistoken.model_spec import Label
 from vistoken.preprocessing import FILTERS, HALF, pixel_values
+from vistoken.processors.background import zero_colour
 from vistoken.prompts.fixed import FixedTokens
 from vistoken.views.rule import ViewRule
 from vistoken.views.square import FitIntoCorner
@@ -45,7 +46,7 @@ def _rule(processor: Config, patch: Patch) -> ViewRule:
     box, canvas = _box(processor), processor.size("pad_size")
     if box.height > canvas.height or box.width > canvas.width:
         raise processor.error("pad_size", str(canvas), f"it must hold the resized picture, up to {box}")
-    return FitIntoCorner(box, canvas, processor.choice("resample", FILTERS), patch)
+    return FitIntoCorner(box, canvas, processor.choice("resample", FILTERS), patch, zero_colour(processor))
 
 
 def _box(processor: Config) -> Size:

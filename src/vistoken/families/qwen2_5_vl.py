@@ -45,8 +45,8 @@ def _weights() -> WeightNames:
 
 
 def _published(name: str, alias: str, intermediate: int, out: int) -> Published:
-    vision = {"patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2, "hidden_size": 1280,
-              "depth": 32, "intermediate_size": intermediate, "out_hidden_size": out}  # fmt: skip
+    vision = {"patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2, "tokens_per_second": 2,
+              "hidden_size": 1280, "depth": 32, "intermediate_size": intermediate, "out_hidden_size": out}  # fmt: skip
     preprocessor = PROCESSOR | {"min_pixels": 3136, "max_pixels": 12_845_056}
     config = {"model_type": "qwen2_5_vl", "vision_config": vision}
     # No video file of its own: the image processor's values serve videos too.

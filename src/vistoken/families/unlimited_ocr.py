@@ -13,6 +13,7 @@ from vistoken.family import REFERENCE, Example, Family, Files, Published, Readin
 from vistoken.geometry import Patch, Size
 from vistoken.model_spec import Label
 from vistoken.preprocessing import FILTERS, HALF, pixel_values
+from vistoken.processors.background import background
 from vistoken.processors.got_ocr2 import MAX_TILE, PROCESSOR, check_class, tile_range, tile_size
 from vistoken.prompts.tiles import NewlinesThenOverview
 from vistoken.views.rule import ViewRule
@@ -20,6 +21,7 @@ from vistoken.views.rule import ViewRule
 # Class attributes of UnlimitedOcrImageProcessor.
 IMAGE = PROCESSOR | {
     "size": {"height": 1024, "width": 1024}, "tile_size": 640, "image_mean": HALF, "image_std": HALF,
+    "background_color": [127, 127, 127],
     "crop_to_patches": True, "min_patches": 2, "max_patches": 32, "maximum_pad_value": 640,
 }  # fmt: skip
 SAM = {"patch_size": 16}
@@ -53,7 +55,7 @@ def _rule(config: Config, patch: Patch, tile: Size, side: int) -> ViewRule:
     from vistoken.views.tiles import ClosestAspect, PaddedSquare, TilesPastOne
 
     filter = config.choice("resample", FILTERS)
-    whole = PaddedSquare(side, filter, patch)
+    whole = PaddedSquare(side, filter, patch, background(config))
     if config.flag("crop_to_patches"):
         return TilesPastOne(ClosestAspect(tile, *tile_range(config), False, filter, patch), whole)
     if side > config.integer("maximum_pad_value", low=0, high=MAX_TILE):

@@ -129,12 +129,15 @@ class Judge:
         """What becomes of a video, whose frames the reference chooses itself, or takes as they are."""
         return _answer(partial(self._clip, size, source, sample))
 
-    def _picture(self, size: Size) -> Observed:
-        picture, settings = blank(size.height, size.width), _mutable({**self.reference.call, **self.settings})
+    def seen(self, picture: Any) -> tuple[Any, str | None]:
+        """What the image processor returns for a picture, and the text written for it if that can be compared."""
+        settings = _mutable({**self.reference.call, **self.settings})
         if self.processor is None or self.text is not None:
-            outputs, text = self.image([picture], **settings), self.text
-        else:
-            outputs, text = self._written(picture, settings)
+            return self.image([picture], **settings), self.text
+        return self._written(picture, settings)
+
+    def _picture(self, size: Size) -> Observed:
+        outputs, text = self.seen(blank(size.height, size.width))
         return Observed(_views(self.reference.sees, outputs, self.image), text)
 
     def _written(self, picture: Any, settings: Mapping[str, Any]) -> tuple[Any, str | None]:

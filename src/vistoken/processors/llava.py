@@ -101,13 +101,16 @@ def image_rule(image: Config | None, tower: Tower) -> tuple[ViewRule | None, Pix
 
 
 def _squared(processor: Config, patch: Patch) -> ViewRule:
+    from vistoken.processors.background import mean_colour
     from vistoken.views.pinpoints import SquareCanvas
+    from vistoken.views.steps import BLACK
 
     if not processor.flag("do_resize"):
         raise processor.error("do_resize", False, "with do_pad, it must be true")
     size = square_or_size(processor)
     crop = processor.size("crop_size") if processor.flag("do_center_crop") else size
-    return SquareCanvas(size, crop, processor.choice("resample", FILTERS), patch)
+    fill = mean_colour(processor, without=BLACK)
+    return SquareCanvas(size, crop, processor.choice("resample", FILTERS), patch, fill)
 
 
 def square_or_size(processor: Config) -> Size:

@@ -14,6 +14,7 @@ from vistoken.configs import Config
 from vistoken.family import REFERENCE
 from vistoken.geometry import Patch, Size
 from vistoken.preprocessing import FILTERS, PROCESSORS, pixel_values
+from vistoken.processors.background import mean_colour
 from vistoken.processors.llava import square_or_size
 from vistoken.prompts.unpad import Unpadded
 from vistoken.views.pinpoints import Canvases, Pinpoints, SquareCanvas
@@ -87,9 +88,10 @@ def read_canvases(processor: Config, name: str, tile: int, wide_first: bool = Fa
     return tuple(canvases)
 
 
-def squared(rule: Pinpoints) -> SquareCanvas:
+def squared(rule: Pinpoints, image: Config) -> SquareCanvas:
     """The rule for several pictures in one prompt, of which none is cut into tiles (LLaVA-OneVision)."""
-    return SquareCanvas(rule.size, rule.crop, rule.filter, rule.patch)
+    processor = image.with_defaults(ONEVISION, f"LlavaOnevisionImageProcessor in {REFERENCE}")
+    return SquareCanvas(rule.size, rule.crop, rule.filter, rule.patch, mean_colour(processor))
 
 
 def unpadded(rule: Pinpoints, change: int) -> Unpadded:

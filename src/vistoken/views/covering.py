@@ -9,7 +9,7 @@ from operator import add
 from vistoken.geometry import Patch, Size
 from vistoken.views.rule import Tiling, ViewRule, cut
 from vistoken.views.steps import Filter, Resize, View
-from vistoken.views.tiles import arrangements
+from vistoken.views.tiles import ClosestAspect, arrangements
 
 # A grid is good enough if it keeps more than this part of the area.
 ENOUGH = 0.9
@@ -83,6 +83,19 @@ class CoveringArea(ViewRule):
         if fewer:
             kept += f", with fewer tiles at most {max(fewer):.4g}"
         return [f"{kept}; turned, as transformers does: {rows} rows x {cols} columns"]
+
+
+class OverviewFirst(ClosestAspect):
+    """As `ClosestAspect`, with the whole picture before its tiles.
+
+    Source: as `CoveringArea`, with `use_covering_area_grid` off.
+    """
+
+    __slots__ = ()
+
+    def views(self, size: Size) -> tuple[View, ...]:
+        *tiles, last = ClosestAspect.views(self, size)
+        return (last, *tiles)
 
 
 def _shrunk(height: int, width: int, side: int) -> float:

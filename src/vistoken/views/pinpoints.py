@@ -10,7 +10,7 @@ from vistoken.errors import InputError
 from vistoken.geometry import Patch, Size
 from vistoken.views.fixed import centre_crop
 from vistoken.views.rule import Tiling, ViewRule
-from vistoken.views.steps import Crop, Filter, Pad, Resize, Step, View
+from vistoken.views.steps import BLACK, Colour, Crop, Filter, Pad, Resize, Step, View
 
 # Canvases as (height, width): bare pairs, since all of them are looked at for every picture.
 Canvases = tuple[tuple[int, int], ...]
@@ -98,6 +98,7 @@ class PaddedPinpoints(ViewRule):
     tile: int
     filter: Filter
     patch: Patch
+    fill: Colour = BLACK
 
     kind = "tiles on the best of listed canvases, all padded"
 
@@ -129,7 +130,7 @@ class PaddedPinpoints(ViewRule):
             return (Resize(fitted, self.filter),)
         # One side fills the canvas; half a pixel of the other is rounded to even, as Pillow does.
         top, left = round((height - fitted.height) * 0.5), round((width - fitted.width) * 0.5)
-        return Resize(fitted, self.filter), Pad(top, left, canvas)
+        return Resize(fitted, self.filter), Pad(top, left, canvas, self.fill)
 
     def _fit(self, size: Size, height: int, width: int) -> Size:
         # A side that rounds to 0 is an error in Pillow 11, an empty view in Pillow 13.
@@ -150,7 +151,6 @@ class PaddedPinpoints(ViewRule):
 class SquareCanvas(ViewRule):
     """Pad the picture to a square, then stretch that to `size` and cut `crop` out of its middle.
 
-    The padding has the colour of `image_mean`.
     Source: transformers 5.23.0, `pad_to_square` in `models/llava/image_processing_pil_llava.py` with `do_pad`, and in
     `models/llava_onevision/image_processing_pil_llava_onevision.py` for several pictures in one prompt.
     """
@@ -159,6 +159,7 @@ class SquareCanvas(ViewRule):
     crop: Size
     filter: Filter
     patch: Patch
+    fill: Colour = BLACK
 
     kind = "pad to a square"
 
@@ -175,7 +176,7 @@ class SquareCanvas(ViewRule):
 
     def views(self, size: Size) -> tuple[View, ...]:
         side = max(size.height, size.width)
-        square = in_the_middle(size, Size(height=side, width=side))
+        square = in_the_middle(size, Size(height=side, width=side), self.fill)
         return (
             View.of(size, (*square, Resize(self.size, self.filter), *centre_crop(self.size, self.crop)), self.patch),
         )
@@ -233,8 +234,8 @@ def fit_inside(size: Size, canvas: Size) -> Size:
     return Size(height=canvas.height, width=min(math.ceil(size.width * down), canvas.width))
 
 
-def in_the_middle(size: Size, canvas: Size) -> Sequence[Pad]:
+def in_the_middle(size: Size, canvas: Size, fill: Colour = BLACK) -> Sequence[Pad]:
     """The step that puts `size` in the middle of `canvas`; a spare pixel goes to the bottom or the right."""
     if size == canvas:
         return ()
-    return (Pad((canvas.height - size.height) // 2, (canvas.width - size.width) // 2, canvas),)
+    return (Pad((canvas.height - size.height) // 2, (canvas.width - size.width) // 2, canvas, fill),)

@@ -8,14 +8,14 @@ from vistoken.errors import InputError
 from vistoken.geometry import Patch, Size
 from vistoken.views.fixed import scale_short_side
 from vistoken.views.rule import Tiling, ViewRule
-from vistoken.views.steps import Filter, Pad, Resize, Step, View
+from vistoken.views.steps import BLACK, Colour, Filter, Pad, Resize, Step, View
 
 
 @dataclass(frozen=True, slots=True)
 class PadSquare(ViewRule):
     """Bring the long side to `side`, the short one to no less than `least`, and pad to a square, picture in the middle.
 
-    Sides are rounded, ties to even. The padding has the colour of the processor's mean, which the steps do not tell.
+    Sides are rounded, ties to even.
     Source: transformers 5.23.0, `models/janus/image_processing_pil_janus.py` and
     `models/deepseek_vl/image_processing_pil_deepseek_vl.py`, `resize` and `pad_to_square`.
     """
@@ -24,6 +24,7 @@ class PadSquare(ViewRule):
     least: int
     filter: Filter
     patch: Patch
+    fill: Colour = BLACK
 
     kind = "fit and pad to a square"
 
@@ -45,7 +46,7 @@ class PadSquare(ViewRule):
 
     def steps(self, size: Size) -> tuple[Step, ...]:
         fitted = self.fit(size)
-        return (Resize(fitted, self.filter), *_middle(fitted, self.own_size))
+        return (Resize(fitted, self.filter), *_middle(fitted, self.own_size, self.fill))
 
     def tiling(self, size: Size) -> Tiling:
         return Tiling(self.patch.grid(self.own_size))
@@ -89,6 +90,7 @@ class SquareForTwoTowers(ViewRule):
 class FitIntoCorner(ViewRule):
     """Scale to fit into `box`, up or down, both sides cut to whole pixels; pad at the right and bottom to `canvas`.
 
+    The reference pads with 0 after normalising: `fill` is the byte nearest to that.
     Source: transformers 5.23.0, `image_utils.get_image_size_for_max_height_width` and `TorchvisionBackend.pad`, as
     `models/pi0/image_processing_pi0.py` uses them.
     """
@@ -97,6 +99,7 @@ class FitIntoCorner(ViewRule):
     canvas: Size
     filter: Filter
     patch: Patch
+    fill: Colour = BLACK
 
     kind = "fit and pad at the right and bottom"
 
@@ -118,7 +121,7 @@ class FitIntoCorner(ViewRule):
 
     def views(self, size: Size) -> tuple[View, ...]:
         fitted = self.fit(size)
-        pad = () if fitted == self.canvas else (Pad(0, 0, self.canvas),)
+        pad = () if fitted == self.canvas else (Pad(0, 0, self.canvas, self.fill),)
         return (View.of(size, (Resize(fitted, self.filter), *pad), self.patch),)
 
 
@@ -169,11 +172,11 @@ class Thumbnail(ViewRule):
         return (View.of(size, steps, self.patch),)
 
 
-def _middle(size: Size, canvas: Size) -> tuple[Pad, ...]:
+def _middle(size: Size, canvas: Size, fill: Colour = BLACK) -> tuple[Pad, ...]:
     """The step that puts `size` in the middle of `canvas`, an odd pixel at the right or bottom; none if it fills it."""
     if size == canvas:
         return ()
-    return (Pad((canvas.height - size.height) // 2, (canvas.width - size.width) // 2, canvas),)
+    return (Pad((canvas.height - size.height) // 2, (canvas.width - size.width) // 2, canvas, fill),)
 
 
 def _whole(size: Size, height: int, width: int, box: Size) -> Size:

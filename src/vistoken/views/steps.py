@@ -9,19 +9,30 @@ from typing import Literal, assert_never
 from vistoken.errors import InputError
 from vistoken.geometry import Box, Grid, Patch, Size
 
-# Names of Pillow's resampling filters, all of which widen with the reduction (antialias).
+# Names of Pillow's resampling filters, all of which widen with the reduction (antialias) unless told otherwise.
 Filter = Literal["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]
+
+# Red, green and blue, as bytes: what padding is made of.
+Colour = tuple[int, int, int]
+BLACK: Colour = (0, 0, 0)
+GREY: Colour = (127, 127, 127)
+WHITE: Colour = (255, 255, 255)
 
 
 @dataclass(frozen=True, slots=True)
 class Resize:
-    """Scale the whole picture to `size`; the aspect ratio is not kept by itself."""
+    """Scale the whole picture to `size`; the aspect ratio is not kept by itself.
+
+    Without `antialias`, which only "nearest", "bilinear" and "bicubic" can do, the filter does not widen when it
+    shrinks: pixels between its samples are lost.
+    """
 
     size: Size
     filter: Filter
+    antialias: bool = True
 
     def __str__(self) -> str:
-        return f"resize to {self.size} ({self.filter})"
+        return f"resize to {self.size} ({self.filter}{'' if self.antialias else ', not antialiased'})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +49,16 @@ class Crop:
 
 @dataclass(frozen=True, slots=True)
 class Pad:
-    """Put the picture at (`top`, `left`) on a black canvas of `size`."""
+    """Put the picture at (`top`, `left`) on a canvas of `size` in the colour `fill`."""
 
     top: int
     left: int
     size: Size
+    fill: Colour = BLACK
 
     def __str__(self) -> str:
-        return f"pad to {self.size}, picture at left {self.left}, top {self.top}"
+        colour = "" if self.fill == BLACK else ", filled with RGB {} {} {}".format(*self.fill)
+        return f"pad to {self.size}, picture at left {self.left}, top {self.top}{colour}"
 
 
 Step = Resize | Crop | Pad

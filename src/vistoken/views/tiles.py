@@ -8,7 +8,7 @@ from functools import cache
 from vistoken.errors import InputError
 from vistoken.geometry import Patch, Size
 from vistoken.views.rule import Tiling, ViewRule, cut
-from vistoken.views.steps import Filter, Pad, Resize, View
+from vistoken.views.steps import BLACK, Colour, Filter, Pad, Resize, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,7 @@ class PaddedSquare(ViewRule):
     side: int
     filter: Filter
     patch: Patch
+    fill: Colour = BLACK
 
     kind = "padded square"
 
@@ -109,7 +110,7 @@ class PaddedSquare(ViewRule):
         height, width = self.fit(size)
         steps: tuple[Resize | Pad, ...] = (Resize(Size(height=height, width=width), self.filter),)
         if height != width:
-            steps += (Pad((self.side - height) // 2, (self.side - width) // 2, self.own_size),)
+            steps += (Pad((self.side - height) // 2, (self.side - width) // 2, self.own_size, self.fill),)
         return (View.of(size, steps, self.patch),)
 
 

@@ -17,7 +17,7 @@ class OverlappingWindows(ViewRule):
     A crop of `crop` pixels keeps a window without its margins; the windows tile the canvas. The grid of windows is the
     one that enlarges the picture less both margins least, else shrinks it least: scales compared as float32, of equal
     ones fewer windows win, then fewer rows. A picture smaller than the margins gives scales below 0, and one window.
-    The reference resizes without antialiasing.
+    Nothing is antialiased.
     Source: transformers 5.23.0, `models/molmo2/image_processing_molmo2.py`, `compute_crop_geometry` and
     `select_tiling`.
     """
@@ -64,13 +64,13 @@ class OverlappingWindows(ViewRule):
 
     def views(self, size: Size) -> tuple[View, ...]:
         (rows, cols), crop = self.choose(size), Size(height=self.crop, width=self.crop)
-        stretched = Resize(self.canvas(size), self.filter)
+        stretched = Resize(self.canvas(size), self.filter, antialias=False)
         windows = (
             View.of(size, (stretched, Crop(row * self.window, col * self.window, crop)), self.patch)
             for row in range(rows)
             for col in range(cols)
         )
-        return (View.of(size, (Resize(crop, self.filter),), self.patch), *windows)
+        return (View.of(size, (Resize(crop, self.filter, antialias=False),), self.patch), *windows)
 
     def reasons(self, size: Size) -> list[str]:
         height, width = size.height - self.margin, size.width - self.margin

@@ -1,0 +1,108 @@
+"""The header of a safetensors file, read and checked before anything else of the file is touched.
+
+The format: eight bytes with the header's length, a JSON object of names with type, shape and place, then the tensors
+one after another without gaps. The library that reads the tensors checks most of this again, but maps the whole file
+into memory first, and keeps the last of two tensors of one name.
+Source: safetensors, README.md, "Format".
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from vistoken.configs import LFS_ADVICE, LFS_POINTER, parse_object
+from vistoken.errors import WeightsError, one_line
+
+# A header takes about 100 bytes a tensor; the library's own limit is 100 MB.
+MAX_HEADER_BYTES = 16 * 2**20
+# A patch projection over frames has five axes, more than any other weight here.
+MAX_AXES = 8
+# Bytes a value of the types that are read. Tensors of other types may stand in a file, unread.
+FLOATS: Mapping[str, int] = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the header says of one tensor; `begin` and `end` count bytes from the end of the header."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+    def get_shape(self) -> tuple[int, ...]:
+        return self.shape
+
+    def get_dtype(self) -> str:
+        return self.dtype
+
+
+def read_header(path: str) -> dict[str, Stored]:
+    """The tensors of the safetensors file `path`, by name. Raises `WeightsError` that says what is wrong with it."""
+    try:
+        with open(path, "rb") as file:
+            text, rest = _read(file)
+        entries = parse_object(text.decode("utf-8"), _without_twins)
+        entries.pop("__metadata__", None)
+        stored = {name: _stored(name, entry) for name, entry in entries.items()}
+        _check_places(stored, rest)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from None
+    except ValueError as error:  # among them text that is not UTF-8
+        raise WeightsError(f"{path} is not a valid safetensors file: its header {one_line(str(error))}") from None
+    return stored
+
+
+def _read(file: BinaryIO) -> tuple[bytes, int]:
+    """The header, and how many bytes follow it."""
+    there = os.fstat(file.fileno()).st_size - 8
+    if there < 0:
+        raise ValueError("is missing: the file has fewer than 8 bytes")
+    start = file.read(8)
+    if LFS_POINTER.encode().startswith(start):
+        raise ValueError(LFS_ADVICE)
+    [length] = struct.unpack("<Q", start)
+    if length > min(there, MAX_HEADER_BYTES):
+        raise ValueError(f"would have {length:,} bytes, of {there:,} in the file and {MAX_HEADER_BYTES:,} allowed")
+    return file.read(length), there - length
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        [(twin, times)] = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"holds {one_line(twin)} {times} times")
+    return values
+
+
+def _stored(name: str, entry: object) -> Stored:
+    match entry:
+        case {"dtype": str(dtype), "shape": list(shape), "data_offsets": [int(begin), int(end)]}:
+            pass
+        case _:
+            raise ValueError(f"lacks dtype, shape or data_offsets of {one_line(name)}")
+    if len(shape) > MAX_AXES:
+        raise ValueError(f"gives {one_line(name)} {len(shape):,} axes, more than {MAX_AXES}")
+    if not all(type(side) is int and 0 <= side < 2**63 for side in shape):
+        raise ValueError(f"gives {one_line(name)} a shape that is none: {one_line(str(shape))}")
+    taken = math.prod(shape) * FLOATS.get(dtype, 0)
+    if dtype in FLOATS and taken != end - begin:
+        raise ValueError(f"gives {one_line(name)} {end - begin:,} bytes, and {dtype} of shape {shape} takes {taken:,}")
+    return Stored(one_line(dtype, 20), tuple(shape), begin, end)
+
+
+def _check_places(stored: Mapping[str, Stored], rest: int) -> None:
+    """Tensors lie one after another, from the header to the end of the file."""
+    at = 0
+    for name, tensor in sorted(stored.items(), key=lambda item: (item[1].begin, item[1].end)):
+        if tensor.begin != at or tensor.end < at:
+            raise ValueError(f"puts {one_line(name)} at bytes {tensor.begin:,} to {tensor.end:,}, and {at:,} is next")
+        at = tensor.end
+    if at != rest:
+        raise ValueError(f"places {at:,} bytes of tensors, and {rest:,} follow it")
