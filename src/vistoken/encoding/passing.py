@@ -116,6 +116,8 @@ def _pack(module: VisionEncoder, patches: Sequence[Tensor], grids: Sequence[Grid
     values = spec.patch.values(spec.channels)
     if any(part.shape[1] == values for part in patches):  # beside videos a still picture repeats its one frame
         patches = [_repeated(part, values, spec.channels) for part in patches]
+    if len({part.dtype == torch.uint8 for part in patches}) > 1:  # joined, a byte would pass for a normalised float
+        raise UsageError("pictures in bytes and tensors that are normalised cannot share a pack: run them apart")
     joined = torch.cat(list(patches)).to(weight.device)
     return Packed(joined if joined.dtype == torch.uint8 else joined.to(weight.dtype), tuple(grids), spec.prefix_tokens)
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vistoken.encoding.versions import state_of
 from vistoken.errors import InputError, UsageError
 from vistoken.geometry import Grid
 from vistoken.spec import (
@@ -136,7 +137,8 @@ class LearnedPositions(Positions):
         super().__init__()
         self.spec = spec
         self.table = nn.Parameter(torch.zeros(spec.prefix_rows + spec.rows * spec.cols, dim))
-        self._state, self._kept = (0, 0), dict[Grid, Tensor]()
+        self._state: tuple[object, ...] | None = None
+        self._kept = dict[Grid, Tensor]()
 
     def prefix_vectors(self) -> Tensor | None:
         return self.table[: self.spec.prefix_rows]
@@ -149,8 +151,8 @@ class LearnedPositions(Positions):
 
     def _resized(self, grid: Grid) -> Tensor:
         """The table for `grid`, kept while its values stay as they are: pictures repeat their grids."""
-        spec, state = self.spec, (self.table.data_ptr(), self.table._version)
-        if state != self._state:
+        spec, state = self.spec, state_of(self.table)
+        if state is None or state != self._state:
             self._state, self._kept = state, {}
         if (kept := self._kept.get(grid)) is None:
             kept = resize_table(self.table[spec.prefix_rows :], spec.rows, spec.cols, grid, spec.resize)
