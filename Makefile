@@ -34,6 +34,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/frontend.py
 	$(BIN)/python benchmarks/counting.py
+	$(BIN)/python benchmarks/encoder.py
 
 # The conformance set and the page of supported models, from the reference; reports every change. Several processors of
 # transformers exist only beside torchvision, which has no build for the CPU build of torch: its Python part is enough.

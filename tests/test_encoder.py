@@ -291,6 +291,23 @@ def test_a_gpu_gives_the_same(name):
         close(tokens_of(one).cpu(), tokens_of(other))
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("name", NAMES)
+def test_variable_length_attention_gives_the_same(name):
+    images = pixels((twin(name).own,) * 2, *SIZES)
+    one = encoder_of(name, "varlen", device="cuda", dtype="bfloat16").encode_pixels(images)
+    other = encoder_of(name, "sdpa", device="cuda", dtype="bfloat16").encode_pixels(images)
+    for ours, theirs in zip(one, other, strict=True):
+        a, b = tokens_of(ours).float(), tokens_of(theirs).float()
+        assert ((a - b).norm(dim=1) / b.norm(dim=1)).max() < 0.05
+
+
+def test_variable_length_attention_says_what_it_needs():
+    with pytest.raises(UsageError, match="varlen.*CUDA in bfloat16"):
+        encoder_of("vit", "varlen").encode_pixels(pixels((32, 32)))
+
+
 def test_stream_is_lazy():
     taken = []
 

@@ -45,7 +45,7 @@ def test_every_tensor_of_the_file_is_used_or_ignored_by_name(name):
     with safe_open(f"{twin(name).folder}/model.safetensors", "pt") as file:
         for tensor in file.keys():  # noqa: SIM118
             weight = find_weight(tensor, found.family.weight_names())
-            assert weight is not None, tensor
+            assert weight, tensor
             if isinstance(weight, Ignore):
                 assert weight.why
 

@@ -55,7 +55,161 @@ def merged_patches(module, inputs):
     """The tower's output, from blocks of 2 x 2 (and, for Qwen2.5, windows) back to raster order: not compared."""
 
 
-BUILDERS = {"qwen2.5-vl": qwen2_5_vl}
+class Saved:
+    """An image processor that is saved with the values of the model's processor, which tell its image tokens."""
+
+    def __init__(self, image, **values):
+        self.image, self.values = image, values
+
+    def __call__(self, **inputs):
+        return self.image(**inputs)
+
+    def save_pretrained(self, folder):
+        self.image.save_pretrained(folder)
+        (Path(folder) / "processor_config.json").write_text(json.dumps(self.values))
+
+
+TOWER = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 24, "patch_size": 14}
+CLIP, SIGLIP = TOWER | {"model_type": "clip_vision_model"}, TOWER | {"model_type": "siglip_vision_model"}
+
+
+def llava(vision=CLIP, **values):
+    config = hf.LlavaConfig(vision_config=vision | {"image_size": 56}, text_config=TEXT, **values)
+    processor = hf.CLIPImageProcessorPil(size={"shortest_edge": 56}, crop_size={"height": 56, "width": 56})
+    return hf.LlavaForConditionalGeneration(config), processor, one_view, whole_tower
+
+
+def llava_layers():
+    """Several layers side by side, and no biases."""
+    return llava(vision_feature_layer=[-2, 1], multimodal_projector_bias=False)
+
+
+def llava_siglip():
+    """A tower without a class token, with its pooling head; the last layer, which is not normed."""
+    return llava(SIGLIP, vision_feature_layer=-1, vision_feature_select_strategy="full")
+
+
+PINPOINTS = [[28, 56], [56, 28], [56, 56], [84, 28], [28, 84], [28, 140]]
+
+
+def llava_next():
+    """Tiles of 28 pixels on the best canvas; thin pictures lose all rows or columns to their padding."""
+    config = hf.LlavaNextConfig(
+        vision_config=CLIP | {"image_size": 28, "patch_size": 7}, text_config=TEXT, image_grid_pinpoints=PINPOINTS
+    )
+    processor = hf.LlavaNextImageProcessorPil(
+        size={"shortest_edge": 28}, crop_size={"height": 28, "width": 28}, image_grid_pinpoints=PINPOINTS
+    )
+    return hf.LlavaNextForConditionalGeneration(config), processor, tiled, None
+
+
+def llava_onevision():
+    """Canvases of up to 5 x 5 tiles, shrunk where they hold more tokens than 1.21 times those of 9."""
+    canvases = [[28 * rows, 28 * cols] for rows in range(1, 6) for cols in range(1, 6)]
+    config = hf.LlavaOnevisionConfig(
+        vision_config=SIGLIP | {"image_size": 28, "patch_size": 7, "vision_use_head": False},
+        text_config=TEXT, image_grid_pinpoints=canvases,
+    )  # fmt: skip
+    processor = hf.LlavaOnevisionImageProcessorPil(size={"height": 28, "width": 28}, image_grid_pinpoints=canvases)
+    return hf.LlavaOnevisionForConditionalGeneration(config), processor, tiled, None
+
+
+def idefics3(config=hf.Idefics3Config, model=hf.Idefics3ForConditionalGeneration, image=hf.Idefics3ImageProcessorPil):
+    """Whole tiles of 42 pixels and the picture as one more, a table of 3 x 3 places, blocks of 3 x 3 patches."""
+    vision = TOWER | {"image_size": 42}
+    module = model(config(vision_config=vision, text_config=TEXT | {"pad_token_id": 0}, scale_factor=3))
+    processor = image(size={"longest_edge": 168}, max_image_size={"longest_edge": 42})
+    return module, Saved(processor, image_seq_len=1), masked, None
+
+
+def idefics3_buckets():
+    """Tiles of 56 pixels, whose 4 x 4 patches look up a table of 3 x 3 places; not split."""
+    vision = TOWER | {"image_size": 42}
+    config = hf.Idefics3Config(vision_config=vision, text_config=TEXT | {"pad_token_id": 0}, scale_factor=2)
+    processor = hf.Idefics3ImageProcessorPil(
+        size={"longest_edge": 168}, max_image_size={"longest_edge": 56}, do_image_splitting=False
+    )
+    return hf.Idefics3ForConditionalGeneration(config), Saved(processor, image_seq_len=4), masked, None
+
+
+def smolvlm():
+    return idefics3(hf.SmolVLMConfig, hf.SmolVLMForConditionalGeneration, hf.SmolVLMImageProcessorPil)
+
+
+def gemma3():
+    config = hf.Gemma3Config(
+        vision_config=SIGLIP | {"image_size": 56, "vision_use_head": False},
+        text_config=TEXT | {"head_dim": 8}, mm_tokens_per_image=4,
+    )  # fmt: skip
+    processor = hf.Gemma3ImageProcessorPil(size={"height": 56, "width": 56})
+    return hf.Gemma3ForConditionalGeneration(config), Saved(processor, image_seq_length=4), all_views, whole_tower
+
+
+def gemma4(clamped=True):
+    """Clamps that bite, and what `standardize` stores, are set by hand: they are no parameters."""
+    vision = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "num_key_value_heads": 2,
+              "head_dim": 16, "intermediate_size": 24, "patch_size": 4, "pooling_kernel_size": 3,
+              "position_embedding_size": 900, "use_clipped_linears": clamped, "standardize": clamped}  # fmt: skip
+    text = TEXT | {"head_dim": 8, "hidden_size_per_layer_input": 8, "vocab_size_per_layer_input": 64}
+    module = hf.Gemma4ForConditionalGeneration(
+        hf.Gemma4Config(vision_config=vision, text_config=text, audio_config=None)
+    )
+    generator = torch.Generator().manual_seed(3)
+    for name, stored in module.named_buffers():
+        if name.endswith(("_min", "_max")):
+            bound = 0.5 + torch.rand((), generator=generator)
+            stored.copy_(-bound if name.endswith("_min") else bound)
+        elif "std_" in name:
+            stored.copy_(torch.randn(stored.shape, generator=generator))
+    processor = hf.Gemma4ImageProcessorPil(patch_size=4, pooling_kernel_size=3, max_soft_tokens=70)
+    return module, processor, positioned, None
+
+
+def gemma4_plain():
+    """Neither clamps nor `standardize`."""
+    return gemma4(clamped=False)
+
+
+def masked(module, inputs):
+    return torch.cat(module.get_image_features(inputs["pixel_values"], inputs["pixel_attention_mask"]).pooler_output)
+
+
+def all_views(module, inputs):
+    return module.get_image_features(inputs["pixel_values"]).pooler_output.flatten(0, 1)
+
+
+def positioned(module, inputs):
+    features = module.get_image_features(inputs["pixel_values"], inputs["image_position_ids"])
+    return torch.cat(list(features.pooler_output))
+
+
+def one_view(module, inputs):
+    return torch.cat(list(module.get_image_features(inputs["pixel_values"]).pooler_output))
+
+
+def tiled(module, inputs):
+    return torch.cat(list(module.get_image_features(inputs["pixel_values"], inputs["image_sizes"]).pooler_output))
+
+
+def whole_tower(module, inputs):
+    """Prefix and patches of the one view."""
+    return module.model.vision_tower(inputs["pixel_values"]).last_hidden_state[0]
+
+
+BUILDERS = {
+    "qwen2.5-vl": qwen2_5_vl,
+    "llava": llava,
+    "llava-layers": llava_layers,
+    "llava-siglip": llava_siglip,
+    "llava-next": llava_next,
+    "llava-onevision": llava_onevision,
+    "idefics3": idefics3,
+    "idefics3-buckets": idefics3_buckets,
+    "smolvlm": smolvlm,
+    "gemma3": gemma3,
+    "gemma4": gemma4,
+    "gemma4-plain": gemma4_plain,
+}
 
 
 @cache

@@ -164,17 +164,18 @@ def _match(weights: Weights, parameters: Mapping[str, Tensor], names: WeightName
             found = find_weight(name, names)
             if isinstance(found, Ignore):
                 continue
-            if found is None or found.ours not in parameters:
+            fills = [weight for weight in found if weight.ours in parameters]
+            if not fills:
                 faults.unknown.append(name)
                 continue
-            place = (found.ours, _place(found.step))
-            if place in taken:
-                faults.unknown.append(f"{name} (the same as {taken[place]})")
+            places = [(weight.ours, _place(weight.step)) for weight in fills]
+            if places[0] in taken:
+                faults.unknown.append(f"{name} (the same as {taken[places[0]]})")
                 continue
-            taken[place] = name
-            if fault := _shape_fault(tensor, parameters[found.ours].shape, found.step):
+            taken |= dict.fromkeys(places, name)
+            if fault := _shape_fault(tensor, parameters[fills[0].ours].shape, fills[0].step):
                 faults.misshapen.append(f"{name} {fault}")
-            matches.append(Match(path, name, found.ours, found.step))
+            matches += [Match(path, name, weight.ours, weight.step) for weight in fills]
     faults.missing = [file_name for file_name, place in _expected(parameters, names) if place not in taken]
     faults.raise_if_any(weights.source)
     return matches
@@ -191,8 +192,12 @@ def _place(step: WeightStep) -> int:
             return 0
 
 
-def find_weight(name: str, names: WeightNames) -> Weight | Ignore | None:
-    """What the family says of the tensor `name`: a weight with the block's number filled in, ignored, or nothing."""
+def find_weight(name: str, names: WeightNames) -> tuple[Weight, ...] | Ignore:
+    """What the family says of the tensor `name`: ignored, or what it fills, with the block's number filled in.
+
+    Several where it holds several of ours (see `Item`), or where its place depends on the spec: those count that the
+    encoder has. None where nothing names it.
+    """
     for root in sorted(names.roots, key=len, reverse=True):
         if not name.startswith(root):
             continue
@@ -202,13 +207,16 @@ def find_weight(name: str, names: WeightNames) -> Weight | Ignore | None:
                 return ignore
         block = _BLOCK.search(bare)
         for pattern, number in ((bare, ""), (_BLOCK.sub("{n}", bare, count=1), block[0] if block else "")):
-            if weight := _table(names).get(pattern):
-                return Weight(name, weight.ours.replace("{n}", number), weight.step)
-    return None
+            if weights := _table(names).get(pattern):
+                return tuple(Weight(name, each.ours.replace("{n}", number), each.step) for each in weights)
+    return ()
 
 
-def _table(names: WeightNames) -> dict[str, Weight]:
-    return {weight.file: weight for weight in names.weights}
+def _table(names: WeightNames) -> dict[str, list[Weight]]:
+    table: dict[str, list[Weight]] = {}
+    for weight in names.weights:
+        table.setdefault(weight.file, []).append(weight)
+    return table
 
 
 def _expected(parameters: Mapping[str, Tensor], names: WeightNames) -> Iterator[tuple[str, tuple[str, int]]]:

@@ -1,7 +1,5 @@
-"""CLIP's image tower: a norm before the blocks, patches handed out un-normed, a projected class token.
+"""CLIP: the image tower with its projected class token; see `vistoken.towers.clip`.
 
-`last_hidden_state` is un-normed; `post_layernorm` touches the class token alone. OpenAI trained with quick GELU,
-LAION with exact GELU: `hidden_act` says which, and the wrong one is silently wrong by up to 0.02 an activation.
 Sources: transformers 5.23.0, `models/clip/modeling_clip.py`; arXiv 2103.00020.
 """
 
@@ -10,69 +8,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from vistoken.configs import Config
-from vistoken.family import (
-    ACTIVATIONS,
-    RECALLED,
-    REFERENCE,
-    SEEN,
-    Example,
-    Family,
-    Files,
-    Published,
-    Reading,
-    Reference,
-    heads_of,
-    table_of,
-)
+from vistoken.family import RECALLED, REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, HALF, SETTINGS, standard
-from vistoken.spec import (
-    ClassPool,
-    ClassToken,
-    EncoderSpec,
-    LayerNorm,
-    LearnedTable,
-    PlainMlp,
-    Pool,
-    ProjectedClass,
-    TableResize,
-)
-from vistoken.weight_names import CLIP_BLOCKS, CONTRASTIVE_PARTS, Row, Weight, WeightNames, affine
-
-DEFAULTS = {
-    "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
-    "hidden_act": "quick_gelu", "layer_norm_eps": 1e-5, "image_size": 224, "patch_size": 32, "num_channels": 3,
-    "projection_dim": 512,
-}  # fmt: skip
+from vistoken.spec import ClassPool, Pool, ProjectedClass
+from vistoken.towers.clip import DEFAULTS, SOURCE, tower
+from vistoken.towers.clip import WEIGHTS as TOWER
+from vistoken.weight_names import CONTRASTIVE_PARTS, Weight, WeightNames
 
 
 def read(files: Files) -> Reading:
     """`model_type` "clip" holds a `vision_config` beside the text tower's; "clip_vision_model" is the tower alone."""
     config = files.config
     whole = config.has("vision_config")
-    vision = (config.child("vision_config") if whole else config).with_defaults(
-        DEFAULTS, f"CLIPVisionConfig in {REFERENCE}"
-    )
-    dim, heads = heads_of(vision)
-    patch = vision.patch("patch_size")
-    table, image = table_of(vision, patch)
-    encoder = EncoderSpec(
-        patch=patch,
-        patch_bias=False,
-        dim=dim,
-        depth=vision.integer("num_hidden_layers", low=0, high=1024),
-        heads=heads,
-        channels=vision.integer("num_channels", low=3, high=3),
-        norm=LayerNorm(vision.number("layer_norm_eps", 0, 1)),
-        pre_norm=True,
-        mlp=PlainMlp(vision.integer("intermediate_size"), vision.choice("hidden_act", ACTIVATIONS)),
-        prefix=(ClassToken(),),
-        # CLIPVisionEmbeddings.interpolate_pos_encoding: bicubic, no antialias, the class token's row kept.
-        position=LearnedTable(table.rows, table.cols, prefix_rows=1, resize=TableResize("bicubic", antialias=False)),
-        final_norm="pooled",
-        pool=_pool(config, vision, whole),
-    )
-    return Reading(encoder, *standard(files.image, "CLIPImageProcessor", patch, image))
+    vision = (config.child("vision_config") if whole else config).with_defaults(DEFAULTS, SOURCE)
+    encoder = tower(vision, pool=_pool(config, vision, whole))
+    rule, pixels = standard(files.image, "CLIPImageProcessor", encoder.patch, vision.size("image_size"))
+    return Reading(encoder, rule, pixels)
 
 
 def _pool(config: Config, vision: Config, whole: bool) -> Pool:
@@ -86,14 +38,7 @@ def _pool(config: Config, vision: Config, whole: bool) -> Pool:
 
 WEIGHTS = WeightNames(
     roots=("", "vision_model."),
-    weights=(
-        Weight("embeddings.class_embedding", "embed.prefix.cls", Row()),
-        Weight("embeddings.patch_embedding.weight", "embed.patch.weight"),
-        Weight("embeddings.position_embedding.weight", "embed.position.table"),
-        *affine("pre_layrnorm", "pre_norm"),  # the published spelling
-        *CLIP_BLOCKS,
-        Weight("visual_projection.weight", "pool.projection.weight"),
-    ),
+    weights=(*TOWER, Weight("visual_projection.weight", "pool.projection.weight")),
     ignored=CONTRASTIVE_PARTS,
 )
 

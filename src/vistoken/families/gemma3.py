@@ -6,13 +6,18 @@ arXiv 2503.19786.
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from vistoken.family import RECALLED, REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
 from vistoken.preprocessing import HALF
 from vistoken.processors.gemma3 import PAN_SETTINGS, SETTINGS, image_rule
 from vistoken.prompts.tags import PictureAndCrops
+
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
 
 VISION = {"patch_size": 16}
 PROCESSOR = {"image_seq_length": 256}
@@ -26,10 +31,27 @@ def read(files: Files) -> Reading:
     processor = files.processor.with_defaults(PROCESSOR, f"Gemma3Processor in {REFERENCE}")
     tokens = processor.integer("image_seq_length")
     prompt = PictureAndCrops(tokens, "<image_soft_token>", "<start_of_image>", "<end_of_image>")
-    return Reading(None, rule, pixels, prompt)
+    # T5Gemma 2 keeps its tower in an encoder that is no LLM.
+    encoder = partial(_encoder, files) if files.config.raw("model_type") == "gemma3" else None
+    return Reading(encoder, rule, pixels, prompt)
 
 
-VISION_896 = {"model_type": "siglip_vision_model", "image_size": 896, "patch_size": 14}
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.gemma3 import tower  # counting does without it
+
+    return tower(files)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.gemma3 import WEIGHTS
+
+    return WEIGHTS
+
+
+# SigLIP SO400M/14 at 896 pixels without its head (`models/gemma3/convert_gemma3_weights.py`).
+VISION_896 = {"model_type": "siglip_vision_model", "hidden_size": 1152, "intermediate_size": 4304,
+              "num_hidden_layers": 27, "num_attention_heads": 16, "image_size": 896, "patch_size": 14,
+              "vision_use_head": False}  # fmt: skip
 PREPROCESSOR = {
     "image_processor_type": "Gemma3ImageProcessor", "size": {"height": 896, "width": 896}, "resample": 2,
     "image_mean": HALF, "image_std": HALF, "do_pan_and_scan": None, "pan_and_scan_min_crop_size": None,
@@ -37,8 +59,9 @@ PREPROCESSOR = {
 }  # fmt: skip
 
 
-def _gemma(name: str, alias: str) -> Published:
-    config = {"model_type": "gemma3", "mm_tokens_per_image": 256, "vision_config": VISION_896}
+def _gemma(name: str, alias: str, width: int) -> Published:
+    config = {"model_type": "gemma3", "mm_tokens_per_image": 256, "vision_config": VISION_896,
+              "text_config": {"model_type": "gemma3_text", "hidden_size": width}}  # fmt: skip
     return Published((name, alias), config, PREPROCESSOR, SEEN, "gemma-3", processor={"image_seq_length": 256})
 
 
@@ -52,15 +75,16 @@ FAMILY = Family(
     model_types=("gemma3", "t5gemma2", "t5gemma2_encoder"),
     read=read,
     published=(
-        _gemma("google/gemma-3-4b-it", "gemma-3-4b"),
-        _gemma("google/gemma-3-12b-it", "gemma-3-12b"),
-        _gemma("google/gemma-3-27b-it", "gemma-3-27b"),
+        _gemma("google/gemma-3-4b-it", "gemma-3-4b", 2560),
+        _gemma("google/gemma-3-12b-it", "gemma-3-12b", 3840),
+        _gemma("google/gemma-3-27b-it", "gemma-3-27b", 5376),
         _t5gemma("google/t5gemma-2-270m-270m", "t5gemma-2-270m"),
         _t5gemma("google/t5gemma-2-1b-1b", "t5gemma-2-1b"),
         _t5gemma("google/t5gemma-2-4b-4b", "t5gemma-2-4b"),
     ),
     rule=Label("verified", f"Gemma3Processor and Gemma3ImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS + PAN_SETTINGS,
+    weights=_weights,
     examples=(
         Example("gemma-3-4b", 1280, 720, 4096, 258, "Gemma3Processor: 256 tokens and two markers", 2),
         Example("gemma-3-4b", 1280, 720, 12_288, 774, "Gemma3Processor: the picture and 2 crops", 6,

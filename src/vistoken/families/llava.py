@@ -1,10 +1,13 @@
-"""LLaVA 1.5 and ViP-LLaVA: one view of 336 x 336 pixels, whatever the picture's size. Counted; not yet encoded.
+"""LLaVA 1.5 and ViP-LLaVA: one view of 336 x 336 pixels, whatever the picture's size. ViP-LLaVA is only counted.
 
-Sources: transformers 5.23.0, `models/llava/processing_llava.py`, `models/clip/image_processing_pil_clip.py`;
-arXiv 2310.03744.
+Sources: transformers 5.23.0, `models/llava/processing_llava.py`, `models/clip/image_processing_pil_clip.py`; for the
+encoder see `vistoken.towers.llava`; arXiv 2310.03744.
 """
 
 from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
 
 from vistoken.family import REFERENCE, SEEN, SIBLING, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
@@ -12,7 +15,13 @@ from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, SETTINGS, processor_name
 from vistoken.processors.llava import image_rule, read_tower
 from vistoken.prompts.towers import TowerTokens
 
-VISION = {"model_type": "clip_vision_model", "patch_size": 14, "image_size": 336}
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
+
+# CLIP L/14 at 336 pixels, which LlavaConfig assumes too.
+VISION = {"model_type": "clip_vision_model", "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24,
+          "num_attention_heads": 16, "patch_size": 14, "image_size": 336}  # fmt: skip
 PREPROCESSOR = {
     "image_processor_type": "CLIPImageProcessor", "do_resize": True, "size": {"shortest_edge": 336}, "resample": 3,
     "do_center_crop": True, "crop_size": {"height": 336, "width": 336}, "do_rescale": True, "rescale_factor": 1 / 255,
@@ -33,11 +42,26 @@ def read(files: Files) -> Reading:
         return read_llava(files)
     tower = read_tower(files)
     rule, pixels = image_rule(files.image, tower)
-    return Reading(None, rule, pixels, TowerTokens(tower.change, "<image>"), prefix=tower.prefix)
+    # ViP-LLaVA reads five layers, and norms them.
+    encoder = partial(_encoder, files) if files.config.raw("model_type") == "llava" else None
+    return Reading(encoder, rule, pixels, TowerTokens(tower.change, "<image>"), prefix=tower.prefix)
 
 
-def _published(model_type: str, label: Label, series: str, *names: str) -> Published:
-    config = {"model_type": model_type, "vision_config": VISION, "vision_feature_select_strategy": "default"}
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.llava import encoder  # counting does without it
+
+    return encoder(files, VISION, layer=-2, selection="default")
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.llava import WEIGHTS
+
+    return WEIGHTS
+
+
+def _published(model_type: str, label: Label, series: str, width: int, *names: str) -> Published:
+    config = {"model_type": model_type, "vision_config": VISION, "vision_feature_select_strategy": "default",
+              "text_config": {"hidden_size": width}}  # fmt: skip
     return Published(names, config, PREPROCESSOR, label, series, processor=PROCESSOR)
 
 
@@ -46,13 +70,14 @@ FAMILY = Family(
     model_types=("llava", "vipllava"),
     read=read,
     published=(
-        _published("llava", SEEN, "llava-1.5", "llava-hf/llava-1.5-7b-hf", "llava-1.5-7b"),
-        _published("llava", SIBLING, "llava-1.5", "llava-hf/llava-1.5-13b-hf", "llava-1.5-13b"),
-        _published("vipllava", SEEN, "vip-llava", "llava-hf/vip-llava-7b-hf", "vip-llava-7b"),
-        _published("vipllava", SEEN, "vip-llava", "llava-hf/vip-llava-13b-hf", "vip-llava-13b"),
+        _published("llava", SEEN, "llava-1.5", 4096, "llava-hf/llava-1.5-7b-hf", "llava-1.5-7b"),
+        _published("llava", SIBLING, "llava-1.5", 5120, "llava-hf/llava-1.5-13b-hf", "llava-1.5-13b"),
+        _published("vipllava", SEEN, "vip-llava", 4096, "llava-hf/vip-llava-7b-hf", "vip-llava-7b"),
+        _published("vipllava", SEEN, "vip-llava", 5120, "llava-hf/vip-llava-13b-hf", "vip-llava-13b"),
     ),
     rule=Label("verified", f"LlavaProcessor and CLIPImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
+    weights=_weights,
     reference=Reference(
         processor="LlavaProcessor",
         image="CLIPImageProcessorPil",

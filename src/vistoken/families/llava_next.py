@@ -1,10 +1,14 @@
 """LLaVA-NeXT (LLaVA 1.6): tiles of 336 pixels on the best of five canvases, freed of padding, and the whole picture.
 
 Sources: transformers 5.23.0, `models/llava_next/processing_llava_next.py`,
-`models/llava_next/image_processing_pil_llava_next.py`; LLaVA-NeXT's `mm_utils.py` and `llava_arch.py`.
+`models/llava_next/image_processing_pil_llava_next.py`; LLaVA-NeXT's `mm_utils.py` and `llava_arch.py`; for the encoder
+see `vistoken.towers.llava`.
 """
 
 from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
 
 from vistoken.family import REFERENCE, SCRIPT, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
@@ -12,7 +16,13 @@ from vistoken.preprocessing import CLIP_MEAN, CLIP_STD
 from vistoken.processors.llava import read_tower
 from vistoken.processors.llava_next import NEXT, SETTINGS, image_rule, unpadded
 
-VISION = {"model_type": "clip_vision_model", "patch_size": 14, "image_size": 336}
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
+
+# CLIP L/14 at 336 pixels, which LlavaNextConfig assumes too.
+VISION = {"model_type": "clip_vision_model", "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24,
+          "num_attention_heads": 16, "patch_size": 14, "image_size": 336}  # fmt: skip
 PINPOINTS = NEXT["image_grid_pinpoints"]
 PREPROCESSOR = {
     "image_processor_type": "LlavaNextImageProcessor", "do_resize": True, "size": {"shortest_edge": 336}, "resample": 3,
@@ -31,12 +41,25 @@ def read(files: Files) -> Reading:
     tower = read_tower(files)
     rule, pixels = image_rule(files.image, tower.patch)
     prompt = unpadded(rule, tower.change) if rule else None
-    return Reading(None, rule, pixels, prompt, prefix=tower.prefix)
+    return Reading(partial(_encoder, files), rule, pixels, prompt, prefix=tower.prefix)
 
 
-def _published(name: str, alias: str, label: Label) -> Published:
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.connector import Unpadded  # counting does without it
+    from vistoken.towers.llava import encoder
+
+    return encoder(files, VISION, layer=-2, selection="default", arrangement=Unpadded())
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.llava import WEIGHTS
+
+    return WEIGHTS
+
+
+def _published(name: str, alias: str, label: Label, width: int) -> Published:
     config = {"model_type": "llava_next", "vision_config": VISION, "image_grid_pinpoints": PINPOINTS,
-              "vision_feature_select_strategy": "default"}  # fmt: skip
+              "vision_feature_select_strategy": "default", "text_config": {"hidden_size": width}}  # fmt: skip
     return Published((name, alias), config, PREPROCESSOR, label, "llava-next", processor=PROCESSOR)
 
 
@@ -45,16 +68,17 @@ FAMILY = Family(
     model_types=("llava_next",),
     read=read,
     published=(
-        _published("llava-hf/llava-v1.6-mistral-7b-hf", "llava-v1.6-mistral-7b", SEEN),
-        _published("llava-hf/llava-v1.6-vicuna-7b-hf", "llava-v1.6-vicuna-7b", SEEN),
-        _published("llava-hf/llava-v1.6-vicuna-13b-hf", "llava-v1.6-vicuna-13b", SEEN),
-        _published("llava-hf/llava-v1.6-34b-hf", "llava-v1.6-34b", SEEN),
-        _published("llava-hf/llama3-llava-next-8b-hf", "llama3-llava-next-8b", SCRIPT),
-        _published("llava-hf/llava-next-72b-hf", "llava-next-72b", SCRIPT),
-        _published("llava-hf/llava-next-110b-hf", "llava-next-110b", SCRIPT),
+        _published("llava-hf/llava-v1.6-mistral-7b-hf", "llava-v1.6-mistral-7b", SEEN, 4096),
+        _published("llava-hf/llava-v1.6-vicuna-7b-hf", "llava-v1.6-vicuna-7b", SEEN, 4096),
+        _published("llava-hf/llava-v1.6-vicuna-13b-hf", "llava-v1.6-vicuna-13b", SEEN, 5120),
+        _published("llava-hf/llava-v1.6-34b-hf", "llava-v1.6-34b", SEEN, 7168),
+        _published("llava-hf/llama3-llava-next-8b-hf", "llama3-llava-next-8b", SCRIPT, 4096),
+        _published("llava-hf/llava-next-72b-hf", "llava-next-72b", SCRIPT, 8192),
+        _published("llava-hf/llava-next-110b-hf", "llava-next-110b", SCRIPT, 8192),
     ),
     rule=Label("verified", f"LlavaNextProcessor and LlavaNextImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
+    weights=_weights,
     reference=Reference(
         processor="LlavaNextProcessor",
         image="LlavaNextImageProcessorPil",

@@ -1,6 +1,6 @@
 """LLaVA-OneVision: tiles of 384 pixels on the best of 36 canvases, features shrunk to those of nine tiles at most.
 
-Several pictures in one prompt are padded to squares, and none is cut into tiles. Counted; not yet encoded.
+Several pictures in one prompt are padded to squares, and none is cut into tiles: that is only counted.
 Sources: transformers 5.23.0, `models/llava_onevision/processing_llava_onevision.py`,
 `models/llava_onevision/image_processing_pil_llava_onevision.py` and
 `models/llava_onevision/video_processing_llava_onevision.py`; arXiv 2408.03326.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from functools import partial
+from typing import TYPE_CHECKING
 
 from vistoken.configs import Config
 from vistoken.family import REFERENCE, SCRIPT, SEEN, Example, Family, Files, Published, Reading, Reference
@@ -22,7 +23,13 @@ from vistoken.prompts.fixed import FixedTokens
 from vistoken.prompts.towers import FramesAndNewline
 from vistoken.prompts.unpad import UnpaddedUnderCap
 
-VISION = {"model_type": "siglip_vision_model", "patch_size": 14, "image_size": 384}
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
+
+# SigLIP SO400M/14 at 384 pixels without its last block, which LlavaOnevisionConfig assumes too.
+VISION = {"model_type": "siglip_vision_model", "hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 26,
+          "num_attention_heads": 16, "patch_size": 14, "image_size": 384, "vision_use_head": False}  # fmt: skip
 PIXELS = {
     "do_resize": True, "size": {"height": 384, "width": 384}, "resample": 3, "do_rescale": True,
     "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": HALF, "image_std": HALF,
@@ -48,11 +55,25 @@ def read(files: Files) -> Reading:
     frames = FramesAndNewline(pooled, "<video>")
     stretched = {"size": ONEVISION["size"], "crop_size": None, "do_center_crop": None}
     video = partial(video_rule, files.video, tower, frames, stretched, "LlavaOnevisionVideoProcessor")
+    encoder = partial(_encoder, files, most)
     if rule is None or files.image is None:
-        return Reading(None, None, pixels, None, video)
+        return Reading(encoder, None, pixels, None, video, prefix=tower.prefix)
     prompt = UnpaddedUnderCap(tokens, most, -dropped, "<image>")
     several = Crowd(1, squared(rule, files.image), FixedTokens(tokens + 1 - dropped, "<image>"))
-    return Reading(None, rule, pixels, prompt, video, crowds=(several,))
+    return Reading(encoder, rule, pixels, prompt, video, prefix=tower.prefix, crowds=(several,))
+
+
+def _encoder(files: Files, most: int) -> EncoderSpec | None:
+    from vistoken.connector import Unpadded  # counting does without it
+    from vistoken.towers.llava import encoder
+
+    return encoder(files, VISION, layer=-1, selection="full", arrangement=Unpadded(most), llm="qwen2")
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.llava import WEIGHTS
+
+    return WEIGHTS
 
 
 def _texts(files: Files, patches: int) -> tuple[int, int, int]:
@@ -85,9 +106,9 @@ def _cap(source: Config) -> int:
     return int(match[1])
 
 
-def _published(name: str, alias: str, label: Label) -> Published:
+def _published(name: str, alias: str, label: Label, width: int) -> Published:
     config = {"model_type": "llava_onevision", "vision_config": VISION, "vision_aspect_ratio": "anyres_max_9",
-              "vision_feature_select_strategy": "full"}  # fmt: skip
+              "vision_feature_select_strategy": "full", "text_config": {"hidden_size": width}}  # fmt: skip
     return Published((name, alias), config, PREPROCESSOR, label, "llava-onevision", PROCESSOR, VIDEO)
 
 
@@ -96,17 +117,18 @@ FAMILY = Family(
     model_types=("llava_onevision",),
     read=read,
     published=(
-        _published("llava-hf/llava-onevision-qwen2-7b-ov-hf", "llava-onevision-7b", SEEN),
-        _published("llava-hf/llava-onevision-qwen2-0.5b-ov-hf", "llava-onevision-0.5b", SEEN),
-        _published("llava-hf/llava-onevision-qwen2-72b-ov-hf", "llava-onevision-72b", SEEN),
-        _published("llava-hf/llava-onevision-qwen2-0.5b-si-hf", "llava-onevision-0.5b-si", SCRIPT),
-        _published("llava-hf/llava-onevision-qwen2-7b-si-hf", "llava-onevision-7b-si", SEEN),
-        _published("llava-hf/llava-onevision-qwen2-72b-si-hf", "llava-onevision-72b-si", SCRIPT),
-        _published("llava-hf/llava-onevision-qwen2-7b-ov-chat-hf", "llava-onevision-7b-chat", SEEN),
-        _published("llava-hf/llava-onevision-qwen2-72b-ov-chat-hf", "llava-onevision-72b-chat", SCRIPT),
+        _published("llava-hf/llava-onevision-qwen2-7b-ov-hf", "llava-onevision-7b", SEEN, 3584),
+        _published("llava-hf/llava-onevision-qwen2-0.5b-ov-hf", "llava-onevision-0.5b", SEEN, 896),
+        _published("llava-hf/llava-onevision-qwen2-72b-ov-hf", "llava-onevision-72b", SEEN, 8192),
+        _published("llava-hf/llava-onevision-qwen2-0.5b-si-hf", "llava-onevision-0.5b-si", SCRIPT, 896),
+        _published("llava-hf/llava-onevision-qwen2-7b-si-hf", "llava-onevision-7b-si", SEEN, 3584),
+        _published("llava-hf/llava-onevision-qwen2-72b-si-hf", "llava-onevision-72b-si", SCRIPT, 8192),
+        _published("llava-hf/llava-onevision-qwen2-7b-ov-chat-hf", "llava-onevision-7b-chat", SEEN, 3584),
+        _published("llava-hf/llava-onevision-qwen2-72b-ov-chat-hf", "llava-onevision-72b-chat", SCRIPT, 8192),
     ),
     rule=Label("verified", f"LlavaOnevisionProcessor and its image and video processor, of {REFERENCE}"),
     settings=SETTINGS + VIDEO_SETTINGS,
+    weights=_weights,
     reference=Reference(
         processor="LlavaOnevisionProcessor",
         image="LlavaOnevisionImageProcessorPil",

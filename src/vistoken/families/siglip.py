@@ -2,14 +2,13 @@
 
 SigLIP 2 at a fixed resolution is the same network in the same format: no registers, no rotary positions, no mean
 pooling, whatever introductory texts say (big_vision, README_siglip2; `modeling_siglip.py` has none of the three).
-A side that patches do not divide keeps its remainder unread: 384 / 14 gives 27, and 6 pixels change nothing.
+The tower itself stands in `vistoken.towers.siglip`.
 Sources: transformers 5.23.0, `models/siglip/modeling_siglip.py`; arXiv 2303.15343, 2502.14786.
 """
 
 from __future__ import annotations
 
 from vistoken.family import (
-    ACTIVATIONS,
     RECALLED,
     REFERENCE,
     SCRIPT,
@@ -21,55 +20,25 @@ from vistoken.family import (
     Published,
     Reading,
     Reference,
-    heads_of,
-    table_of,
 )
 from vistoken.model_spec import Label
 from vistoken.preprocessing import HALF, SETTINGS, standard
-from vistoken.spec import AttentionPool, EncoderSpec, LayerNorm, LearnedTable, NoPool, PlainMlp, TableResize
-from vistoken.weight_names import CLIP_BLOCKS, CONTRASTIVE_PARTS, SIGLIP_HEAD, Weight, WeightNames, affine
-
-DEFAULTS = {
-    "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
-    "hidden_act": "gelu_pytorch_tanh", "layer_norm_eps": 1e-6, "image_size": 224, "patch_size": 16,
-    "num_channels": 3, "vision_use_head": True,
-}  # fmt: skip
+from vistoken.towers.siglip import DEFAULTS, SOURCE, tower
+from vistoken.towers.siglip import WEIGHTS as TOWER
+from vistoken.weight_names import CONTRASTIVE_PARTS, WeightNames
 
 
 def read(files: Files) -> Reading:
     """`model_type` "siglip" holds a `vision_config` beside the text tower's; "siglip_vision_model" is the tower."""
     config = files.config
     vision = config.child("vision_config") if config.raw("model_type") == "siglip" else config
-    vision = vision.with_defaults(DEFAULTS, f"SiglipVisionConfig in {REFERENCE}")
-    dim, heads = heads_of(vision)
-    patch = vision.patch("patch_size")
-    table, image = table_of(vision, patch)
-    hidden = vision.integer("intermediate_size")
-    encoder = EncoderSpec(
-        patch=patch,
-        dim=dim,
-        depth=vision.integer("num_hidden_layers", low=0, high=1024),
-        heads=heads,
-        channels=vision.integer("num_channels", low=3, high=3),
-        norm=LayerNorm(vision.number("layer_norm_eps", 0, 1)),
-        mlp=PlainMlp(hidden, vision.choice("hidden_act", ACTIVATIONS)),
-        # SiglipVisionEmbeddings.interpolate_pos_encoding: bicubic, no antialias.
-        position=LearnedTable(table.rows, table.cols, prefix_rows=0, resize=TableResize("bicubic", antialias=False)),
-        pool=AttentionPool(heads, hidden) if vision.flag("vision_use_head") else NoPool(),
-    )
-    return Reading(encoder, *standard(files.image, "SiglipImageProcessor", patch, image))
+    vision = vision.with_defaults(DEFAULTS, SOURCE)
+    encoder = tower(vision)
+    rule, pixels = standard(files.image, "SiglipImageProcessor", encoder.patch, vision.size("image_size"))
+    return Reading(encoder, rule, pixels)
 
 
-WEIGHTS = WeightNames(
-    roots=("", "vision_model."),
-    weights=(
-        *affine("embeddings.patch_embedding", "embed.patch"),
-        Weight("embeddings.position_embedding.weight", "embed.position.table"),
-        *CLIP_BLOCKS,
-        *SIGLIP_HEAD,
-    ),
-    ignored=CONTRASTIVE_PARTS,
-)
+WEIGHTS = WeightNames(roots=("", "vision_model."), weights=TOWER, ignored=CONTRASTIVE_PARTS)
 
 SIZES = {  # hidden_size, num_hidden_layers, num_attention_heads, intermediate_size
     "B": (768, 12, 12, 3072),

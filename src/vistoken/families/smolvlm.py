@@ -6,13 +6,19 @@ Sources: transformers 5.23.0, `models/smolvlm/image_processing_pil_smolvlm.py`, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
 from vistoken.preprocessing import HALF
 from vistoken.processors.idefics3 import SETTINGS, VIDEO_SETTINGS, image_rule, video_rule
 from vistoken.prompts.tags import NarratedFrames, TaggedTiles
+
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
 
 VISION = {"patch_size": 32}
 PROCESSOR = {"image_seq_len": 169}
@@ -26,12 +32,38 @@ def read(files: Files) -> Reading:
     processor = files.processor.with_defaults(PROCESSOR, f"SmolVLMProcessor in {REFERENCE}")
     tokens = processor.integer("image_seq_len")
     video = partial(video_rule, files.video, patch, NarratedFrames(tokens))
-    return Reading(None, rule, pixels, TaggedTiles(tokens), video)
+    return Reading(partial(_encoder, files), rule, pixels, TaggedTiles(tokens), video)
 
 
-def _published(name: str, *aliases: str, tile: int, long: int, patch: int, scale: int, tokens: int) -> Published:
-    config = {"model_type": "smolvlm", "scale_factor": scale,
-              "vision_config": {"image_size": tile, "patch_size": patch}}  # fmt: skip
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.idefics3 import tower  # counting does without it
+
+    return tower(files)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.idefics3 import WEIGHTS
+
+    return WEIGHTS
+
+
+def _published(
+    name: str,
+    *aliases: str,
+    width: int,
+    tower: Mapping[str, int],
+    tile: int,
+    long: int,
+    patch: int,
+    scale: int,
+    tokens: int,
+) -> Published:
+    config = {
+        "model_type": "smolvlm",
+        "scale_factor": scale,
+        "text_config": {"hidden_size": width},
+        "vision_config": {"image_size": tile, "patch_size": patch, **tower},
+    }
     preprocessor = {
         "image_processor_type": "SmolVLMImageProcessor", "do_image_splitting": True, "do_pad": True, "resample": 1,
         "image_mean": HALF, "image_std": HALF, "size": {"longest_edge": long}, "max_image_size": {"longest_edge": tile},
@@ -43,7 +75,9 @@ def _published(name: str, *aliases: str, tile: int, long: int, patch: int, scale
     )
 
 
-SMALL = {"tile": 512, "long": 2048, "patch": 16, "scale": 4, "tokens": 64}
+SO400M = {"hidden_size": 1152, "num_hidden_layers": 27, "num_attention_heads": 16, "intermediate_size": 4304}
+BASE = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072}
+SMALL: Mapping[str, Any] = {"tower": BASE, "tile": 512, "long": 2048, "patch": 16, "scale": 4, "tokens": 64}
 
 FAMILY = Family(
     name="SmolVLM2",
@@ -51,12 +85,13 @@ FAMILY = Family(
     read=read,
     published=(
         _published("HuggingFaceTB/SmolVLM2-2.2B-Instruct", "smolvlm2-2.2b", "smolvlm2", "smolvlm", "smolvlm-2.2b",
-                   tile=384, long=1536, patch=14, scale=3, tokens=81),
-        _published("HuggingFaceTB/SmolVLM2-500M-Video-Instruct", "smolvlm2-500m", "smolvlm-500m", **SMALL),
-        _published("HuggingFaceTB/SmolVLM2-256M-Video-Instruct", "smolvlm2-256m", "smolvlm-256m", **SMALL),
+                   width=2048, tower=SO400M, tile=384, long=1536, patch=14, scale=3, tokens=81),
+        _published("HuggingFaceTB/SmolVLM2-500M-Video-Instruct", "smolvlm2-500m", "smolvlm-500m", width=960, **SMALL),
+        _published("HuggingFaceTB/SmolVLM2-256M-Video-Instruct", "smolvlm2-256m", "smolvlm-256m", width=576, **SMALL),
     ),
     rule=Label("verified", f"SmolVLMProcessor, SmolVLMImageProcessorPil and SmolVLMVideoProcessor of {REFERENCE}"),
     settings=SETTINGS + VIDEO_SETTINGS,
+    weights=_weights,
     examples=(
         Example("smolvlm", 1280, 720, 9477, 1080, "SmolVLMProcessor: 3 x 4 tiles and the whole, 13 x (81 + 2) + 1", 27),
         Example("smolvlm-256m", 1280, 720, 13_312, 859, "SmolVLMProcessor: 3 x 4 tiles and the whole", 27),

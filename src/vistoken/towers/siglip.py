@@ -1,0 +1,48 @@
+"""SigLIP's image tower at a fixed resolution: no prefix token, a learned table, pooling by attention.
+
+A side that patches do not divide keeps its remainder unread: 384 / 14 gives 27, and 6 pixels change nothing.
+Sources: transformers 5.23.0, `models/siglip/modeling_siglip.py` and `configuration_siglip.py`; arXiv 2303.15343.
+"""
+
+from __future__ import annotations
+
+from vistoken.configs import Config
+from vistoken.family import ACTIVATIONS, REFERENCE, heads_of, table_of
+from vistoken.spec import AttentionPool, Connector, EncoderSpec, LayerNorm, LearnedTable, NoPool, PlainMlp, TableResize
+from vistoken.weight_names import CLIP_BLOCKS, SIGLIP_HEAD, Weight, affine
+
+SOURCE = f"SiglipVisionConfig in {REFERENCE}"
+DEFAULTS = {
+    "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
+    "hidden_act": "gelu_pytorch_tanh", "layer_norm_eps": 1e-6, "image_size": 224, "patch_size": 16,
+    "num_channels": 3, "vision_use_head": True,
+}  # fmt: skip
+
+
+def tower(vision: Config, connector: Connector | None = None) -> EncoderSpec:
+    """The encoder that a vision config describes, which `DEFAULTS` complete."""
+    dim, heads = heads_of(vision)
+    patch = vision.patch("patch_size")
+    table, _ = table_of(vision, patch)
+    hidden = vision.integer("intermediate_size")
+    return EncoderSpec(
+        patch=patch,
+        dim=dim,
+        depth=vision.integer("num_hidden_layers", low=0, high=1024),
+        heads=heads,
+        channels=vision.integer("num_channels", low=3, high=3),
+        norm=LayerNorm(vision.number("layer_norm_eps", 0, 1)),
+        mlp=PlainMlp(hidden, vision.choice("hidden_act", ACTIVATIONS)),
+        # SiglipVisionEmbeddings.interpolate_pos_encoding: bicubic, no antialias.
+        position=LearnedTable(table.rows, table.cols, prefix_rows=0, resize=TableResize("bicubic", antialias=False)),
+        pool=AttentionPool(heads, hidden) if vision.flag("vision_use_head") else NoPool(),
+        connector=connector,
+    )
+
+
+WEIGHTS = (
+    *affine("embeddings.patch_embedding", "embed.patch"),
+    Weight("embeddings.position_embedding.weight", "embed.position.table"),
+    *CLIP_BLOCKS,
+    *SIGLIP_HEAD,
+)

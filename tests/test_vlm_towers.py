@@ -1,0 +1,252 @@
+"""Towers in front of LLMs: their own tokens, parameter counts of published sizes, names of weights, what is refused."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+hf = pytest.importorskip("transformers")
+
+from safetensors import safe_open  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
+from test_vlm import PICTURES  # noqa: E402
+from twins import close, tokens_of  # noqa: E402
+from vlm_twins import BUILDERS, vlm_twin  # noqa: E402
+
+from vistoken import plan, registry  # noqa: E402
+from vistoken.encoding import Encoder  # noqa: E402
+from vistoken.encoding.weights import find_weight  # noqa: E402
+from vistoken.errors import ConfigError, WeightsError  # noqa: E402
+from vistoken.weight_names import (  # noqa: E402
+    AsIs,
+    Cell,
+    ChannelsLast,
+    Ignore,
+    Item,
+    Paired,
+    Part,
+    PlusOne,
+    Row,
+    Transposed,
+)  # fmt: skip
+
+NAMES = [name for name in BUILDERS if name.startswith(("llava", "idefics3", "smolvlm", "gemma"))]
+
+
+@pytest.mark.parametrize("name", ["llava", "llava-layers", "llava-siglip", "gemma3"])
+def test_the_towers_own_tokens_equal_the_reference(name):
+    twin = vlm_twin(name)
+    for picture, result in zip(PICTURES, Encoder.from_pretrained(twin.folder).encode(PICTURES), strict=True):
+        with torch.no_grad():
+            close(tokens_of(result), twin.patches(twin.module, twin.inputs(picture)))
+
+
+# ---------------------------------------------------------------- parameters
+
+# Exact counts of transformers 5.23.0's towers alone, by part, from meta-device instances.
+PARTS = ("patch embedding", "position", "prefix", "pre-norm", "blocks", "final norm", "pool and head")
+TOWERS = {
+    "llava-1.5-7b": (602_112, 590_848, 1_024, 2_048, 302_309_376, 2_048, 0),
+    "llava-v1.6-34b": (602_112, 590_848, 1_024, 2_048, 302_309_376, 2_048, 0),
+    "llava-onevision-7b": (678_528, 839_808, 0, 0, 26 * 15_239_504, 2_304, 0),
+    "idefics3": (678_528, 778_752, 0, 0, 411_466_608, 2_304, 0),
+    "gemma-3-4b": (678_528, 4_718_592, 0, 0, 411_466_608, 2_304, 0),
+    "gemma-4-e2b": (589_824, 15_728_640, 0, 0, 151_046_144, 0, 0),
+    "gemma-4-31b": (884_736, 23_592_960, 0, 0, 545_070_384, 0, 0),
+}
+
+
+@pytest.mark.parametrize("name", TOWERS)
+def test_parameters_of_published_towers_by_part(name):
+    rows = dict(plan(name, width=640, height=480).params.rows)
+    assert tuple(rows.get(part, 0) for part in PARTS) == TOWERS[name]
+
+
+def _whole(name):
+    """The library's own model on the meta device: the built-in config, with an LLM of the same width and one block."""
+    _, model = registry.published(name)
+    config = json.loads(json.dumps(model.config))
+    text = {"num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 4, "intermediate_size": 8,
+            "vocab_size": 64, "pad_token_id": 0} | config["text_config"]  # fmt: skip
+    config = hf.CONFIG_MAPPING[config["model_type"]](**config | {"text_config": text})
+    with torch.device("meta"):
+        return hf.AutoModelForImageTextToText.from_config(config)
+
+
+@pytest.mark.parametrize("name", [
+    "llava-1.5-7b", "llava-1.5-13b", "llava-v1.6-34b", "llava-onevision-0.5b", "idefics3", "smolvlm1-500m", "smolvlm",
+    "smolvlm-256m", "gemma-3-27b", "gemma-4-e4b", "gemma-4-26b-a4b",
+])  # fmt: skip
+def test_parameters_with_the_connector_equal_the_library(name):
+    parameters = {key: value.numel() for key, value in _whole(name).named_parameters()}
+    beside = re.compile(r"language_model|text_model|lm_head|audio")
+    rows = dict(plan(name, width=640, height=480).params.rows)
+    assert sum(rows.values()) == sum(count for key, count in parameters.items() if not beside.search(key))
+    connector = re.compile(r"projector|connector|embed_vision|image_newline")
+    assert rows["connector"] == sum(count for key, count in parameters.items() if connector.search(key))
+
+
+# ---------------------------------------------------------------- weights
+
+
+def _back(ours, step, head_dim):
+    """What the file must hold where `ours` was filled from it: the step backwards, written on its own."""
+    match step:
+        case AsIs():
+            return ours
+        case Row():
+            return ours[0]
+        case Part(index, of, pairs):
+            rows = len(ours) // of
+            return _unpaired(ours[index * rows : (index + 1) * rows], pairs, head_dim)
+        case Paired(pairs):
+            return _unpaired(ours, pairs, head_dim)
+        case Transposed():
+            return ours.T
+        case PlusOne():
+            return ours - 1
+        case Item(index):
+            return ("item", index, ours)
+        case Cell(row, col):
+            return ours[row, col]
+        case ChannelsLast():
+            return ours.permute(0, 2, 3, 1).flatten(1)
+    raise AssertionError(step)
+
+
+def _unpaired(ours, pairs, head_dim):
+    """From row pairs, then column pairs, halves apart, to the column's half before the row's."""
+    if pairs == "half":
+        return ours
+    heads = ours.unflatten(0, (-1, 4, head_dim // 4))  # firsts of rows, of columns; seconds of rows, of columns
+    return torch.stack([heads[:, 1], heads[:, 3], heads[:, 0], heads[:, 2]], dim=1).flatten(0, 2)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_weights_written_back_equal_the_file(name):
+    folder = vlm_twin(name).folder
+    names = registry.find(folder).family.weight_names()
+    encoder = Encoder.from_pretrained(folder)
+    state, seen = encoder.module.state_dict(), set()
+    with safe_open(f"{folder}/model.safetensors", "pt") as file:
+        for tensor in file.keys():  # noqa: SIM118
+            found = find_weight(tensor, names)
+            assert found, tensor
+            for weight in () if isinstance(found, Ignore) else found:
+                if weight.ours not in state:
+                    continue
+                seen.add(weight.ours)
+                value = _back(state[weight.ours], weight.step, encoder.module.spec.head_dim)
+                stored = file.get_tensor(tensor)
+                if isinstance(value, tuple):
+                    _, index, value = value
+                    stored = stored[index]
+                assert torch.allclose(value, stored, rtol=0, atol=1e-6 if isinstance(weight.step, PlusOne) else 0), (
+                    tensor
+                )
+    assert seen == set(state)
+
+
+SPELLINGS = {
+    "with vision_model": lambda key: re.sub(r"^vision_tower\.", "vision_tower.vision_model.", key),
+    "below model": lambda key: "model." + key,
+    "both": lambda key: "model." + re.sub(r"^vision_tower\.", "vision_tower.vision_model.", key),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("name", ["llava", "llava-next", "llava-onevision", "gemma3"])
+def test_other_spellings_of_the_names_load_alike(tmp_path, name, spelling):
+    twin = vlm_twin(name)
+    folder = Path(shutil.copytree(twin.folder, tmp_path / "model"))
+    tensors = {SPELLINGS[spelling](key): value for key, value in load_file(folder / "model.safetensors").items()}
+    if spelling == "with vision_model" and name != "gemma3":
+        tensors["vision_tower.vision_model.embeddings.position_ids"] = torch.arange(5)  # older files store it
+    save_file(tensors, folder / "model.safetensors")
+    [one], [other] = (Encoder.from_pretrained(str(f)).encode(PICTURES[:1]) for f in (folder, twin.folder))
+    assert torch.equal(one.image_tokens, other.image_tokens)
+
+
+def test_a_missing_projector_is_named_as_published(tmp_path):
+    folder = Path(shutil.copytree(vlm_twin("gemma3").folder, tmp_path / "model"))
+    tensors = load_file(folder / "model.safetensors")
+    del tensors["multi_modal_projector.mm_soft_emb_norm.weight"], tensors["vision_tower.post_layernorm.bias"]
+    save_file(tensors, folder / "model.safetensors")
+    missing = r"2 missing: vision_tower\.vision_model\.post_layernorm\.bias, multi_modal_projector\.mm_soft_emb_norm"
+    with pytest.raises(WeightsError, match=missing):
+        Encoder.from_pretrained(str(folder))
+
+
+# ---------------------------------------------------------------- what the families add
+
+
+@pytest.mark.parametrize("crops", [1, 3])
+def test_gemma_3_with_crops_equals_the_reference(crops):
+    settings = {"do_pan_and_scan": True, "pan_and_scan_min_crop_size": 16, "pan_and_scan_max_num_crops": crops,
+                "pan_and_scan_min_ratio_to_activate": 1.2}  # fmt: skip
+    twin = vlm_twin("gemma3")
+    results = Encoder.from_pretrained(twin.folder, **settings).encode(PICTURES)
+    for picture, result in zip(PICTURES, results, strict=True):
+        inputs = twin.processor(images=[picture], return_tensors="pt", **settings)
+        with torch.no_grad():
+            close(result.image_tokens, twin.features(twin.module, inputs))
+    assert max(len(result.grids) for result in results) == 1 + crops
+
+
+def test_clamps_of_gemma_4_matter(tmp_path):
+    """With bounds that are wide open the same weights give other tokens."""
+    folder = Path(shutil.copytree(vlm_twin("gemma4").folder, tmp_path / "model"))
+    tensors = load_file(folder / "model.safetensors")
+    bounds = [key for key in tensors if key.endswith(("_min", "_max"))]
+    assert len(bounds) == 3 * 7 * 4
+    tensors |= {key: torch.tensor(float("-inf" if key.endswith("_min") else "inf")) for key in bounds}
+    save_file(tensors, folder / "model.safetensors")
+    [one], [other] = (Encoder.from_pretrained(str(f)).encode(PICTURES[:1]) for f in (folder, vlm_twin("gemma4").folder))
+    assert (one.image_tokens - other.image_tokens).abs().max() > 0.1
+
+
+def test_pictures_that_lose_all_rows_to_their_padding_equal_the_reference():
+    from PIL import Image
+
+    thin = [Image.new("RGB", size, (200, 30, 90)) for size in ((400, 3), (3, 400))]
+    for name in ("llava-next", "llava-onevision"):
+        twin = vlm_twin(name)
+        for picture, result in zip(thin, Encoder.from_pretrained(twin.folder).encode(thin), strict=True):
+            with torch.no_grad():
+                close(result.image_tokens, twin.features(twin.module, twin.inputs(picture)))
+
+
+def _changed(tmp_path, name, **values):
+    folder = Path(shutil.copytree(vlm_twin(name).folder, tmp_path / "model"))
+    config = json.loads((folder / "config.json").read_text())
+    for key, value in values.items():
+        if isinstance(value, dict):
+            config[key] |= value
+        else:
+            config[key] = value
+    (folder / "config.json").write_text(json.dumps(config))
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("llava", {"vision_feature_select_strategy": "full"}, "the tower has a class token.*only 'default'"),
+        ("llava-siglip", {"vision_feature_select_strategy": "default"}, "no class token that could be dropped"),
+        ("llava", {"vision_feature_layer": 4}, "hidden states have the numbers -4 to 3"),
+        ("llava", {"vision_feature_layer": []}, "hidden states have the numbers"),
+        ("llava", {"text_config": {"hidden_size": 0}}, r"text_config\.hidden_size is 0"),
+        ("gemma3", {"mm_tokens_per_image": 9}, "its root must divide both sides of 4 x 4"),
+        ("gemma4", {"vision_config": {"head_dim": 8}}, "head_dim is 8: only 16 is encoded"),
+        ("gemma4", {"vision_config": {"num_key_value_heads": 1}}, "num_key_value_heads is 1: only 2 is encoded"),
+        ("gemma4", {"vision_config": {"rope_parameters": {"rope_type": "yarn"}}}, "rope_type is 'yarn'"),
+        ("idefics3", {"vision_config": {"image_size": [42, 56]}}, "the table of positions must be square"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(tmp_path, name, values, message):
+    folder = _changed(tmp_path, name, **values)
+    with pytest.raises(ConfigError, match=message):
+        Encoder.from_pretrained(folder)
