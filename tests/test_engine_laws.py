@@ -160,7 +160,7 @@ def check_packs(name, encoder, grids, order, max_tokens):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=12)
+@settings(max_examples=5)
 @given(grids=GRIDS, data=st.data(), max_tokens=st.sampled_from([1, 7, 30, 100, 8192]))
 def test_packs_do_not_matter(name, grids, data, max_tokens):
     order = data.draw(st.permutations(range(len(grids))))
@@ -232,7 +232,7 @@ def check_engines(images, one, other):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(grids=GRIDS)
 def test_engines_agree(name, grids):
     images = [image(name, rows, cols, seed) for seed, (rows, cols) in enumerate(grids)]
