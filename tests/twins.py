@@ -144,7 +144,7 @@ def config_of(folder):
     return json.loads((Path(folder) / "config.json").read_text())
 
 
-def _tower(module):
+def tower_of(module):
     """The vision tower inside a classifier or a contrastive model."""
     for name in ("vision_model", "vit", "deit", "dinov2_with_registers"):
         if hasattr(module, name):
@@ -154,7 +154,7 @@ def _tower(module):
 
 @torch.no_grad()
 def _forward(module, pixels, patch):
-    tower = _tower(module)
+    tower = tower_of(module)
     if isinstance(tower, hf.Siglip2VisionModel):
         out = _naflex(tower, pixels, patch)
     elif isinstance(tower, hf.Aimv2VisionModel):

@@ -5,6 +5,7 @@ Shapes: n tokens of a picture, out their width.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import assert_never
 
@@ -91,18 +92,30 @@ def _shrunk(picture: Tensor, most: int | None, tile: Grid) -> Tensor:
 def _unpadded_boxes(
     views: Sequence[View], tile: Grid, tiling: Tiling, size: Size, most: int | None
 ) -> Iterator[Box | None]:
-    """Boxes of the tiles' part: the content of the canvas, divided evenly, row by row, each row with a newline."""
+    """Boxes of the tiles' part: the cells of the canvas that show the picture, row by row, each row with a newline."""
     rows, cols = _content(size, tiling.rows * tile.rows, tiling.cols * tile.cols)
-    first, last = next(views[1].cells(tile)), list(views[-1].cells(tile))[-1]
-    height, width = (
-        (last.bottom - first.top) / (tiling.rows * tile.rows),
-        (last.right - first.left) / (tiling.cols * tile.cols),
-    )
-    top, left = first.top + rows.start * height, first.left + cols.start * width
-    high, wide = (rows.stop - rows.start) * height, (cols.stop - cols.start) * width
-    down, across = _shrunk_size(rows.stop - rows.start, cols.stop - cols.start, most, tile)
-    for row in range(down):
-        for col in range(across):
-            yield Box(left=left + col * wide / across, top=top + row * high / down,
-                      right=left + (col + 1) * wide / across, bottom=top + (row + 1) * high / down)  # fmt: skip
+    cells = [list(view.cells(tile)) for view in views[1:]]
+    down = [(box.top, box.bottom) for first in cells[:: tiling.cols] for box in first[:: tile.cols]][rows]
+    across = [(box.left, box.right) for upper in cells[: tiling.cols] for box in upper[: tile.cols]][cols]
+    high, wide = _shrunk_size(len(down), len(across), most, tile)
+    for top, bottom in _spans(down, high):
+        for left, right in _spans(across, wide):
+            yield Box(left=left, top=top, right=right, bottom=bottom)
         yield None
+
+
+def _spans(cells: Sequence[tuple[float, float]], count: int) -> list[tuple[float, float]]:
+    """A line of cells in `count` even parts, where each begins and ends; a cell is cut in proportion.
+
+    Cells need not touch: what fills no patch at the edge of a tile is in none.
+    """
+    if count == len(cells):
+        return list(cells)
+
+    def at(place: float, end: bool) -> float:
+        index = math.ceil(place) - 1 if end else int(place)
+        low, high = cells[index]
+        return low + (place - index) * (high - low)
+
+    step = len(cells) / count
+    return [(at(index * step, False), at(min((index + 1) * step, len(cells)), True)) for index in range(count)]

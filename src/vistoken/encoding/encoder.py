@@ -169,13 +169,13 @@ class Encoder:
             normalize_embeddings: scale each vector to length 1.
             show_progress_bar: by default on a terminal alone.
 
-        Raises `UsageError` for a family without a pooled vector.
+        Raises `UsageError` for a family without a pooled vector, and for a picture of which there are several views.
         """
         width = self.module.pooled_dim
         if width is None:
             raise UsageError(f"{self.spec.name} has no pooled vector of its own: load it with pool='mean', for example")
         results = with_progress(self.stream(images, what=["pooled"]), show_progress_bar)
-        vectors = [result.pooled for result in results if result.pooled is not None]
+        vectors = [_vector(result) for result in results]
         pooled = torch.stack(vectors).float() if vectors else torch.zeros(0, width)
         return to_numpy(torch.nn.functional.normalize(pooled, dim=-1) if normalize_embeddings else pooled)
 
@@ -241,8 +241,9 @@ class Encoder:
         asked = asked or Asked.of(self.module, {})
         waiting, pending = 0, list[Prepared | Failed]()
         for picture in prepared:
-            tokens = 0 if isinstance(picture, Failed) else picture.tokens(self.module.spec)
-            if waiting and waiting + tokens > max_tokens:
+            # A failure counts as one, so that no more than a pack of them waits either.
+            tokens = 1 if isinstance(picture, Failed) else picture.tokens(self.module.spec)
+            if pending and waiting + tokens > max_tokens:
                 yield from _encode(self.module, pending, asked)
                 waiting, pending = 0, []
             pending.append(picture)
@@ -271,6 +272,17 @@ def _fill(module: VisionEncoder, found: registry.Found) -> VisionEncoder:
         case _:
             raise ModelError(f"{found.spec.name} has no weights to load: the family {found.family.name} names none")
     return module
+
+
+def _vector(result: ImageTokens) -> Tensor:
+    """The pooled vector of a picture. Raises `UsageError` where each of several views has its own."""
+    assert result.pooled is not None  # it was asked for, and the encoder has one
+    if result.pooled.ndim > 1:
+        raise UsageError(
+            f"{result.source} has {len(result.views)} views, and each a pooled vector of its own: use "
+            "encode(what=['pooled']), or a model that looks at the whole picture once"
+        )
+    return result.pooled
 
 
 def _encoder_spec(spec: ModelSpec) -> EncoderSpec:

@@ -21,8 +21,9 @@ from torch.nn import functional as F
 
 from vistoken.encoding.norms import build_norm
 from vistoken.encoding.packing import Packed, cut
-from vistoken.encoding.positions import build_positions, rotary_angles, version_of
+from vistoken.encoding.positions import build_positions, rotary_angles
 from vistoken.encoding.positions import sinusoidal_2d as sinusoidal_2d
+from vistoken.encoding.versions import state_of
 from vistoken.errors import UsageError
 from vistoken.families.front_end import positions
 from vistoken.geometry import Grid, Patch, Size
@@ -63,7 +64,7 @@ class PatchEmbed(nn.Module):
         self.weight = nn.Parameter(torch.empty(dim, channels, *frames, self.size.height, self.size.width))
         self.bias = nn.Parameter(torch.empty(dim)) if bias else None
         self.normalisation: tuple[float, tuple[float, ...], tuple[float, ...]] | None = None
-        self._folded: tuple[tuple[object, ...], Tensor, Tensor] | None = None
+        self._folded: tuple[tuple[object, ...] | None, Tensor, Tensor] | None = None
         if not self.weight.is_meta:
             seed_parameters(self, seed)
 
@@ -113,8 +114,8 @@ class PatchEmbed(nn.Module):
         """Weight and bias for bytes. Raises `UsageError` where it is not known how bytes are normalised."""
         if self.normalisation is None:
             raise UsageError("bytes came in, and how they are normalised is unknown: call fold first")
-        state = (*version_of(self.weight), self.weight.device)
-        if self._folded is None or self._folded[0] != state:  # kept while the weights stay as they are
+        state = state_of(self.weight, self.bias)
+        if self._folded is None or state is None or self._folded[0] != state:  # kept while both stay as they are
             self._folded = (state, *self._fold(*self.normalisation))
         return self._folded[1:]
 

@@ -32,12 +32,14 @@ class Wanted:
     """What a forward pass keeps besides its output.
 
     `layers` are hidden states, 0 what enters the first block and i what leaves block i, negative from the end;
-    `maps` the blocks, from 0, whose attention is kept; `image` tells whether image tokens are made.
+    `maps` the blocks, from 0, whose attention is kept; `image` tells whether image tokens are made, `pooled` whether
+    pooled vectors are.
     """
 
     layers: tuple[int, ...] = ()
     maps: tuple[int, ...] = ()
     image: bool = False
+    pooled: bool = True
 
 
 NOTHING_MORE = Wanted()
@@ -49,9 +51,10 @@ class Encoded:
 
     Attributes:
         tokens: (T, D) after the last norm, where the family norms its patches.
-        pooled: (B, pooled dim), or None where the family has no pooling of its own.
+        pooled: (B, pooled dim); None where the family has no pooling of its own, or where it is not asked for.
         layers: (T, D) hidden states that were asked for, without the last norm, by their number as asked.
-        maps: of every block asked for the attention of each segment, (H, t, t).
+        maps: of every block asked for the attention of each segment, (H, t, t); segments, and tokens within each, in
+            raster order.
         image: (n, out) image tokens of all frames; None unless asked for.
         image_grids: the grid that the image tokens of each frame form.
         deepstack: (n, out) further vectors for the same positions.
@@ -103,7 +106,7 @@ class VisionEncoder(nn.Module):
         layers, maps, kept = {0: x}, {}, self._kept(wanted)
         for number, block in enumerate(self.blocks):
             if number in wanted.maps:
-                maps[number] = block.maps(x, route.segments(number), route.turn)
+                maps[number] = route.leave_maps(block.maps(x, route.segments(number), route.turn), number)
             x = block(x, route.segments(number), route.turn)
             if number + 1 in kept:
                 layers[number + 1] = x
@@ -112,7 +115,8 @@ class VisionEncoder(nn.Module):
         tokens = normed if self.spec.final_norm == "all" else x
         image, grids, deepstack = self._connect(packed, tokens, layers) if wanted.image else (None, (), ())
         asked = {number: layers[number % (self.spec.depth + 1)] for number in wanted.layers}
-        return Encoded(tokens, self.pooling[0](normed, packed.offsets), asked, maps, image, grids, deepstack)
+        pooled = self.pooling[0](normed, packed.offsets) if wanted.pooled else None
+        return Encoded(tokens, pooled, asked, maps, image, grids, deepstack)
 
     def _kept(self, wanted: Wanted) -> frozenset[int]:
         """Numbers of the hidden states that are needed, from 0."""
@@ -195,6 +199,19 @@ class Route:
 
     def leave(self, x: Tensor) -> Tensor:
         return x if self.order is None else torch.empty_like(x).index_copy_(0, self.order, x)
+
+    def leave_maps(self, maps: tuple[Tensor, ...], number: int) -> tuple[Tensor, ...]:
+        """Attention of all segments of block `number`: windows, or the tokens of whole frames, in raster order.
+
+        Within a window tokens stand in raster order already, and windows of one frame begin before those of the next.
+        """
+        if self.order is None:
+            return maps
+        if number not in self.full:
+            first = self.order[list(self.windows[:-1])]
+            return tuple(maps[index] for index in first.argsort().tolist())
+        raster = (self.order[start:end].argsort() for start, end in pairwise(self.frames))
+        return tuple(weights[:, places][:, :, places] for weights, places in zip(maps, raster, strict=True))
 
 
 class Block(nn.Module):

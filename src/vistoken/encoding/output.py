@@ -55,7 +55,8 @@ class ImageTokens:
             newlines included.
         deepstack: (n, out) each, what the LLM adds to the same positions in its first layers (Qwen3-VL).
         layers: hidden states by the number asked for.
-        attention_maps: of each block asked for (heads, t, t) a segment: a view, a frame or a window.
+        attention_maps: of each block asked for (heads, t, t) a segment: a view, a frame or a window. The windows of a
+            frame stand in raster order, and so do the patches of a segment, behind its prefix tokens.
         scene: how the picture was looked at.
         source: the picture's name.
         attention: the engine that ran.
@@ -114,9 +115,11 @@ class ImageTokens:
                 front of it as text (videos of Qwen3-VL).
             seconds: of a video, between two frame groups.
 
-        Raises `UsageError` where the LLM counts positions in one dimension.
+        Raises `UsageError` where there are no image tokens, or the LLM counts positions in one dimension.
         """
         scene = self.scene
+        if self.image_tokens is None:
+            raise UsageError("there are no image tokens here: ask for them with what=['image_tokens']")
         if scene.connector is None or scene.connector.positions is None:
             raise UsageError("the LLM behind this model numbers its positions in one dimension: count from its start")
         if self.image_tokens is None:

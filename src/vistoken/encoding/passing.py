@@ -75,8 +75,8 @@ class Asked:
         """Raises `UsageError` for a word or a number that means nothing for this encoder."""
         what, normed = wishes.get("what"), wishes.get("normed_layers", False)
         has = WHAT if module.connector else WHAT[:-1]
-        words = frozenset(has if what is None else [what] if isinstance(what, str) else what)
-        for word in sorted(words, key=str):
+        words = list(has if what is None else what if isinstance(what, list | tuple | set | frozenset) else [what])
+        for word in words:
             if word not in WHAT:
                 raise UsageError(f"what is {word!r}: choose among {', '.join(WHAT)}.{did_you_mean(word, WHAT)}")
             if word not in has:
@@ -84,12 +84,12 @@ class Asked:
         if normed and module.spec.final_norm == "none":
             raise UsageError("this encoder has no last norm to put layers through: leave normed_layers out")
         layers, maps = tuple(wishes.get("layers", ())), tuple(wishes.get("attention_maps", ()))
-        wanted = Wanted(layers, maps, "image_tokens" in words)
+        wanted = Wanted(layers, maps, image="image_tokens" in words, pooled="pooled" in words)
         module.check(wanted)
-        return cls(words, wanted, normed)
+        return cls(frozenset(words), wanted, normed)
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference mode, whose tensors nobody could train a probe on, or write to
 def encode_pack(module: VisionEncoder, pictures: Sequence[Prepared], asked: Asked) -> list[ImageTokens]:
     """The tokens of some pictures that go through the encoder together, in their order.
 
@@ -116,6 +116,8 @@ def _pack(module: VisionEncoder, patches: Sequence[Tensor], grids: Sequence[Grid
     values = spec.patch.values(spec.channels)
     if any(part.shape[1] == values for part in patches):  # beside videos a still picture repeats its one frame
         patches = [_repeated(part, values, spec.channels) for part in patches]
+    if len({part.dtype == torch.uint8 for part in patches}) > 1:  # joined, a byte would pass for a normalised float
+        raise UsageError("pictures in bytes and tensors that are normalised cannot share a pack: run them apart")
     joined = torch.cat(list(patches)).to(weight.device)
     return Packed(joined if joined.dtype == torch.uint8 else joined.to(weight.dtype), tuple(grids), spec.prefix_tokens)
 
@@ -188,7 +190,7 @@ def _result(module: VisionEncoder, picture: Prepared, parts: Sequence[Taken], as
     scene = Scene(picture.size, picture.views, picture.tiling, spec.connector, grids, picture.clip)
     views = [view.grid for view in picture.views]
     whole = _layer(module, [part.tokens for part in parts], views)
-    pooled = [part.pooled for part in parts if part.pooled is not None] if "pooled" in asked.what else []
+    pooled = [part.pooled for part in parts if part.pooled is not None]
     return ImageTokens(
         patches=whole.patches if "patches" in asked.what else None,
         prefix=whole.prefix if "prefix" in asked.what else {},

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vistoken.encoding.versions import state_of
 from vistoken.errors import InputError, UsageError
 from vistoken.geometry import Grid
 from vistoken.spec import (
@@ -117,11 +118,6 @@ def resize_table(table: Tensor, rows: int, cols: int, grid: Grid, resize: TableR
 KEPT_NUMBERS = 16_000_000
 
 
-def version_of(parameter: Tensor) -> tuple[int, int]:
-    """Changes when the values of a parameter do, in place or by replacing it; inference tensors count no changes."""
-    return parameter.data_ptr(), 0 if parameter.is_inference() else parameter._version
-
-
 class Positions(nn.Module):
     """What the position scheme adds to prefix and patch tokens of a grid; nothing, unless a subclass says so."""
 
@@ -141,7 +137,8 @@ class LearnedPositions(Positions):
         super().__init__()
         self.spec = spec
         self.table = nn.Parameter(torch.zeros(spec.prefix_rows + spec.rows * spec.cols, dim))
-        self._state, self._kept = (0, 0), dict[Grid, Tensor]()
+        self._state: tuple[object, ...] | None = None
+        self._kept = dict[Grid, Tensor]()
 
     def prefix_vectors(self) -> Tensor | None:
         return self.table[: self.spec.prefix_rows]
@@ -154,8 +151,8 @@ class LearnedPositions(Positions):
 
     def _resized(self, grid: Grid) -> Tensor:
         """The table for `grid`, kept while its values stay as they are: pictures repeat their grids."""
-        spec, state = self.spec, version_of(self.table)
-        if state != self._state:
+        spec, state = self.spec, state_of(self.table)
+        if state is None or state != self._state:
             self._state, self._kept = state, {}
         if (kept := self._kept.get(grid)) is None:
             kept = resize_table(self.table[spec.prefix_rows :], spec.rows, spec.cols, grid, spec.resize)
