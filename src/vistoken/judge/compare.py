@@ -57,7 +57,17 @@ def pictures(family: Family, model: Published, settings: Mapping[str, Any], size
     judge = Judge(family, model, settings)
     spec = registry.describe(model.name, settings=settings)
     for size in sizes:
-        yield Case(model.name, settings, size, judge.picture(size), ours(spec, size))
+        yield Case(model.name, settings, size, _useful(judge.picture(size), spec), ours(spec, size))
+
+
+def _useful(theirs: Observed | Refused, spec: ModelSpec) -> Observed | Refused:
+    """A processor that does not resize hands on pictures of less than a patch, of which the tower makes an error."""
+    if isinstance(theirs, Refused) or not theirs.views:
+        return theirs
+    patch = spec.known_rule().patch
+    if all(height < patch.height or width < patch.width for _, height, width in theirs.views):
+        return Refused(f"no view holds a {patch} patch")
+    return theirs
 
 
 def films(family: Family, model: Published, settings: Mapping[str, Any], films: Iterable[Film]) -> Iterator[Case]:
