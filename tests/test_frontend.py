@@ -250,6 +250,7 @@ def test_rotary_scores_equal_the_library():
     angles = torch.cat([rows.flatten()[:, None] * frequencies, cols.flatten()[:, None] * frequencies], 1)
     repeated = torch.cat([angles, angles], 1)
     wanted_q, wanted_k = apply_rotary_pos_emb_vision(q, k, repeated.cos(), repeated.sin())
-    mine = rotary_angles(Rotary(), grid, width)
+    angles = rotary_angles(Rotary(), grid, width)[:, None]
+    mine = angles.cos(), angles.sin()
     torch.testing.assert_close(turn(q, mine), wanted_q)
     torch.testing.assert_close(turn(k, mine), wanted_k)
