@@ -58,7 +58,7 @@ def test_mixed_sizes_in_one_pack_equal_the_reference_one_by_one(name):
         close(tokens_of(result), t.forward(image[None])[0][0])
 
 
-@pytest.mark.parametrize("name", ["vit", "clip-projected", "siglip", "naflex", "dinov2-registers"])
+@pytest.mark.parametrize("name", ["vit", "clip-projected", "siglip", "naflex", "dinov2-registers", "dinov3-registers"])
 def test_bfloat16_stays_near_the_reference(name):
     t = twin(name)
     [image] = pixels((t.own, t.own))
@@ -92,7 +92,7 @@ def test_photographs_end_to_end(name):
 
 
 @pytest.mark.parametrize("grid", [(1, 1), (1, 5), (5, 1), (36, 1), (2, 1), (1, 36)])
-@pytest.mark.parametrize("name", ["naflex", "dinov2-registers", "siglip", "dinov2"])
+@pytest.mark.parametrize("name", ["naflex", "dinov2-registers", "siglip", "dinov2", "dinov3-registers", "aimv2-native"])
 def test_grids_of_one_row_or_column(name, grid):
     """One column is where torch's antialiased kernels depend on strides, see `resize_table`."""
     t = twin(name)
@@ -182,8 +182,10 @@ def test_patches_are_cut_in_raster_order():
 
 
 @pytest.mark.parametrize(
-    "name", ["vit", "deit", "clip-gelu", "siglip", "naflex", "dinov2", "dinov2-registers", "vistoken/front-end"]
-)
+    "name",
+    ["vit", "deit", "clip-gelu", "siglip", "naflex", "dinov2", "dinov2-registers", "dinov3-registers", "aimv2-native",
+     "vistoken/front-end"],
+)  # fmt: skip
 def test_count_equals_what_encode_returns(name):
     """200 random sizes a family, from 1x1 to thin ones; the front end needs a patch of 16 pixels."""
     folder = name if "/" in name else twin(name).folder

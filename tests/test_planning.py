@@ -14,18 +14,22 @@ from vistoken.planning import bare_encoder, operations, plan
 
 ENCODERS = [m.name for family in registry.families() for m in family.published if registry.describe(m.name).encoder]
 # Exact counts of transformers 5.23.0 on meta-device instances, by part: total, patch, position, prefix, blocks, norm,
-# head, other. Heads: ViT, DeiT and DINO without pooler and classifier; CLIP with its projection; SigLIP with its head.
+# head, other, connector. Heads: ViT, DeiT and DINO without pooler and classifier; CLIP with its projection; SigLIP with
+# its head.
 COUNTS = json.loads((Path(__file__).parent / "data" / "parameters.json").read_text())
+# Parameters do not depend on it, but some models have no size of their own.
+ANY = {"width": 640, "height": 480}
 
 
 @pytest.mark.parametrize("name", COUNTS)
 def test_parameters_equal_the_library_by_part(name):
-    rows = dict(plan(name).params.rows)
+    rows = dict(plan(name, **ANY).params.rows)
     wanted = COUNTS[name]
     parts = ("patch embedding", "position", "prefix", "blocks", "final norm", "pool and head")
     assert [rows.get(part, 0) for part in parts] == wanted["parts"]
+    assert rows.get("connector", 0) == wanted.get("connector", 0)
     assert rows.get("mask token", 0) + rows.get("pre-norm", 0) == wanted["other"]
-    assert plan(name).params.total == wanted["total"]
+    assert plan(name, **ANY).params.total == wanted["total"]
 
 
 def test_well_known_totals():
@@ -46,13 +50,13 @@ def test_parameters_equal_the_built_module_by_part(name):
     built = {}
     for path, parameter in module.named_parameters():
         built[_part(path)] = built.get(_part(path), 0) + parameter.numel()
-    planned = {part: value for part, value in plan(name, width=640, height=480).params.rows if value}
+    planned = {part: value for part, value in plan(name, **ANY).params.rows if value}
     assert planned == built
 
 
 def _part(path):
     for start, part in (
-        ("embed.patch", "patch embedding"), ("embed.position", "position"), ("embed.prefix", "prefix"),
+        ("embed.patch", "patch embedding"), ("embed.norm", "patch embedding"), ("embed.position", "position"), ("embed.prefix", "prefix"),
         ("pre_norm", "pre-norm"), ("blocks", "blocks"), ("norm", "final norm"), ("pool", "pool and head"),
         ("mask_token", "mask token"), ("connector", "connector"), ("deepstack", "deepstack"),
     ):  # fmt: skip
@@ -108,6 +112,12 @@ def _full_size(hf, name):
                 return hf.Dinov2WithRegistersModel(
                     hf.Dinov2WithRegistersConfig(image_size=518, patch_size=14, **eager)
                 ), {}
+            case "dinov3-b16":
+                config = hf.DINOv3ViTConfig(hidden_size=768, intermediate_size=3072, num_attention_heads=12,
+                                            num_register_tokens=4, **eager)  # fmt: skip
+                return hf.DINOv3ViTModel(config), {}
+            case "aimv2-l14-native":
+                return hf.Aimv2VisionModel(hf.Aimv2VisionConfig(is_native=True, use_head=False, **eager)), {}
     raise AssertionError(name)
 
 
@@ -121,6 +131,8 @@ def _full_size(hf, name):
         ("siglip-so400m14-384", "384x384"), ("siglip-so400m14-384", "500x300"),
         ("dinov2-g14", "224x224"), ("dinov2-g14", "518x322"),
         ("dinov2-b14-reg", "224x224"), ("dinov2-b14-reg", "700x420"),
+        ("dinov3-b16", "224x224"), ("dinov3-b16", "512x336"),
+        ("aimv2-l14-native", "224x224"), ("aimv2-l14-native", "639x451"),
     ],
 )  # fmt: skip
 def test_multiply_adds_equal_torchs_counter(hf, name, input, batch):
@@ -159,6 +171,7 @@ TRUTHS = [
     ("clip-l14-336", {}, 190_959_894_528),
     ("dinov2-g14", {}, 299_390_066_688),
     ("siglip-so400m14-384", {}, 335_173_224_960),
+    ("dinov3-b16", {}, 17_932_142_592),
     ("siglip2-b16-naflex", {"width": 1024, "height": 1024, "max_num_patches": 1024}, 108_119_851_008),
 ]
 

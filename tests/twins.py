@@ -13,6 +13,7 @@ import torch
 import transformers as hf
 
 SMALL = {"hidden_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 80}
+GATED = {"hidden_act": "silu", "use_gated_mlp": True}
 DINO = {"hidden_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4, "image_size": 70, "patch_size": 14}
 VIEW = {"image_size": 32, "patch_size": 8}
 HALF = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
@@ -93,13 +94,32 @@ def _build():
         "dinov2-classifier": (
             hf.Dinov2WithRegistersForImageClassification(hf.Dinov2WithRegistersConfig(**DINO)), bit, 70, 14,
         ),
+        # The processors' class exists only with torchvision; the vendor's values are those of ViT's.
+        "dinov3-registers": (
+            hf.DINOv3ViTModel(hf.DINOv3ViTConfig(**VIEW, **SMALL, num_register_tokens=4)), vit, 32, 8,
+        ),
+        "dinov3-gated": (
+            hf.DINOv3ViTModel(hf.DINOv3ViTConfig(**VIEW, **SMALL, **GATED, num_register_tokens=4)), vit, 32, 8,
+        ),
+        "dinov3-no-bias": (
+            hf.DINOv3ViTModel(hf.DINOv3ViTConfig(**VIEW, **SMALL, **GATED, query_bias=False, value_bias=False)),
+            vit, 32, 8,
+        ),
+        "aimv2": (hf.Aimv2VisionModel(hf.Aimv2VisionConfig(**VIEW, **SMALL, use_head=False)), clip, 32, 8),
+        "aimv2-native": (
+            hf.Aimv2VisionModel(hf.Aimv2VisionConfig(**VIEW, **SMALL, use_head=True, is_native=True)), clip, 32, 8,
+        ),
+        "aimv2-lit": (
+            hf.Aimv2Model(hf.Aimv2Config(vision_config={**VIEW, **SMALL}, text_config=contrastive, projection_dim=20)),
+            clip, 32, 8,
+        ),
     }  # fmt: skip
 
 
 NAMES = (
     "vit", "vit-classifier", "vit-no-bias", "deit", "deit-teacher", "clip-tower", "clip-projected", "clip-gelu",
     "siglip", "siglip-remainder", "siglip-no-head", "naflex", "dinov2", "dinov2-gated", "dinov2-registers",
-    "dinov2-classifier",
+    "dinov2-classifier", "dinov3-registers", "dinov3-gated", "dinov3-no-bias", "aimv2", "aimv2-native", "aimv2-lit",
 )  # fmt: skip
 
 
@@ -137,7 +157,9 @@ def _forward(module, pixels, patch):
     tower = tower_of(module)
     if isinstance(tower, hf.Siglip2VisionModel):
         out = _naflex(tower, pixels, patch)
-    elif "Dinov2" in type(tower).__name__:
+    elif isinstance(tower, hf.Aimv2VisionModel):
+        out = _aimv2(tower, pixels, patch)
+    elif "dinov" in type(tower).__name__.lower():
         out = tower(pixels)
     else:
         out = tower(pixels, interpolate_pos_encoding=True)
@@ -157,6 +179,24 @@ def _naflex(tower, pixels, patch):
     cells = cells.permute(0, 2, 4, 3, 5, 1).reshape(batch, rows * cols, -1)
     mask = torch.ones(batch, rows * cols, dtype=torch.int32)
     return tower(cells, mask, torch.tensor([[rows, cols]] * batch))
+
+
+def _aimv2(tower, pixels, patch):
+    """The reference's table fits its own size alone; for others timm resizes it, bicubic with antialias."""
+    if tower.config.is_native:
+        return tower(pixels)
+    side, rows, cols = tower.config.image_size // patch, pixels.shape[2] // patch, pixels.shape[3] // patch
+
+    def resized(module, ids, table):
+        image = table.reshape(1, side, side, -1).permute(0, 3, 1, 2)
+        image = torch.nn.functional.interpolate(image, size=(rows, cols), mode="bicubic", antialias=True)
+        return image.permute(0, 2, 3, 1).reshape(1, rows * cols, -1)
+
+    handle = tower.embeddings.position_embedding.register_forward_hook(resized)
+    try:
+        return tower(pixels)
+    finally:
+        handle.remove()
 
 
 def tokens_of(result):

@@ -7,7 +7,7 @@ are added to `BUILDERS`, one function each: it returns the module and its image 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -45,6 +45,47 @@ def qwen2_5_vl():
     module = hf.Qwen2_5_VLForConditionalGeneration(hf.Qwen2_5_VLConfig(vision_config=vision, text_config=text))
     processor = hf.Qwen2VLImageProcessorPil(size={"shortest_edge": 56 * 56, "longest_edge": 28 * 28 * 90})
     return module, processor, grid_features, merged_patches
+
+
+def qwen2_vl():
+    vision = {"depth": 3, "embed_dim": 32, "hidden_size": 40, "num_heads": 2, "mlp_ratio": 2}
+    text = TEXT | {"rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [1, 2, 2]}}
+    module = hf.Qwen2VLForConditionalGeneration(hf.Qwen2VLConfig(vision_config=vision, text_config=text))
+    processor = hf.Qwen2VLImageProcessorPil(size={"shortest_edge": 56 * 56, "longest_edge": 28 * 28 * 90})
+    return module, processor, grid_features, merged_patches
+
+
+def qwen3_vl():
+    """Two blocks' outputs as deepstack; a table of 7 x 7, smaller and larger than the pictures' grids."""
+    vision = {**QWEN3, "deepstack_visual_indexes": [0, 2]}
+    text = TEXT | {
+        "head_dim": 10,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [1, 2, 2]},
+    }
+    module = hf.Qwen3VLForConditionalGeneration(hf.Qwen3VLConfig(vision_config=vision, text_config=text))
+    return module, _qwen3_processor(), grid_features, merged_patches
+
+
+def qwen3_5():
+    linear = {
+        "linear_key_head_dim": 8,
+        "linear_value_head_dim": 8,
+        "linear_num_key_heads": 2,
+        "linear_num_value_heads": 2,
+    }
+    text = TEXT | linear | {"head_dim": 16, "layer_types": ["full_attention"]}
+    vision = QWEN3 | {"rope_parameters": {"rope_type": "axial", "rope_theta": 300.0}}
+    config = hf.Qwen3_5Config(vision_config=vision, text_config=text)
+    return hf.Qwen3_5ForConditionalGeneration(config), _qwen3_processor(), grid_features, merged_patches
+
+
+QWEN3 = {"depth": 4, "hidden_size": 32, "num_heads": 2, "intermediate_size": 24, "out_hidden_size": 40,
+         "num_position_embeddings": 49, "patch_size": 16}  # fmt: skip
+
+
+def _qwen3_processor():
+    size = {"shortest_edge": 32 * 32 * 4, "longest_edge": 32 * 32 * 90}
+    return hf.Qwen2VLImageProcessorPil(patch_size=16, image_mean=[0.5] * 3, image_std=[0.5] * 3, size=size)
 
 
 def grid_features(module, inputs):
@@ -170,6 +211,42 @@ def gemma4_plain():
     return gemma4(clamped=False)
 
 
+PIXTRAL = {"model_type": "pixtral", "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2,
+           "intermediate_size": 24, "patch_size": 14, "hidden_act": "silu"}  # fmt: skip
+
+
+def pixtral(**values):
+    text = TEXT | {"model_type": "mistral"}
+    config = hf.LlavaConfig(vision_config=PIXTRAL, text_config=text, vision_feature_select_strategy="full",
+                            **{"vision_feature_layer": -1, **values})  # fmt: skip
+    processor = hf.PixtralImageProcessorPil(size={"longest_edge": 140}, patch_size={"height": 14, "width": 14})
+    return hf.LlavaForConditionalGeneration(config), processor, sized_features, None
+
+
+def mistral3(**values):
+    text = TEXT | {"model_type": "mistral", "rms_norm_eps": 1e-4}
+    module = hf.Mistral3ForConditionalGeneration(hf.Mistral3Config(vision_config=PIXTRAL, text_config=text, **values))
+    # As PixtralProcessor calls it: sides become multiples of a token, not of a patch.
+    processor = hf.PixtralImageProcessorPil(size={"longest_edge": 196}, patch_size={"height": 28, "width": 28})
+    return module, processor, sized_features, None
+
+
+def sized_features(module, inputs):
+    """Of the picture beside itself: Mistral 3's code squeezes a lone picture of one token away."""
+    pixels, sizes = (torch.cat([inputs[name]] * 2) for name in ("pixel_values", "image_sizes"))
+    return module.get_image_features(pixels, image_sizes=sizes).pooler_output[0]
+
+
+def internvl(**values):
+    vision = {"model_type": "internvl_vision", "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2,
+              "intermediate_size": 40, "image_size": [56, 56], "patch_size": [14, 14], **values}  # fmt: skip
+    config = hf.InternVLConfig(vision_config=vision, text_config=TEXT | {"model_type": "qwen2"})
+    # As InternVLProcessor calls it: always cut.
+    tiles = hf.GotOcr2ImageProcessorPil(size={"height": 56, "width": 56}, max_patches=6, crop_to_patches=True)
+    processor = Saved(tiles, image_seq_length=4)
+    return hf.InternVLForConditionalGeneration(config), processor, all_views, None
+
+
 def masked(module, inputs):
     return torch.cat(module.get_image_features(inputs["pixel_values"], inputs["pixel_attention_mask"]).pooler_output)
 
@@ -197,7 +274,10 @@ def whole_tower(module, inputs):
 
 
 BUILDERS = {
+    "qwen2-vl": qwen2_vl,
     "qwen2.5-vl": qwen2_5_vl,
+    "qwen3-vl": qwen3_vl,
+    "qwen3.5": qwen3_5,
     "llava": llava,
     "llava-layers": llava_layers,
     "llava-siglip": llava_siglip,
@@ -209,6 +289,13 @@ BUILDERS = {
     "gemma3": gemma3,
     "gemma4": gemma4,
     "gemma4-plain": gemma4_plain,
+    "internvl": partial(internvl, attention_bias=True),
+    "internvl-6b": partial(internvl, norm_type="rms_norm", use_qk_norm=True),
+    "internvl-normed": partial(internvl, use_mean_pooling=False, use_mask_token=True, image_size=[84, 84]),
+    "pixtral": pixtral,
+    "pixtral-layers": partial(pixtral, vision_feature_layer=[1, -2], multimodal_projector_bias=False),
+    "mistral3": mistral3,
+    "mistral3-bias": partial(mistral3, multimodal_projector_bias=True, vision_feature_layer=-2),
 }
 
 

@@ -257,7 +257,18 @@ class AttentionPool:
     hidden: int
 
 
-Pool = NoPool | ClassPool | MeanPool | ProjectedClass | AttentionPool
+@dataclass(frozen=True, slots=True)
+class QueryPool:
+    """A learned query, without a projection of its own, attends to all tokens; then one matrix (AIMv2's head).
+
+    Where a text tower stands beside it, a projection without bias to `projection` dimensions follows.
+    """
+
+    heads: int
+    projection: int | None = None
+
+
+Pool = NoPool | ClassPool | MeanPool | ProjectedClass | AttentionPool | QueryPool
 
 # What the last norm is applied to. CLIP norms the pooled token alone and hands out un-normed patches.
 FinalNorm = Literal["all", "pooled", "none"]

@@ -101,17 +101,28 @@ IN_ORDER = InOrder()
 
 @dataclass(frozen=True, slots=True)
 class TimedPositions:
-    """The LLM numbers image tokens by time, row and column (M-RoPE, arXiv 2409.12191, section 2.1).
+    """The LLM numbers image tokens by time, row and column (M-RoPE); a second of a video moves the time `per_second`.
 
-    `per_second` is how far a second of a video moves the time; None where every frame stands by itself, with its time
-    written as text (Qwen3-VL).
+    Source: transformers 5.23.0, `models/qwen2_5_vl/modeling_qwen2_5_vl.py`, `get_rope_index`.
     """
 
-    per_second: float | None = None
+    per_second: float
 
-    def step(self, seconds: float) -> float:
-        """How far the time moves between two frame groups that lie `seconds` apart."""
-        return 0.0 if self.per_second is None else self.per_second * seconds
+
+@dataclass(frozen=True, slots=True)
+class NumberedPositions:
+    """The same where the time is the number of the frame group (Qwen2-VL; arXiv 2409.12191, section 2.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeparatePositions:
+    """The same where every frame group stands by itself, with its time in front of it as text (Qwen3-VL).
+
+    Source: transformers 5.23.0, `models/qwen3_vl/modeling_qwen3_vl.py`, `get_rope_index`.
+    """
+
+
+TokenPositions = TimedPositions | NumberedPositions | SeparatePositions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,14 +131,14 @@ class Connector:
 
     `layers` are the hidden states that are read, side by side where there are several: 0 is what enters the first
     block, i what leaves block i, negative from the end, as in transformers; None is the tower's own output. `prefix`
-    keeps prefix tokens.
+    keeps prefix tokens. `positions` is None where the LLM numbers all tokens in one dimension.
     """
 
     stages: tuple[Stage, ...]
     layers: tuple[int, ...] | None = None
     prefix: bool = False
     arrangement: Arrangement = IN_ORDER
-    positions: TimedPositions | None = None
+    positions: TokenPositions | None = None
 
     def __post_init__(self) -> None:
         if self.layers == ():

@@ -82,12 +82,14 @@ class Origin:
 class VideoSpec:
     """How videos are brought to the encoder and the LLM.
 
-    `sampling` is None where the family has no rule of its own: then the caller says which frames there are.
+    `sampling` is None where the family has no rule of its own: then the caller says which frames there are. `pixels`
+    is None where frames are normalised as pictures are.
     """
 
     rule: FrameRule
     prompt: VideoLayout
     sampling: Sampling | None = None
+    pixels: PixelSpec | None = None
 
 
 class Later(Generic[T]):

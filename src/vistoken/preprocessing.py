@@ -51,6 +51,8 @@ PROCESSORS: Mapping[str, Mapping[str, Any]] = {
        "image_mean": (1.0, 1.0, 1.0), "image_std": (1.0, 1.0, 1.0)},
     "LayoutLMv3ImageProcessor": _COMMON
     | {"size": 224, "resample": 2, "image_mean": HALF, "image_std": HALF},
+    "DINOv3ViTImageProcessor": _COMMON
+    | {"size": 224, "resample": 2, "image_mean": IMAGENET_MEAN, "image_std": IMAGENET_STD},
     "VideoMAEImageProcessor": _CLIP | {"resample": 2, "image_mean": HALF, "image_std": HALF},
 }  # fmt: skip
 # Processors for which a bare number as `size` means the short side, not a square: `default_to_square` is false.

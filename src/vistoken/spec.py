@@ -34,6 +34,7 @@ from vistoken.choices import PrefixToken as PrefixToken
 from vistoken.choices import ProjectedClass as ProjectedClass
 from vistoken.choices import QkvBias as QkvBias
 from vistoken.choices import QkvNorm as QkvNorm
+from vistoken.choices import QueryPool as QueryPool
 from vistoken.choices import Registers as Registers
 from vistoken.choices import RmsNorm as RmsNorm
 from vistoken.choices import Rotary as Rotary
@@ -112,7 +113,7 @@ class EncoderSpec:
             raise UsageError(f"dim {self.dim} is not a multiple of 4, which sinusoidal positions need")
         if self.rotary is not None and self.head_dim % 4:
             raise UsageError(f"head width {self.head_dim} is not a multiple of 4, which rotary positions need")
-        if isinstance(self.pool, AttentionPool) and self.dim % self.pool.heads:
+        if isinstance(self.pool, AttentionPool | QueryPool) and self.dim % self.pool.heads:
             raise UsageError(f"{self.pool.heads} pooling heads do not divide dim {self.dim}")
         if self.windows is not None and (self.windows.side < 1 or self.prefix):
             raise UsageError("windows hold whole patches and no prefix: give a side of at least 1 and no prefix tokens")
@@ -141,7 +142,7 @@ class EncoderSpec:
         match self.pool:
             case NoPool():
                 return None
-            case ProjectedClass(dim):
+            case ProjectedClass(dim) | QueryPool(_, int() as dim):
                 return dim
             case _:
                 return self.dim

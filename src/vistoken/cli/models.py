@@ -28,10 +28,15 @@ Examples:
   vistoken models ./my-checkpoint
   vistoken models --json
   vistoken models --types
-  vistoken models --verify llava-1.5-7b idefics3""",
+  vistoken models --verify llava-1.5-7b idefics3
+  vistoken models ./my-checkpoint --check""",
 )
 @click.argument("names", nargs=-1, metavar="[NAME|FOLDER]")
 @click.option("--verify", is_flag=True, help="Compare with the installed transformers: the models named, or all.")
+@click.option(
+    "--check", is_flag=True, help="Load its weights, and compare with transformers on a picture, layer by layer."
+)
+@click.option("--image", metavar="FILE", help="The picture for --check.  [default: a synthetic one]")
 @click.option("--sizes", type=click.IntRange(1), default=300, show_default=True, help="Sizes to verify on, a setting.")
 @click.option("--pixels", is_flag=True, help="Let the reference compute its pixels too, a hundred times slower.")
 @click.option("--match", metavar="TEXT", help="List only models whose name, alias or family holds TEXT.")
@@ -42,6 +47,8 @@ Examples:
 def command(
     names: tuple[str, ...],
     verify: bool,
+    check: bool,
+    image: str | None,
     sizes: int,
     pixels: bool,
     match: str | None,
@@ -51,6 +58,12 @@ def command(
     as_json: bool,
 ) -> int:
     """List the built-in models; or show what a name or a folder means, with the source of every value."""
+    if check or image:
+        if not check or settings or verify or types or match is not None:
+            raise UsageError("--check stands alone, but for --image, --revision and --json; and --image needs --check")
+        from vistoken.cli.check import check_models
+
+        return check_models(names, revision, image, as_json)
     if (settings or revision) and (verify or types or not names):
         raise UsageError("--set and --revision need a NAME or FOLDER to show")
     if types and (verify or names):

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from vistoken import pixels, registry
+from vistoken.encoding.film import choose, of_film
+from vistoken.encoding.frames import film_of
 from vistoken.encoding.frontend import seed_parameters
 from vistoken.encoding.inputs import Failed, read_all, read_picture
 from vistoken.encoding.model import VisionEncoder
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
+    from vistoken.encoding.frames import Video
     from vistoken.encoding.inputs import Input
 
     OnError = Literal["raise", "return"]
@@ -187,6 +190,32 @@ class Encoder:
         check_options(options, Wishes)
         prepared = [of_tensor(image, index, self.module.spec) for index, image in enumerate(images)]
         return list(self.run(prepared, max_tokens, Asked.of(self.module, options)))
+
+    def encode_video(
+        self,
+        video: Video,
+        *,
+        frames: Iterable[int] | None = None,
+        fps: float | None = None,
+        **options: Unpack[Wishes],
+    ) -> ImageTokens:
+        """The tokens of one video: frame group by frame group, in the order of the prompt.
+
+        Args:
+            video: a file (PyAV decodes it: `pip install 'vistoken[video]'`), a list of frames as in `encode`, or an
+                array or a tensor of bytes, (frames, height, width, 3).
+            frames: numbers of the frames to look at, from 0; by default the model's own rule chooses them, and of a
+                list or array without `fps` all are looked at.
+            fps: frames a second of the video itself; a file tells its own.
+            options: `what`, `layers`, `attention_maps` and `normed_layers`.
+
+        Raises `InputError` that names the video, or the frame; `UsageError` for a model that takes no videos.
+        """
+        check_options(options, Wishes)
+        asked = Asked.of(self.module, options)
+        film = film_of(video, fps)
+        prepared = of_film(film, choose(film, self.spec, frames), self.spec, "image_tokens" in asked.what)
+        return next(self.run([prepared], asked=asked))
 
     # ------------------------------------------------------------ the two halves
 

@@ -1,24 +1,20 @@
-"""What comes out of the encoder for one picture, and how it is written to a file."""
+"""What comes out of the encoder for one picture; `vistoken.encoding.writing` puts it into files."""
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
-from vistoken._version import __version__
 from vistoken.connector import Connector
 from vistoken.encoding.arranging import token_boxes
+from vistoken.encoding.mrope import position_ids
 from vistoken.errors import UsageError
-from vistoken.files import check_writable, whole_file
 from vistoken.geometry import Box, Grid, Size
+from vistoken.video import Clip
 from vistoken.views import View
 from vistoken.views.rule import Tiling
 
@@ -36,7 +32,7 @@ class Scene:
     """How a picture was looked at, and how its image tokens come to their order.
 
     `tiling` is None where the caller's tensors went in as they are. `image_grids` are the grids that the image tokens
-    of each view form.
+    of each view form, `clip` the frames of a video that were looked at.
     """
 
     size: Size
@@ -44,6 +40,7 @@ class Scene:
     tiling: Tiling | None
     connector: Connector | None = None
     image_grids: tuple[Grid, ...] = ()
+    clip: Clip | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -110,11 +107,12 @@ class ImageTokens:
         tiling = scene.tiling or Tiling(scene.views[0].grid)
         return token_boxes(scene.connector.arrangement, scene.views, scene.image_grids, tiling, scene.size)
 
-    def position_ids(self, start: int = 0, seconds: float = 1.0) -> Tensor:
-        """Time, row and column of each image token in the LLM's sequence: (3, n) whole numbers.
+    def position_ids(self, start: int | Sequence[int] = 0, seconds: float = 1.0) -> Tensor:
+        """Time, row and column of each image token in the LLM's sequence (M-RoPE): (3, n) whole numbers.
 
         Args:
-            start: the position of the first image token in the prompt.
+            start: the position of the first image token in the prompt; of each frame group where its time stands in
+                front of it as text (videos of Qwen3-VL).
             seconds: of a video, between two frame groups.
 
         Raises `UsageError` where there are no image tokens, or the LLM counts positions in one dimension.
@@ -124,14 +122,9 @@ class ImageTokens:
             raise UsageError("there are no image tokens here: ask for them with what=['image_tokens']")
         if scene.connector is None or scene.connector.positions is None:
             raise UsageError("the LLM behind this model numbers its positions in one dimension: count from its start")
-        step = scene.connector.positions.step(seconds)
-        ids = [
-            (int(frame * step) if grid.frames > 1 else 0, row, col)
-            for grid in scene.image_grids
-            for frame in range(grid.frames)
-            for row, col in grid.cells()
-        ]
-        return torch.tensor(ids).T + start
+        if self.image_tokens is None:
+            raise UsageError("there are no image tokens here: ask for them with what=['image_tokens']")
+        return position_ids(scene.connector.positions, scene.image_grids, start, seconds)
 
     def arrays(self) -> dict[str, Tensor]:
         """All tensors by name, with the grids as (views, 3) integers: frames, rows, columns."""
@@ -154,42 +147,3 @@ class ImageTokens:
 def to_numpy(tensor: Tensor) -> np.ndarray:
     tensor = tensor.detach().cpu()
     return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
-
-
-def write_tokens(path: str, results: Sequence[ImageTokens], model: str) -> None:
-    """Write all tokens into one `.safetensors` or `.npz` file: tensor "0/patches" belongs to picture 0, and so on.
-
-    The names of the pictures, the model and the version stand in the safetensors metadata, or in the array "metadata"
-    of an npz. The file appears whole or not at all. Raises `OutputError`.
-    """
-    check_writable(path, FORMATS)
-    tensors = {
-        f"{index}/{name}": tensor for index, result in enumerate(results) for name, tensor in result.arrays().items()
-    }
-    metadata = {
-        "vistoken": __version__,
-        "model": model,
-        "sources": json.dumps([result.source for result in results]),
-        "attention": results[0].attention if results else "",
-    }
-    with whole_file(path, (SafetensorError,)) as temporary:
-        WRITERS[os.path.splitext(path)[1].lower()](temporary, tensors, metadata)
-
-
-def _write_safetensors(path: str, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    from safetensors.torch import save_file
-
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path, metadata)
-
-
-def _write_npz(path: str, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    arrays: dict[str, Any] = {name: to_numpy(tensor) for name, tensor in tensors.items()}
-    with open(path, "wb") as file:
-        np.savez(file, metadata=np.array(json.dumps(metadata)), **arrays)
-
-
-WRITERS: dict[str, Callable[[str, dict[str, Tensor], dict[str, str]], None]] = {
-    ".safetensors": _write_safetensors,
-    ".npz": _write_npz,
-}
-FORMATS = tuple(WRITERS)

@@ -187,7 +187,7 @@ def _by_view(packed: Packed, module: VisionEncoder, maps: tuple[Tensor, ...]) ->
 def _result(module: VisionEncoder, picture: Prepared, parts: Sequence[Taken], asked: Asked) -> ImageTokens:
     spec = module.spec
     grids = tuple(part.image_grid for part in parts if part.image_grid is not None)
-    scene = Scene(picture.size, picture.views, picture.tiling, spec.connector, grids)
+    scene = Scene(picture.size, picture.views, picture.tiling, spec.connector, grids, picture.clip)
     views = [view.grid for view in picture.views]
     whole = _layer(module, [part.tokens for part in parts], views)
     pooled = [part.pooled for part in parts if part.pooled is not None]

@@ -17,7 +17,17 @@ from vistoken.encoding.mlp import build_mlp
 from vistoken.encoding.norms import build_norm
 from vistoken.errors import UsageError, did_you_mean
 from vistoken.geometry import offsets
-from vistoken.spec import AttentionPool, ClassPool, ClassToken, EncoderSpec, MeanPool, NoPool, PlainMlp, ProjectedClass
+from vistoken.spec import (
+    AttentionPool,
+    ClassPool,
+    ClassToken,
+    EncoderSpec,
+    MeanPool,
+    NoPool,
+    PlainMlp,
+    ProjectedClass,
+    QueryPool,
+)
 
 POOLS = ("own", "cls", "mean", "cls+mean", "attention")
 
@@ -101,6 +111,28 @@ class AttentionPooling(nn.Module):
         return y + self.mlp(self.norm(y))
 
 
+class QueryPooling(nn.Module):
+    """A learned query attends to all tokens of each image as it is; then a matrix, and perhaps a projection.
+
+    Source: transformers 5.23.0, `models/aimv2/modeling_aimv2.py`, `Aimv2AttentionPoolingHead`.
+    """
+
+    def __init__(self, dim: int, pool: QueryPool, attend: Engine) -> None:
+        super().__init__()
+        self.heads, self.attend = pool.heads, attend
+        self.query = nn.Parameter(torch.zeros(1, dim))
+        self.kv = nn.Linear(dim, 2 * dim, bias=False)
+        self.out = nn.Linear(dim, dim)
+        self.projection = nn.Linear(dim, pool.projection, bias=False) if pool.projection else nn.Identity()
+
+    def forward(self, tokens: Tensor, segments: tuple[int, ...]) -> Tensor:
+        images = len(segments) - 1
+        k, v = self.kv(tokens).chunk(2, dim=-1)
+        q, k, v = (x.unflatten(1, (self.heads, -1)) for x in (self.query.expand(images, -1), k, v))
+        y = self.attend(q, k, v, offsets([1] * images), segments, q.shape[-1] ** -0.5).flatten(1)
+        return self.projection(self.out(y))
+
+
 def build_pool(spec: EncoderSpec, attend: Engine) -> nn.Module:
     match spec.pool:
         case NoPool():
@@ -113,6 +145,8 @@ def build_pool(spec: EncoderSpec, attend: Engine) -> nn.Module:
             return ProjectedPooling(spec.dim, width, spec.prefix_places["cls"].start)
         case AttentionPool():
             return AttentionPooling(spec, spec.pool, attend)
+        case QueryPool():
+            return QueryPooling(spec.dim, spec.pool, attend)
         case _:
             assert_never(spec.pool)
 
@@ -128,7 +162,7 @@ def choose_pooling(spec: EncoderSpec, own: nn.Module, choice: str) -> nn.Module:
     if choice == "own":
         return own
     if choice == "attention":
-        if not isinstance(own, AttentionPooling):
+        if not isinstance(own, AttentionPooling | QueryPooling):
             raise UsageError(
                 "pool 'attention' needs weights of a pooling head, which this encoder lacks: choose own or mean"
             )

@@ -25,6 +25,8 @@ from vistoken.views.rule import Tiling
 if TYPE_CHECKING:
     from PIL import Image
 
+    from vistoken.video import Clip
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Prepared:
@@ -35,7 +37,8 @@ class Prepared:
         size: of the upright picture.
         views: what the encoder looks at.
         patches: of each view (n, C*h*w), or (n, C*t*h*w) for frames: bytes, or floats that are normalised.
-        tiling: the view rule's decision; None where the caller's tensors go in as they are.
+        tiling: the view rule's decision; None where the caller's tensors go in as they are, and for a video.
+        clip: of a video, the frames that are looked at.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Prepared:
     views: tuple[View, ...]
     patches: tuple[Tensor, ...]
     tiling: Tiling | None
+    clip: Clip | None = None
 
     def tokens(self, spec: EncoderSpec) -> int:
         """Tokens that the encoder makes of it, prefix included."""

@@ -45,6 +45,7 @@ _SHARD = re.compile(r"[\w.-]+\.safetensors", re.ASCII)
 _FLOATS = ("F64", "F32", "F16", "BF16")
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 MAX_SHARDS = 1000
+ALL = -1  # the place of a step that fills a whole parameter
 # An index takes about 100 bytes a tensor; mixtures of experts have some 200,000.
 MAX_INDEX_BYTES = 32 * 2**20
 # Names that an error lists of each kind; of what is beyond them it gives the number.
@@ -158,38 +159,50 @@ def _open(path: str) -> Any:
 
 def _match(weights: Weights, parameters: Mapping[str, Tensor], names: WeightNames) -> list[Match]:
     """Pair every tensor of the files with a parameter, or raise one error that lists all faults."""
-    faults, matches, taken = Faults(), [], dict[tuple[str, int], str]()
+    faults, matches, taken = Faults(), [], dict[str, dict[int, str]]()
     for path, header in weights.files.items():
         for name, tensor in header.items():
             found = find_weight(name, names)
-            if isinstance(found, Ignore):
+            # A tensor without numbers fills nothing: DINOv3 without registers stores an empty one.
+            if isinstance(found, Ignore) or 0 in tensor.get_shape():
                 continue
             fills = [weight for weight in found if weight.ours in parameters]
             if not fills:
                 faults.unknown.append(name)
                 continue
-            places = [(weight.ours, _place(weight.step)) for weight in fills]
-            if places[0] in taken:
-                faults.unknown.append(f"{name} (the same as {taken[places[0]]})")
+            if rival := _rival(taken.get(fills[0].ours, {}), _place(fills[0].step)):
+                faults.unknown.append(f"{name} (the same as {rival})")
                 continue
-            taken |= dict.fromkeys(places, name)
+            for weight in fills:
+                taken.setdefault(weight.ours, {})[_place(weight.step)] = name
             if fault := _shape_fault(tensor, parameters[fills[0].ours].shape, fills[0].step):
                 faults.misshapen.append(f"{name} {fault}")
             matches += [Match(path, name, weight.ours, weight.step) for weight in fills]
-    faults.missing = [file_name for file_name, place in _expected(parameters, names) if place not in taken]
+    faults.missing = [
+        file_name
+        for file_name, ours, place in _expected(parameters, names)
+        if not {place, ALL} & taken.get(ours, {}).keys()
+    ]
     faults.raise_if_any(weights.source)
     return matches
 
 
+def _rival(taken: Mapping[int, str], place: int) -> str | None:
+    """The tensor that fills the same place of a parameter already, if there is one; `taken` is what fills it so far."""
+    if place == ALL:
+        return next(iter(taken.values()), None)
+    return taken.get(place) or taken.get(ALL)
+
+
 def _place(step: WeightStep) -> int:
-    """Which part of one of our tensors a step fills."""
+    """Which part of one of our tensors a step fills, or `ALL`."""
     match step:
         case Part(index):
             return index
         case Cell(row, col):
             return 4 * row + col  # matrices of bounds have four columns
         case _:
-            return 0
+            return ALL
 
 
 def find_weight(name: str, names: WeightNames) -> tuple[Weight, ...] | Ignore:
@@ -219,8 +232,11 @@ def _table(names: WeightNames) -> dict[str, list[Weight]]:
     return table
 
 
-def _expected(parameters: Mapping[str, Tensor], names: WeightNames) -> Iterator[tuple[str, tuple[str, int]]]:
-    """Every place to fill, with the name under which a file would hold it."""
+def _expected(parameters: Mapping[str, Tensor], names: WeightNames) -> Iterator[tuple[str, str, int]]:
+    """Every parameter and place to fill, behind the name under which a file would hold it.
+
+    Where files spell a parameter in several ways, whole or in parts, the first way that the family names is told.
+    """
     sources: dict[str, list[Weight]] = {}
     for weight in names.weights:
         sources.setdefault(weight.ours, []).append(weight)
@@ -228,8 +244,10 @@ def _expected(parameters: Mapping[str, Tensor], names: WeightNames) -> Iterator[
         block = _BLOCK.search(ours)
         pattern = _BLOCK.sub("{n}", ours, count=1) if block and ours.startswith(("blocks.", "deepstack.")) else ours
         assert pattern in sources, f"the family names no tensor for {ours}"
-        for weight in {_place(weight.step): weight for weight in reversed(sources[pattern])}.values():
-            yield weight.file.replace("{n}", block[0] if block else ""), (ours, _place(weight.step))
+        whole = _place(sources[pattern][0].step) == ALL
+        for place, weight in {_place(weight.step): weight for weight in reversed(sources[pattern])}.items():
+            if (place == ALL) is whole:
+                yield weight.file.replace("{n}", block[0] if block else ""), ours, place
 
 
 def _shape_fault(header: Any, ours: torch.Size, step: WeightStep) -> str:

@@ -20,6 +20,8 @@ from vistoken.prompts.tiles import TilesInOneRun
 
 if TYPE_CHECKING:
     from vistoken.model_spec import VideoSpec
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
 
 VISION = {"patch_size": [14, 14]}
 PROCESSOR = {"image_seq_length": 256}
@@ -43,7 +45,20 @@ def read(files: Files) -> Reading:
     processor = files.processor.with_defaults(PROCESSOR, f"InternVLProcessor in {REFERENCE}")
     tokens = processor.integer("image_seq_length")
     prompt = TilesInOneRun(tokens, "<IMG_CONTEXT>", "<img>", "</img>", TEMPLATE)
-    return Reading(None, rule, pixels, prompt, partial(_video, files.video, patch, tokens), prefix=1)
+    video = partial(_video, files.video, patch, tokens)
+    return Reading(partial(_encoder, files), rule, pixels, prompt, video, prefix=1)
+
+
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.intern_vit import internvl  # counting does without it
+
+    return internvl(files)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.intern_vit import WEIGHTS
+
+    return WEIGHTS
 
 
 def _video(video: Config | None, patch: Patch, tokens: int) -> VideoSpec | None:
@@ -65,8 +80,19 @@ def _video(video: Config | None, patch: Patch, tokens: int) -> VideoSpec | None:
     return VideoSpec(rule=PerFrame(frame), prompt=prompt, sampling=MiddleOfSegments.read(config))
 
 
-def _published(name: str, alias: str, series: str, label: Label) -> Published:
-    config = {"model_type": "internvl", "vision_config": {"patch_size": [14, 14], "image_size": [448, 448]}}
+# The published vision_config of the series' two towers.
+TOWERS = {
+    "300M": {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096,
+             "norm_type": "layer_norm", "attention_bias": True, "use_qk_norm": False, "use_mean_pooling": True},
+    "6B": {"hidden_size": 3200, "num_hidden_layers": 45, "num_attention_heads": 25, "intermediate_size": 12_800,
+           "norm_type": "rms_norm", "attention_bias": False, "use_qk_norm": True, "use_mean_pooling": True},
+}  # fmt: skip
+
+
+def _published(name: str, alias: str, series: str, label: Label, text: int, tower: str = "300M") -> Published:
+    """`text` is the width of the LLM that the series' papers name (arXiv 2412.05271, 2504.10479, 2508.18265)."""
+    vision = {"patch_size": [14, 14], "image_size": [448, 448], **TOWERS[tower]}
+    config = {"model_type": "internvl", "vision_config": vision, "text_config": {"hidden_size": text}}
     preprocessor = {"image_processor_type": "GotOcr2ImageProcessorFast", "crop_to_patches": False, "min_patches": 1,
                     "max_patches": 12, "size": {"height": 448, "width": 448}, "resample": 3,
                     "image_mean": IMAGENET_MEAN, "image_std": IMAGENET_STD}  # fmt: skip
@@ -79,32 +105,34 @@ FAMILY = Family(
     model_types=("internvl",),
     read=read,
     published=(
-        _published("OpenGVLab/InternVL3-8B-hf", "internvl3-8b", "internvl3", SEEN),
-        _published("OpenGVLab/InternVL3-1B-hf", "internvl3-1b", "internvl3", SEEN),
-        _published("OpenGVLab/InternVL3-2B-hf", "internvl3-2b", "internvl3", SEEN),
-        _published("OpenGVLab/InternVL3-9B-hf", "internvl3-9b", "internvl3", SCRIPT),
-        _published("OpenGVLab/InternVL3-14B-hf", "internvl3-14b", "internvl3", SEEN),
-        _published("OpenGVLab/InternVL3-38B-hf", "internvl3-38b", "internvl3", SEEN),
-        _published("OpenGVLab/InternVL3-78B-hf", "internvl3-78b", "internvl3", SCRIPT),
-        _published("OpenGVLab/InternVL2_5-1B-MPO-hf", "internvl2.5-1b", "internvl2.5", SCRIPT),
-        _published("OpenGVLab/InternVL2_5-2B-MPO-hf", "internvl2.5-2b", "internvl2.5", SCRIPT),
-        _published("OpenGVLab/InternVL2_5-4B-MPO-hf", "internvl2.5-4b", "internvl2.5", SCRIPT),
-        _published("OpenGVLab/InternVL2_5-8B-MPO-hf", "internvl2.5-8b", "internvl2.5", SCRIPT),
-        _published("OpenGVLab/InternVL2_5-26B-MPO-hf", "internvl2.5-26b", "internvl2.5", SCRIPT),
-        _published("OpenGVLab/InternVL2_5-38B-MPO-hf", "internvl2.5-38b", "internvl2.5", SCRIPT),
-        _published("OpenGVLab/InternVL2_5-78B-MPO-hf", "internvl2.5-78b", "internvl2.5", SCRIPT),
-        _published("OpenGVLab/InternVL3_5-1B-HF", "internvl3.5-1b", "internvl3.5", RECALLED),
-        _published("OpenGVLab/InternVL3_5-2B-HF", "internvl3.5-2b", "internvl3.5", RECALLED),
-        _published("OpenGVLab/InternVL3_5-4B-HF", "internvl3.5-4b", "internvl3.5", RECALLED),
-        _published("OpenGVLab/InternVL3_5-8B-HF", "internvl3.5-8b", "internvl3.5", PART),
-        _published("OpenGVLab/InternVL3_5-14B-HF", "internvl3.5-14b", "internvl3.5", RECALLED),
-        _published("OpenGVLab/InternVL3_5-38B-HF", "internvl3.5-38b", "internvl3.5", RECALLED),
-        _published("OpenGVLab/InternVL3_5-GPT-OSS-20B-A4B-Preview-HF", "internvl3.5-20b-a4b", "internvl3.5", RECALLED),
-        _published("OpenGVLab/InternVL3_5-30B-A3B-HF", "internvl3.5-30b-a3b", "internvl3.5", RECALLED),
-        _published("OpenGVLab/InternVL3_5-241B-A28B-HF", "internvl3.5-241b-a28b", "internvl3.5", RECALLED),
+        _published("OpenGVLab/InternVL3-8B-hf", "internvl3-8b", "internvl3", SEEN, 3584),
+        _published("OpenGVLab/InternVL3-1B-hf", "internvl3-1b", "internvl3", SEEN, 896),
+        _published("OpenGVLab/InternVL3-2B-hf", "internvl3-2b", "internvl3", SEEN, 1536),
+        _published("OpenGVLab/InternVL3-9B-hf", "internvl3-9b", "internvl3", SCRIPT, 4096),
+        _published("OpenGVLab/InternVL3-14B-hf", "internvl3-14b", "internvl3", SEEN, 5120),
+        _published("OpenGVLab/InternVL3-38B-hf", "internvl3-38b", "internvl3", SEEN, 5120, "6B"),
+        _published("OpenGVLab/InternVL3-78B-hf", "internvl3-78b", "internvl3", SCRIPT, 8192, "6B"),
+        _published("OpenGVLab/InternVL2_5-1B-MPO-hf", "internvl2.5-1b", "internvl2.5", SCRIPT, 896),
+        _published("OpenGVLab/InternVL2_5-2B-MPO-hf", "internvl2.5-2b", "internvl2.5", SCRIPT, 2048),
+        _published("OpenGVLab/InternVL2_5-4B-MPO-hf", "internvl2.5-4b", "internvl2.5", SCRIPT, 2048),
+        _published("OpenGVLab/InternVL2_5-8B-MPO-hf", "internvl2.5-8b", "internvl2.5", SCRIPT, 4096),
+        _published("OpenGVLab/InternVL2_5-26B-MPO-hf", "internvl2.5-26b", "internvl2.5", SCRIPT, 6144, "6B"),
+        _published("OpenGVLab/InternVL2_5-38B-MPO-hf", "internvl2.5-38b", "internvl2.5", SCRIPT, 5120, "6B"),
+        _published("OpenGVLab/InternVL2_5-78B-MPO-hf", "internvl2.5-78b", "internvl2.5", SCRIPT, 8192, "6B"),
+        _published("OpenGVLab/InternVL3_5-1B-HF", "internvl3.5-1b", "internvl3.5", RECALLED, 1024),
+        _published("OpenGVLab/InternVL3_5-2B-HF", "internvl3.5-2b", "internvl3.5", RECALLED, 2048),
+        _published("OpenGVLab/InternVL3_5-4B-HF", "internvl3.5-4b", "internvl3.5", RECALLED, 2560),
+        _published("OpenGVLab/InternVL3_5-8B-HF", "internvl3.5-8b", "internvl3.5", PART, 4096),
+        _published("OpenGVLab/InternVL3_5-14B-HF", "internvl3.5-14b", "internvl3.5", RECALLED, 5120),
+        _published("OpenGVLab/InternVL3_5-38B-HF", "internvl3.5-38b", "internvl3.5", RECALLED, 5120, "6B"),
+        _published("OpenGVLab/InternVL3_5-GPT-OSS-20B-A4B-Preview-HF", "internvl3.5-20b-a4b", "internvl3.5", RECALLED,
+                   2880),
+        _published("OpenGVLab/InternVL3_5-30B-A3B-HF", "internvl3.5-30b-a3b", "internvl3.5", RECALLED, 2048),
+        _published("OpenGVLab/InternVL3_5-241B-A28B-HF", "internvl3.5-241b-a28b", "internvl3.5", RECALLED, 4096, "6B"),
     ),
     rule=Label("verified", f"InternVLProcessor and GotOcr2ImageProcessorPil of {REFERENCE}"),
     settings=(*SETTINGS, "num_frames", "sampling_fps", "initial_shift"),
+    weights=_weights,
     reference=Reference(
         processor="InternVLProcessor",
         image="GotOcr2ImageProcessorPil",

@@ -20,7 +20,9 @@ from vistoken.processors.got_ocr2 import tile_range, tile_size
 from vistoken.prompts.tiles import TilesInOneRun
 
 if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
     from vistoken.views.rule import ViewRule
+    from vistoken.weight_names import WeightNames
 
 # Defaults of InternVLChatConfig and InternVisionConfig.
 CONFIG = {
@@ -45,7 +47,19 @@ def read(files: Files) -> Reading:
     prompt = TilesInOneRun(tokens, "<IMG_CONTEXT>", "<img>", "</img>", TEMPLATE)
     pixels = PixelSpec(mean=IMAGENET_MEAN, std=IMAGENET_STD)
     video = partial(_video, size, patch, tokens)
-    return Reading(None, _rule(config, size, patch), pixels, prompt, video, prefix=1)
+    return Reading(partial(_encoder, files), _rule(config, size, patch), pixels, prompt, video, prefix=1)
+
+
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.intern_vit import internvl_chat  # counting does without it
+
+    return internvl_chat(files)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.intern_vit import VENDORS_WEIGHTS
+
+    return VENDORS_WEIGHTS
 
 
 def _rule(config: Config, size: Size, patch: Patch) -> ViewRule:
@@ -92,6 +106,7 @@ FAMILY = Family(
     ),
     rule=Label("inferred", "the vendor's `dynamic_preprocess`, compared with transformers' rule on chosen sizes"),
     settings=("force_image_size", "dynamic_image_size", "min_dynamic_patch", "max_dynamic_patch", "use_thumbnail"),
+    weights=_weights,
     examples=(
         Example("OpenGVLab/InternVL3-8B", 1280, 720, 9216, 2306, "dynamic_preprocess: 8 tiles and a thumbnail", 2),
         Example("OpenGVLab/InternVL3-8B", 640, 480, 13_312, 3330, "dynamic_preprocess: 12 tiles and a thumbnail", 2),

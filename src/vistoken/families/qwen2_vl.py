@@ -7,11 +7,16 @@ Sources: transformers 5.23.0, `models/qwen2_vl/image_processing_pil_qwen2_vl.py`
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from vistoken.family import REFERENCE, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
 from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS, image_rule, video_rule, vision
 from vistoken.prompts.plain import Merged
+
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
 
 TEMPLATE = "the chat template adds vision_start and vision_end: 2 tokens"
 PARTLY_SEEN = Label(
@@ -24,11 +29,25 @@ def read(files: Files) -> Reading:
     patch, merge = vision(files.config.child("vision_config"), 14, "Qwen2VLVisionConfig")
     rule, pixels = image_rule(files.image, patch, merge.side)
     video = partial(video_rule, files.video, patch, merge, "<|video_pad|>", TEMPLATE)
-    return Reading(None, rule, pixels, Merged(merge, "<|image_pad|>", template=TEMPLATE), video)
+    encoder = partial(_encoder, files)
+    return Reading(encoder, rule, pixels, Merged(merge, "<|image_pad|>", template=TEMPLATE), video)
 
 
-def _published(name: str, alias: str) -> Published:
-    vision = {"patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2, "depth": 32, "embed_dim": 1280}
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.qwen2_vl import tower  # counting does without it
+
+    return tower(files.config.child("vision_config"), files.built_in)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.qwen2_vl import WEIGHTS
+
+    return WEIGHTS
+
+
+def _published(name: str, alias: str, out: int) -> Published:
+    vision = {"patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2, "depth": 32, "embed_dim": 1280,
+              "hidden_size": out}  # fmt: skip
     preprocessor = PROCESSOR | {"min_pixels": 3136, "max_pixels": 12_845_056}
     config = {"model_type": "qwen2_vl", "vision_config": vision}
     # No video file of its own: the image processor's values serve videos too.
@@ -40,12 +59,13 @@ FAMILY = Family(
     model_types=("qwen2_vl",),
     read=read,
     published=(
-        _published("Qwen/Qwen2-VL-2B-Instruct", "qwen2-vl-2b"),
-        _published("Qwen/Qwen2-VL-7B-Instruct", "qwen2-vl-7b"),
-        _published("Qwen/Qwen2-VL-72B-Instruct", "qwen2-vl-72b"),
+        _published("Qwen/Qwen2-VL-2B-Instruct", "qwen2-vl-2b", 1536),
+        _published("Qwen/Qwen2-VL-7B-Instruct", "qwen2-vl-7b", 3584),
+        _published("Qwen/Qwen2-VL-72B-Instruct", "qwen2-vl-72b", 8192),
     ),
     rule=Label("verified", f"Qwen2VLProcessor, Qwen2VLImageProcessorPil and Qwen2VLVideoProcessor of {REFERENCE}"),
     settings=SETTINGS + VIDEO_SETTINGS,
+    weights=_weights,
     reference=Reference(
         processor="Qwen2VLProcessor",
         image="Qwen2VLImageProcessorPil",

@@ -9,7 +9,9 @@ Sources: transformers 5.23.0, `models/qwen3_vl/processing_qwen3_vl.py`, `models/
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from vistoken.family import REFERENCE, SEEN, SIBLING, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
@@ -18,6 +20,10 @@ from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS, im
 from vistoken.processors.qwen3_vl import VIDEO, timed_video
 from vistoken.prompts.plain import Merged
 
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
+
 TEMPLATE = "the chat template adds vision_start and vision_end: 2 tokens"
 SERIES = Label("inferred", "the values that the published files of the series share; this checkpoint's were not seen")
 RESAVED = Label("inferred", "re-saved copies of the published files, of quantised weights")
@@ -25,6 +31,8 @@ IMAGE = PROCESSOR | {
     "patch_size": 16, "image_mean": HALF, "image_std": HALF,
     "size": {"shortest_edge": 65_536, "longest_edge": 16_777_216},
 }  # fmt: skip
+# Whether a kind's tower hands the LLM tokens of earlier blocks as well. The other kinds have other towers, or files.
+DEEPSTACK = {"qwen3_vl": True, "qwen3_vl_moe": True, "qwen3_5": False, "qwen3_5_moe": False}
 FILM = VIDEO | {"size": {"shortest_edge": 4096, "longest_edge": 25_165_824}}
 
 
@@ -33,16 +41,41 @@ def read(files: Files) -> Reading:
     patch, merge = vision(files.config.child("vision_config"), 16, "Qwen3VLVisionConfig")
     rule, pixels = image_rule(files.image, patch, merge.side)
     video = partial(timed_video, files.video, patch, merge, TEMPLATE)
-    return Reading(None, rule, pixels, Merged(merge, "<|image_pad|>", template=TEMPLATE), video)
+    encoder = partial(_encoder, files)
+    return Reading(encoder, rule, pixels, Merged(merge, "<|image_pad|>", template=TEMPLATE), video)
 
 
-def _published(name: str, alias: str, series: str, settings: Label, kind: str) -> Published:
-    vision = {"patch_size": 16, "spatial_merge_size": 2, "temporal_patch_size": 2}
+def _encoder(files: Files) -> EncoderSpec | None:
+    kind = files.config.raw("model_type")
+    if kind not in DEEPSTACK:
+        return None
+    from vistoken.towers.qwen3_vl import tower  # counting does without it
+
+    return tower(files.config.child("vision_config"), files.built_in, DEEPSTACK[kind])
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.qwen3_vl import WEIGHTS
+
+    return WEIGHTS
+
+
+# The two towers of Qwen3-VL, with 4 patches a token.
+SMALL = {"depth": 24, "hidden_size": 1024, "intermediate_size": 4096, "deepstack_visual_indexes": [5, 11, 17]}
+LARGE = {"depth": 27, "hidden_size": 1152, "intermediate_size": 4304, "deepstack_visual_indexes": [8, 16, 24]}
+
+
+def _published(
+    name: str, alias: str, series: str, settings: Label, kind: str, tower: Mapping[str, Any] | None = None
+) -> Published:
+    vision = {"patch_size": 16, "spatial_merge_size": 2, "temporal_patch_size": 2, **(tower or {})}
     return Published((name, alias), {"model_type": kind, "vision_config": vision}, IMAGE, settings, series, video=FILM)
 
 
-def _vl(name: str, alias: str, settings: Label, kind: str = "qwen3_vl") -> Published:
-    return _published(name, alias, "qwen3-vl", settings, kind)
+def _vl(
+    name: str, alias: str, settings: Label, tower: Mapping[str, Any], out: int, kind: str = "qwen3_vl"
+) -> Published:
+    return _published(name, alias, "qwen3-vl", settings, kind, {**tower, "out_hidden_size": out})
 
 
 def _3_5(name: str, alias: str, settings: Label, kind: str = "qwen3_5") -> Published:
@@ -58,18 +91,18 @@ FAMILY = Family(
     model_types=("qwen3_vl", "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe", "qwen4_exp", "cosmos3_omni", "lfm3_vl"),
     read=read,
     published=(
-        _vl("Qwen/Qwen3-VL-8B-Instruct", "qwen3-vl-8b", SIBLING),
-        _vl("Qwen/Qwen3-VL-2B-Instruct", "qwen3-vl-2b", SIBLING),
-        _vl("Qwen/Qwen3-VL-4B-Instruct", "qwen3-vl-4b", SIBLING),
-        _vl("Qwen/Qwen3-VL-32B-Instruct", "qwen3-vl-32b", SIBLING),
-        _vl("Qwen/Qwen3-VL-30B-A3B-Instruct", "qwen3-vl-30b-a3b", SEEN, "qwen3_vl_moe"),
-        _vl("Qwen/Qwen3-VL-235B-A22B-Instruct", "qwen3-vl-235b-a22b", SIBLING, "qwen3_vl_moe"),
-        _vl("Qwen/Qwen3-VL-2B-Thinking", "qwen3-vl-2b-thinking", SERIES),
-        _vl("Qwen/Qwen3-VL-4B-Thinking", "qwen3-vl-4b-thinking", SEEN),
-        _vl("Qwen/Qwen3-VL-8B-Thinking", "qwen3-vl-8b-thinking", SERIES),
-        _vl("Qwen/Qwen3-VL-32B-Thinking", "qwen3-vl-32b-thinking", SIBLING),
-        _vl("Qwen/Qwen3-VL-30B-A3B-Thinking", "qwen3-vl-30b-a3b-thinking", SIBLING, "qwen3_vl_moe"),
-        _vl("Qwen/Qwen3-VL-235B-A22B-Thinking", "qwen3-vl-235b-a22b-thinking", SIBLING, "qwen3_vl_moe"),
+        _vl("Qwen/Qwen3-VL-8B-Instruct", "qwen3-vl-8b", SIBLING, LARGE, 4096),
+        _vl("Qwen/Qwen3-VL-2B-Instruct", "qwen3-vl-2b", SIBLING, SMALL, 2048),
+        _vl("Qwen/Qwen3-VL-4B-Instruct", "qwen3-vl-4b", SIBLING, SMALL, 2560),
+        _vl("Qwen/Qwen3-VL-32B-Instruct", "qwen3-vl-32b", SIBLING, LARGE, 5120),
+        _vl("Qwen/Qwen3-VL-30B-A3B-Instruct", "qwen3-vl-30b-a3b", SEEN, LARGE, 2048, "qwen3_vl_moe"),
+        _vl("Qwen/Qwen3-VL-235B-A22B-Instruct", "qwen3-vl-235b-a22b", SIBLING, LARGE, 4096, "qwen3_vl_moe"),
+        _vl("Qwen/Qwen3-VL-2B-Thinking", "qwen3-vl-2b-thinking", SERIES, SMALL, 2048),
+        _vl("Qwen/Qwen3-VL-4B-Thinking", "qwen3-vl-4b-thinking", SEEN, SMALL, 2560),
+        _vl("Qwen/Qwen3-VL-8B-Thinking", "qwen3-vl-8b-thinking", SERIES, LARGE, 4096),
+        _vl("Qwen/Qwen3-VL-32B-Thinking", "qwen3-vl-32b-thinking", SIBLING, LARGE, 5120),
+        _vl("Qwen/Qwen3-VL-30B-A3B-Thinking", "qwen3-vl-30b-a3b-thinking", SIBLING, LARGE, 2048, "qwen3_vl_moe"),
+        _vl("Qwen/Qwen3-VL-235B-A22B-Thinking", "qwen3-vl-235b-a22b-thinking", SIBLING, LARGE, 4096, "qwen3_vl_moe"),
         _3_5("Qwen/Qwen3.5-0.8B", "qwen3.5-0.8b", SERIES),
         _3_5("Qwen/Qwen3.5-2B", "qwen3.5-2b", SERIES),
         _3_5("Qwen/Qwen3.5-4B", "qwen3.5-4b", SERIES),
@@ -83,6 +116,7 @@ FAMILY = Family(
     ),
     rule=Label("verified", f"Qwen3VLProcessor, Qwen2VLImageProcessorPil and Qwen3VLVideoProcessor of {REFERENCE}"),
     settings=SETTINGS + VIDEO_SETTINGS,
+    weights=_weights,
     reference=Reference(
         processor="Qwen3VLProcessor",
         image="Qwen2VLImageProcessorPil",

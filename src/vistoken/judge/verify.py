@@ -54,9 +54,10 @@ class Verdict:
 
 
 def quiet() -> None:
-    """Keep the reference's hints to itself."""
+    """Keep the reference's hints and progress bars to itself."""
     logging: Any = transformers.logging
     logging.set_verbosity_error()
+    logging.disable_progress_bar()
 
 
 def chosen(names: Iterable[str]) -> Iterator[tuple[Family, Published]]:

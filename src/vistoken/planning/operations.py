@@ -33,6 +33,7 @@ from vistoken.spec import (
     Pool,
     Position,
     ProjectedClass,
+    QueryPool,
     RmsNorm,
     Sinusoidal,
     WidthNorm,
@@ -209,5 +210,12 @@ def _pool(pool: Pool, norm: Norm, dim: int, lengths: Sequence[int]) -> Iterator[
             yield Operation(part, "attention: output", dim * (dim + 1), views * dim * dim)
             yield Operation(part, "norm", norm_params(norm, dim), 0)
             yield Operation(part, "MLP", mlp_params(mlp, dim), views * mlp_macs(mlp, dim))
+        case QueryPool(_, projection):
+            tokens, out = sum(lengths), projection or 0
+            yield Operation(part, "query", dim, 0)
+            yield Operation(part, "attention: k, v", 2 * dim * dim, 2 * tokens * dim * dim)
+            yield Operation(part, "attention: scores and sum", 0, 2 * tokens * dim)
+            yield Operation(part, "attention: output", dim * (dim + 1), views * dim * dim)
+            yield Operation(part, "projection", dim * out, views * dim * out)
         case _:
             assert_never(pool)

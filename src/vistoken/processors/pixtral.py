@@ -6,6 +6,8 @@ and `models/lighton_ocr/processing_lighton_ocr.py`.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vistoken.configs import Config
@@ -18,6 +20,7 @@ from vistoken.views.shrink import LongEdge
 
 if TYPE_CHECKING:
     from vistoken.model_spec import PixelSpec
+    from vistoken.spec import EncoderSpec
     from vistoken.views.rule import ViewRule
 
 # Class attributes of PixtralImageProcessor.
@@ -51,7 +54,16 @@ def read_llava(files: Files) -> Reading:
     """A tower "pixtral" below `vision_config`, whose tokens are not merged: the copies of Pixtral for transformers."""
     vision = files.config.child("vision_config")
     vision = vision.with_defaults({"patch_size": 16}, f"PixtralVisionConfig in {REFERENCE}")
-    return read(files, vision.patch("patch_size"), merge=1)
+    return replace(read(files, vision.patch("patch_size"), merge=1), encoder=partial(_llava_encoder, files))
+
+
+def _llava_encoder(files: Files) -> EncoderSpec | None:
+    """None where a built-in name has the values for counting alone."""
+    from vistoken.towers.llava import encoder  # counting does without it
+
+    if files.built_in and not files.config.child("vision_config").has("intermediate_size"):
+        return None
+    return encoder(files, {}, layer=-2, selection="default")
 
 
 def read_without_breaks(files: Files, patch: Patch, merge: int) -> Reading:

@@ -82,8 +82,8 @@ def video_rule(
     agree(processor, patch, merge.side)
     agree_in_time(processor, patch)
     rule = _frames(processor, patch, patch.height * merge.side, handed or processor)
-    prompt = MergedVideo(merge, token, template)
-    return VideoSpec(rule=rule, prompt=prompt, sampling=WholeGroups.read(processor, patch.frames))
+    prompt, sampling = MergedVideo(merge, token, template), WholeGroups.read(processor, patch.frames)
+    return VideoSpec(rule=rule, prompt=prompt, sampling=sampling, pixels=pixel_values(processor))
 
 
 def _frames(processor: Config, patch: Patch, multiple: int, bounds: Config) -> FrameRule:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vistoken.configs import Config
 from vistoken.family import REFERENCE
 from vistoken.geometry import Patch
-from vistoken.preprocessing import FILTERS, HALF
+from vistoken.preprocessing import FILTERS, HALF, pixel_values
 from vistoken.processors.qwen2_vl import PROCESSOR, agree, agree_in_time, budget
 from vistoken.prompts.plain import SpaceToDepth
 
@@ -39,7 +39,8 @@ def video_rule(video: Config | None, patch: Patch, merge: int, prompt: VideoLayo
     agree(processor, patch, merge)
     agree_in_time(processor, patch)
     rule = _frames(processor, patch, patch.height * merge)
-    return VideoSpec(rule=rule, prompt=prompt, sampling=FirstToLast.read(processor))
+    sampling = FirstToLast.read(processor)
+    return VideoSpec(rule=rule, prompt=prompt, sampling=sampling, pixels=pixel_values(processor))
 
 
 def _frames(processor: Config, patch: Patch, multiple: int) -> FrameRule:

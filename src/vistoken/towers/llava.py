@@ -1,4 +1,4 @@
-"""LLaVA 1.5, LLaVA-NeXT and LLaVA-OneVision: a tower of CLIP or SigLIP, one of its layers, and two matrices.
+"""LLaVA 1.5, LLaVA-NeXT and LLaVA-OneVision: a tower of CLIP, SigLIP or Pixtral, one of its layers, and two matrices.
 
 The layer is the last but one (CLIP) or the last (SigLIP), in each case before the tower's last norm.
 Sources: transformers 5.23.0, `models/llava/modeling_llava.py` (`LlavaMultiModalProjector`, `get_image_features`) and
@@ -14,7 +14,7 @@ from vistoken.configs import Config
 from vistoken.connector import IN_ORDER, Activate, Arrangement, Connector, Linear
 from vistoken.family import ACTIVATIONS, REFERENCE, Files
 from vistoken.spec import EncoderSpec
-from vistoken.towers import clip, siglip
+from vistoken.towers import clip, pixtral, siglip
 from vistoken.towers.llm import text_width
 from vistoken.weight_names import LLM_PARTS, Ignore, Weight, WeightNames, affine, under
 
@@ -23,6 +23,7 @@ from vistoken.weight_names import LLM_PARTS, Ignore, Weight, WeightNames, affine
 TOWERS: Mapping[str, tuple[Mapping[str, Any], str, bool, Callable[[Config, Connector], EncoderSpec]]] = {
     "clip_vision_model": (clip.DEFAULTS, clip.SOURCE, True, clip.tower),
     "siglip_vision_model": (siglip.DEFAULTS, siglip.SOURCE, False, siglip.tower),
+    "pixtral": (pixtral.DEFAULTS, pixtral.SOURCE, False, pixtral.tower),
 }
 # What the config classes of all three assume of the projector.
 PROJECTOR = {"projector_hidden_act": "gelu", "multimodal_projector_bias": True}
@@ -34,7 +35,7 @@ def encoder(
     files: Files, assumed: Mapping[str, Any], layer: int, selection: str, arrangement: Arrangement = IN_ORDER,
     llm: str = "llama",
 ) -> EncoderSpec | None:  # fmt: skip
-    """The encoder and its projector; None where the tower is none of CLIP's and SigLIP's.
+    """The encoder and its projector; None where the tower is none of these.
 
     `assumed` is the vision config, `layer` and `selection` the feature layer and what is kept of it, and `llm` the kind
     of LLM, that the model's config class assumes.
@@ -85,6 +86,7 @@ WEIGHTS = WeightNames(
     weights=(
         *under("vision_tower.vision_model.", *TOWER),  # as published
         *under("vision_tower.", *TOWER),  # as transformers 5 writes it
+        *under("vision_tower.", *pixtral.WEIGHTS),
         *affine("multi_modal_projector.linear_1", "connector.stages.0"),
         *affine("multi_modal_projector.linear_2", "connector.stages.2"),
         Weight("image_newline", "connector.newline"),

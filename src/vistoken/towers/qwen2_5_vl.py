@@ -12,7 +12,8 @@ from vistoken.configs import Config
 from vistoken.connector import Activate, Connector, Linear, MergeBlocks, Normalise, TimedPositions
 from vistoken.family import ACTIVATIONS, REFERENCE
 from vistoken.geometry import Patch
-from vistoken.spec import EncoderSpec, GatedMlp, NoPosition, RmsNorm, Rotary, Windows
+from vistoken.spec import EncoderSpec, GatedMlp, NoPosition, RmsNorm, Windows
+from vistoken.towers.axial import ROOTS, axial, heads
 from vistoken.weight_names import LLM_PARTS, Part, Weight, WeightNames, affine
 
 # Class attributes of Qwen2_5_VLVisionConfig. Its hidden_size of 3584 is that of no published tower.
@@ -30,20 +31,18 @@ def tower(vision: Config, built_in: bool) -> EncoderSpec | None:
     if built_in and not vision.has("hidden_size"):
         return None
     config = vision.with_defaults(DEFAULTS, f"Qwen2_5_VLVisionConfig in {REFERENCE}")
-    dim, heads = config.integer("hidden_size", high=65_536), config.integer("num_heads", high=1024)
-    if dim % heads:
-        raise config.error("num_heads", heads, f"it must divide hidden_size, which is {dim}")
+    dim, number = heads(config)
     patch = config.patch("patch_size", config.integer("temporal_patch_size", high=64))
     return EncoderSpec(
         patch=patch,
         dim=dim,
         depth=config.integer("depth", low=0, high=1024),
-        heads=heads,
+        heads=number,
         channels=config.integer("in_channels", low=3, high=3),
         norm=NORM,
         mlp=GatedMlp(config.integer("intermediate_size"), config.choice("hidden_act", ACTIVATIONS)),
         position=NoPosition(),
-        rotary=Rotary(),
+        rotary=axial(config),
         windows=_windows(config, patch),
         patch_bias=False,
         final_norm="none",
@@ -76,7 +75,7 @@ def _merger(config: Config, dim: int) -> Connector:
 
 
 WEIGHTS = WeightNames(
-    roots=("", "visual.", "model.visual."),
+    roots=ROOTS,
     weights=(
         Weight("patch_embed.proj.weight", "embed.patch.weight"),
         Weight("blocks.{n}.norm1.weight", "blocks.{n}.norm1.weight"),

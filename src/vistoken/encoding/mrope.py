@@ -1,0 +1,59 @@
+"""Positions of image tokens in an LLM that numbers them by time, row and column (M-RoPE, arXiv 2409.12191)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import assert_never
+
+import torch
+from torch import Tensor
+
+from vistoken.connector import NumberedPositions, SeparatePositions, TimedPositions, TokenPositions
+from vistoken.errors import UsageError, shown
+from vistoken.geometry import Grid
+
+
+def position_ids(
+    positions: TokenPositions, grids: Sequence[Grid], start: int | Sequence[int], seconds: float
+) -> Tensor:
+    """(3, n) whole numbers: time, row and column of all tokens of grids that follow one another in the prompt.
+
+    `start` is the position of the first token, of each run of tokens if there are several: text stands between them.
+    """
+    runs = list(_runs(positions, grids))
+    starts = _starts(start, len(runs))
+    times = (_times(positions, grid.frames, seconds) for grid in runs)
+    return torch.cat([_run(grid, time, first) for grid, time, first in zip(runs, times, starts, strict=True)], dim=1)
+
+
+def _runs(positions: TokenPositions, grids: Sequence[Grid]) -> Iterator[Grid]:
+    """Grids whose tokens stand next to one another: a picture, a video, or one frame group of a video."""
+    for grid in grids:
+        if isinstance(positions, SeparatePositions):
+            yield from (Grid(grid.rows, grid.cols),) * grid.frames
+        else:
+            yield grid
+
+
+def _starts(start: int | Sequence[int], runs: int) -> tuple[int, ...]:
+    given = (start,) if isinstance(start, int) else tuple(start)
+    if len(given) != runs or any(isinstance(number, bool) or not isinstance(number, int) for number in given):
+        wanted = "one whole number" if runs == 1 else f"{runs} whole numbers, one for each run of tokens"
+        raise UsageError(f"start is {shown(start)}: text stands between the runs of image tokens, so give {wanted}")
+    return given
+
+
+def _times(positions: TokenPositions, frames: int, seconds: float) -> Tensor:
+    """The time of each frame group. The reference multiplies in single precision and cuts off what is not whole."""
+    match positions:
+        case TimedPositions(per_second):
+            return (torch.arange(frames) * (torch.tensor(seconds, dtype=torch.float32) * per_second)).long()
+        case NumberedPositions() | SeparatePositions():
+            return torch.arange(frames)
+        case _:
+            assert_never(positions)
+
+
+def _run(grid: Grid, times: Tensor, start: int) -> Tensor:
+    axes = torch.meshgrid(times, torch.arange(grid.rows), torch.arange(grid.cols), indexing="ij")
+    return torch.stack(axes).flatten(1) + start

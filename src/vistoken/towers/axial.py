@@ -1,0 +1,31 @@
+"""What the towers of Qwen2-VL and all its successors share: how heads are turned, and where the LLM stores the tower.
+
+Source: transformers 5.23.0, `models/qwen2_vl/modeling_qwen2_vl.py`, `VisionRotaryEmbedding`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vistoken.configs import Config
+from vistoken.family import REFERENCE
+from vistoken.spec import Rotary
+
+# The model itself, a model with an LLM of older and of newer files.
+ROOTS = ("", "visual.", "model.visual.")
+ROPE: dict[str, Any] = {"rope_type": "axial", "rope_theta": 10_000.0}
+
+
+def axial(vision: Config) -> Rotary:
+    """`rope_parameters` of a vision config; most files leave them out."""
+    rope = vision.child("rope_parameters").with_defaults(ROPE, f"the vision towers of {REFERENCE}")
+    rope.choice("rope_type", {"axial": None})
+    return Rotary(rope.number("rope_theta", 1.001, 1e12))
+
+
+def heads(vision: Config, width: str = "hidden_size") -> tuple[int, int]:
+    """The dim, which stands in `width`, and `num_heads`, which must divide it."""
+    dim, heads = vision.integer(width, high=65_536), vision.integer("num_heads", high=1024)
+    if dim % heads:
+        raise vision.error("num_heads", heads, f"it must divide {width}, which is {dim}")
+    return dim, heads
