@@ -16,8 +16,8 @@ from vlm_twins import BUILDERS, vlm_twin  # noqa: E402
 
 from vistoken.encoding import Encoder  # noqa: E402
 from vistoken.encoding.connecting import Connecting  # noqa: E402
-from vistoken.encoding.output import write_tokens  # noqa: E402
 from vistoken.encoding.passing import Asked  # noqa: E402
+from vistoken.encoding.writing import open_writer  # noqa: E402
 from vistoken.errors import InputError, UsageError  # noqa: E402
 
 VLMS = tuple(BUILDERS)
@@ -441,6 +441,12 @@ def test_embedding_a_picture_of_several_views_is_refused(monkeypatch):
 
 
 # ---------------------------------------------------------------- types and files
+
+
+def write_tokens(path, results, model):
+    with open_writer(path, model) as writer:
+        for result in results:
+            writer.add(result)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
