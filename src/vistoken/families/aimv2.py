@@ -197,10 +197,8 @@ FAMILY = Family(
         processor="",
         image="CLIPImageProcessorPil",
         sees="pixel_values",
-        settings=(
-            {"size": {"shortest_edge": 448}, "crop_size": {"height": 448, "width": 448}},
-            {"do_center_crop": False},
-        ),
+        # Settings of sizes mean nothing to the native model; CLIP's models compare this processor under them.
+        settings=({"image_mean": [0.5, 0.5, 0.5]}, {"image_std": [0.5, 0.5, 0.5]}),
     ),
     examples=(
         Example("aimv2-l14-224", 1280, 720, 256, 256, "224 / 14 = 16 a side, no prefix token"),
