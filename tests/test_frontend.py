@@ -238,8 +238,9 @@ def test_rotary_scores_equal_the_library():
     from transformers.models.qwen2_vl.modeling_qwen2_vl import apply_rotary_pos_emb_vision
 
     from vistoken.encoding.attention import turn
-    from vistoken.encoding.positions import axial_angles
+    from vistoken.encoding.positions import rotary_angles
     from vistoken.geometry import Grid
+    from vistoken.spec import Rotary
 
     grid, heads, width = Grid(rows=5, cols=3), 2, 16
     q, k = (torch.randn(15, heads, width, generator=torch.Generator().manual_seed(s)) for s in (0, 1))
@@ -249,6 +250,7 @@ def test_rotary_scores_equal_the_library():
     angles = torch.cat([rows.flatten()[:, None] * frequencies, cols.flatten()[:, None] * frequencies], 1)
     repeated = torch.cat([angles, angles], 1)
     wanted_q, wanted_k = apply_rotary_pos_emb_vision(q, k, repeated.cos(), repeated.sin())
-    mine = axial_angles(grid, width, 10_000.0)
+    angles = rotary_angles(Rotary(), grid, width)[:, None]
+    mine = angles.cos(), angles.sin()
     torch.testing.assert_close(turn(q, mine), wanted_q)
     torch.testing.assert_close(turn(k, mine), wanted_k)

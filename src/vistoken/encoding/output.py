@@ -118,8 +118,6 @@ class ImageTokens:
         Raises `UsageError` where there are no image tokens, or the LLM counts positions in one dimension.
         """
         scene = self.scene
-        if self.image_tokens is None:
-            raise UsageError("there are no image tokens here: ask for them with what=['image_tokens']")
         if scene.connector is None or scene.connector.positions is None:
             raise UsageError("the LLM behind this model numbers its positions in one dimension: count from its start")
         if self.image_tokens is None:
