@@ -85,12 +85,11 @@ class Unpadded:
     """The overview, then the tiles as one picture without their padding, a learned newline behind each row.
 
     `most` bounds the tokens: above `most` tiles' worth the picture's tokens are shrunk with bilinear interpolation
-    (LLaVA-OneVision's anyres_max). `alone` tells whether a picture of one view gets a newline at its end, too.
+    (LLaVA-OneVision's anyres_max). A picture of one view gets a newline at its end, too.
     Source: transformers 5.23.0, `models/llava_next/modeling_llava_next.py`, `pack_image_features`.
     """
 
     most: int | None = None
-    alone: bool = True
 
 
 Arrangement = InOrder | Unpadded
@@ -130,13 +129,12 @@ class Connector:
     """What stands between tower and LLM.
 
     `layers` are the hidden states that are read, side by side where there are several: 0 is what enters the first
-    block, i what leaves block i, negative from the end, as in transformers; None is the tower's own output. `prefix`
-    keeps prefix tokens. `positions` is None where the LLM numbers all tokens in one dimension.
+    block, i what leaves block i, negative from the end, as in transformers; None is the tower's own output.
+    `positions` is None where the LLM numbers all tokens in one dimension.
     """
 
     stages: tuple[Stage, ...]
     layers: tuple[int, ...] | None = None
-    prefix: bool = False
     arrangement: Arrangement = IN_ORDER
     positions: TokenPositions | None = None
 

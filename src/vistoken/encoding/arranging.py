@@ -31,10 +31,10 @@ def arrange(
     match arrangement:
         case InOrder():
             return torch.cat(list(views)) if len(views) > 1 else views[0]
-        case Unpadded(most, alone):
+        case Unpadded(most):
             assert newline is not None  # built with the arrangement
             if len(views) == 1:
-                return torch.cat([views[0], newline[None]]) if alone else views[0]
+                return torch.cat([views[0], newline[None]])
             canvas = _canvas(views[1:], grids[1], tiling)
             rows, cols = _content(size, canvas.shape[0], canvas.shape[1])
             picture = _shrunk(canvas[rows, cols], most, grids[1])
@@ -52,10 +52,10 @@ def token_boxes(
         case InOrder():
             for view, grid in zip(views, grids, strict=True):
                 yield from view.cells(grid)
-        case Unpadded(most, alone):
+        case Unpadded(most):
             yield from views[0].cells(grids[0])
             if len(views) == 1:
-                yield from (None,) * alone
+                yield None
                 return
             yield from _unpadded_boxes(views, grids[1], tiling, size, most)
         case _:
