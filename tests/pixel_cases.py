@@ -35,12 +35,17 @@ def picture(width, height):
     return middle.resize((width, height), Image.Resampling.BICUBIC)
 
 
+# What a model does to pixels before anything else; our pixels are those after it.
+INSIDE = {"Gemma 4": lambda view: 2 * (view - 0.5)}  # Gemma4VisionPatchEmbedder.forward
+
+
 @dataclass(frozen=True)
 class Reference:
     """The reference's image processor of one built-in model, put together from our values."""
 
     judge: Judge
     sees: str
+    name: str
 
     @classmethod
     def of(cls, family, model, settings=None):
@@ -49,14 +54,15 @@ class Reference:
             side = model.processor["patch_size"] * model.processor.get("spatial_merge_size", 1)
             alone = replace(family.reference, processor="", call={**family.reference.call, "patch_size": side})
             family = replace(family, reference=alone)
-        return cls(Judge(family, model, settings or {}), family.reference.sees)
+        return cls(Judge(family, model, settings or {}), family.reference.sees, family.name)
 
     def views(self, image):
         """Normalised pixels (3, H, W) of every view, in the processor's order."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             outputs, _ = self.judge.seen(image)
-            return list(UNPACKERS[self.sees](outputs, self.judge.image))
+            views = UNPACKERS[self.sees](outputs, self.judge.image)
+        return list(map(INSIDE.get(self.name, lambda view: view), views))
 
     def values(self):
         """Mean, deviation and scale, as the processor itself applies them."""

@@ -163,8 +163,8 @@ def _match(weights: Weights, parameters: Mapping[str, Tensor], names: WeightName
     for path, header in weights.files.items():
         for name, tensor in header.items():
             found = find_weight(name, names)
-            # A tensor without numbers fills nothing: DINOv3 without registers stores an empty one.
-            if isinstance(found, Ignore) or 0 in tensor.get_shape():
+            # A known tensor without numbers fills nothing: DINOv3 without registers stores an empty one.
+            if isinstance(found, Ignore) or (found and 0 in tensor.get_shape()):
                 continue
             fills = [weight for weight in found if weight.ours in parameters]
             if not fills:
