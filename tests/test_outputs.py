@@ -266,6 +266,17 @@ def test_attention_of_pictures_in_one_pack_stays_apart(name):
                 torch.testing.assert_close(one.sum(-1), torch.ones(one.shape[:-1]), rtol=0, atol=1e-5)
 
 
+def test_attention_of_some_heads_is_that_part_of_all():
+    encoder, image = encoder_of("dinov2-registers"), pixels(70, 56)
+    [whole] = encoder.encode_pixels([image], attention_maps=[1, 2])
+    [some] = encoder.encode_pixels([image], attention_maps=[1, 2], attention_heads=[3, 0])
+    for block in (1, 2):
+        torch.testing.assert_close(some.attention_maps[block][0], whole.attention_maps[block][0][[3, 0]])
+    for wishes in ({"attention_maps": [1], "attention_heads": [4]}, {"attention_heads": [0]}):
+        with pytest.raises(UsageError, match="heads"):
+            encoder.encode_pixels([image], **wishes)
+
+
 @pytest.mark.parametrize("blocks", [[3], [-1], ["0"], [True]])
 def test_attention_of_blocks_that_are_not_there_is_refused(blocks):
     with pytest.raises(UsageError, match="there are blocks 0 to 2"):

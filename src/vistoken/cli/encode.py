@@ -57,6 +57,7 @@ Examples:
               help="Hidden states to add: 0 enters the first block, i leaves block i, -1 is the last.")  # fmt: skip
 @click.option("--normed-layers", is_flag=True, help="Put those through the encoder's last norm.")
 @click.option("--attention-maps", multiple=True, metavar="NUMBERS", help="Blocks, from 0, whose attention to add.")
+@click.option("--attention-heads", multiple=True, metavar="NUMBERS", help="Heads, from 0, to limit that to.")
 @click.option("--pool", default="own", show_default=True,
               help="The pooled vector: own, cls, mean, cls+mean or attention.")  # fmt: skip
 @click.option("--dtype", default="float32", show_default=True, help="float32 or bfloat16.")
@@ -78,6 +79,7 @@ def command(
     layers: tuple[str, ...],
     normed_layers: bool,
     attention_maps: tuple[str, ...],
+    attention_heads: tuple[str, ...],
     pool: str,
     dtype: str,
     device: str | None,
@@ -103,7 +105,11 @@ def command(
     words = _asked(what, bool(numbers or blocks), output)
     encoder = Encoder.from_pretrained(models, revision, device, dtype, attention, pool, **given)
     _check_there(encoder, words)
-    wishes: Wishes = {"what": words, "layers": numbers, "attention_maps": blocks, "normed_layers": normed_layers}
+    heads = _numbers("--attention-heads", attention_heads)
+    wishes: Wishes = {
+        "what": words, "layers": numbers, "attention_maps": blocks, "attention_heads": heads,
+        "normed_layers": normed_layers,
+    }  # fmt: skip
     asked = Asked.of(encoder.module, wishes)
     for text in encoder.spec.notes:
         note(text)

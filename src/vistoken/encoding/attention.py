@@ -77,11 +77,7 @@ def varlen(
     """torch's variable-length flash attention: all segments in one launch. CUDA and half precision only."""
     from torch.nn.attention.varlen import varlen_attn  # not in every build of torch
 
-    if not q.is_cuda or q.dtype == torch.float32:
-        raise UsageError(
-            f"attention 'varlen' runs on CUDA in bfloat16, not on {q.device} in {str(q.dtype).removeprefix('torch.')}: "
-            "choose sdpa, or device='cuda' and dtype='bfloat16'"
-        )
+    check_engine("varlen", q.device, q.dtype)
     (ours, most), (theirs, longest) = _cumulative(q_offsets, q.device), _cumulative(k_offsets, k.device)
     out = varlen_attn(q, k, v, ours, theirs, most, longest, scale=scale)
     assert isinstance(out, Tensor)  # a pair only where statistics are asked for
@@ -101,6 +97,15 @@ def engine(name: str) -> Engine:
     if not isinstance(name, str) or name not in ENGINES:
         raise UsageError(f"attention {name!r} is unknown: known are {', '.join(ENGINES)}.{did_you_mean(name, ENGINES)}")
     return ENGINES[name]
+
+
+def check_engine(name: str, device: torch.device, dtype: torch.dtype) -> None:
+    """Raise `UsageError` where the engine of that name does not run."""
+    if name == "varlen" and (device.type != "cuda" or dtype == torch.float32):
+        raise UsageError(
+            f"attention 'varlen' runs on CUDA in bfloat16, not on {device} in {str(dtype).removeprefix('torch.')}: "
+            "choose sdpa, or device='cuda' and dtype='bfloat16'"
+        )
 
 
 # Cosines and sines of the angles by which a head is turned, (T, 1, d/2) each, float32.

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from vistoken import pixels, registry
+from vistoken.encoding.attention import check_engine
 from vistoken.encoding.film import choose, of_film
 from vistoken.encoding.frames import film_of
 from vistoken.encoding.frontend import seed_parameters
@@ -84,6 +85,7 @@ class Encoder:
         Raises `ModelError` for an unknown model, `ConfigError` and `WeightsError` for files that are wrong.
         """
         place = _device(device)
+        check_engine(attention, place, _dtype(dtype))
         found = registry.find(model, settings=settings, revision=revision, series=False, cached=cached)
         _encoder_spec(found.spec)  # what cannot be encoded is refused before anything large is fetched
         if not isinstance(found.family.weight_names(), Seeded):
@@ -114,7 +116,7 @@ class Encoder:
             on_error: "raise" an `InputError` that names the picture and its position, or "return" a `Failed` in its
                 place and go on.
             options: what is returned and how it is made, see `Options`: `what`, `layers`, `attention_maps`,
-                `normed_layers`, `input`, `channels`, `max_tokens`, `max_image_pixels`.
+                `attention_heads`, `normed_layers`, `input`, `channels`, `max_tokens`, `max_image_pixels`.
         """
         return list(self.stream(images, on_error=on_error, **options))
 
@@ -185,7 +187,7 @@ class Encoder:
         """The tokens of (3, H, W) tensors that are already resized and normalised: the door for other pipelines.
 
         Where patches span frames, (F, 3, H, W) is a video. Each tensor is one view, so that the image tokens of models
-        with tiles are those of one tile. `options` are `what`, `layers`, `attention_maps` and `normed_layers`.
+        with tiles are those of one tile. `options` are those of `Wishes`.
         """
         check_options(options, Wishes)
         prepared = [of_tensor(image, index, self.module.spec) for index, image in enumerate(images)]
@@ -207,7 +209,7 @@ class Encoder:
             frames: numbers of the frames to look at, from 0; by default the model's own rule chooses them, and of a
                 list or array without `fps` all are looked at.
             fps: frames a second of the video itself; a file tells its own.
-            options: `what`, `layers`, `attention_maps` and `normed_layers`.
+            options: those of `Wishes`.
 
         Raises `InputError` that names the video, or the frame; `UsageError` for a model that takes no videos.
         """

@@ -31,13 +31,14 @@ T = TypeVar("T", bound=nn.Module)
 class Wanted:
     """What a forward pass keeps besides its output.
 
-    `layers` are hidden states, 0 what enters the first block and i what leaves block i, negative from the end;
-    `maps` the blocks, from 0, whose attention is kept; `image` tells whether image tokens are made, `pooled` whether
-    pooled vectors are.
+    `layers` are hidden states, 0 what enters the first block and i what leaves block i, negative from the end; `maps`
+    the blocks, from 0, whose attention is kept, of all heads or of `heads`; `image` tells whether image tokens are
+    made, `pooled` whether the pooled vector is.
     """
 
     layers: tuple[int, ...] = ()
     maps: tuple[int, ...] = ()
+    heads: tuple[int, ...] = ()
     image: bool = False
     pooled: bool = True
 
@@ -106,7 +107,7 @@ class VisionEncoder(nn.Module):
         layers, maps, kept = {0: x}, {}, self._kept(wanted)
         for number, block in enumerate(self.blocks):
             if number in wanted.maps:
-                maps[number] = route.leave_maps(block.maps(x, route.segments(number), route.turn), number)
+                maps[number] = route.leave_maps(block.maps(x, route.segments(number), route.turn, wanted.heads), number)
             x = block(x, route.segments(number), route.turn)
             if number + 1 in kept:
                 layers[number + 1] = x
@@ -126,7 +127,7 @@ class VisionEncoder(nn.Module):
         return frozenset(number % (self.spec.depth + 1) for number in numbers)
 
     def check(self, wanted: Wanted) -> None:
-        """Raise `UsageError` for a layer or a block that is not there."""
+        """Raise `UsageError` for a layer, a block or a head that is not there."""
         depth = self.spec.depth
         for number in wanted.layers:
             if type(number) is not int or not -depth - 1 <= number <= depth:
@@ -134,6 +135,9 @@ class VisionEncoder(nn.Module):
         for block in wanted.maps:
             if type(block) is not int or not 0 <= block < depth:
                 raise UsageError(f"attention of block {block!r}: there are blocks 0 to {depth - 1}")
+        for head in wanted.heads:
+            if type(head) is not int or not 0 <= head < self.spec.heads:
+                raise UsageError(f"attention of head {head!r}: there are heads 0 to {self.spec.heads - 1}")
 
     def _connect(
         self, packed: Packed, tokens: Tensor, layers: Mapping[int, Tensor]
@@ -232,9 +236,9 @@ class Block(nn.Module):
         x = x + _scaled(self.after1(self.attention(self.norm1(x), segments, by)), self.scale1)
         return x + _scaled(self.after2(self.mlp(self.norm2(x))), self.scale2)
 
-    def maps(self, x: Tensor, segments: tuple[int, ...], by: Turn | None) -> tuple[Tensor, ...]:
+    def maps(self, x: Tensor, segments: tuple[int, ...], by: Turn | None, heads: tuple[int, ...]) -> tuple[Tensor, ...]:
         """The attention of every segment, see `Attention.maps`."""
-        return self.attention.maps(self.norm1(x), segments, by)
+        return self.attention.maps(self.norm1(x), segments, by, heads)
 
 
 def _scaled(x: Tensor, scale: Tensor | None) -> Tensor:
@@ -272,9 +276,14 @@ class Attention(nn.Module):
             q, k, v = self.q_norm(q), self.k_norm(k), self.v_norm(v)
         return (q, k, v) if by is None else (turn(q, by), turn(k, by), v)
 
-    def maps(self, x: Tensor, segments: tuple[int, ...], by: Turn | None) -> tuple[Tensor, ...]:
-        """How much each token takes of each other one of its segment: (H, t, t) a segment, float32."""
+    def maps(self, x: Tensor, segments: tuple[int, ...], by: Turn | None, heads: tuple[int, ...]) -> tuple[Tensor, ...]:
+        """How much each token takes of each other one of its segment: (H, t, t) a segment, float32.
+
+        Of all heads, or of those named.
+        """
         q, k, _ = self.project(x, by)
+        if heads:
+            q, k = q[:, list(heads)], k[:, list(heads)]
         return tuple(attention_weights(q[a:b], k[a:b], None, self.scale) for a, b in pairwise(segments))
 
 

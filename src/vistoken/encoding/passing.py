@@ -25,12 +25,14 @@ class Wishes(TypedDict, total=False):
     what: any of "patches", "prefix", "pooled", "image_tokens"; by default all that the model has.
     layers: hidden states to keep: 0 enters the first block, i leaves block i, -2 the last but one.
     attention_maps: blocks, from 0, whose attention is kept: (heads, t, t) a view, quadratic in its tokens.
+    attention_heads: heads, from 0, to which that is limited; all of them where none is named.
     normed_layers: put the hidden states through the encoder's last norm.
     """
 
     what: Sequence[str] | None
     layers: Sequence[int]
     attention_maps: Sequence[int]
+    attention_heads: Sequence[int]
     normed_layers: bool
 
 
@@ -84,7 +86,10 @@ class Asked:
         if normed and module.spec.final_norm == "none":
             raise UsageError("this encoder has no last norm to put layers through: leave normed_layers out")
         layers, maps = tuple(wishes.get("layers", ())), tuple(wishes.get("attention_maps", ()))
-        wanted = Wanted(layers, maps, image="image_tokens" in words, pooled="pooled" in words)
+        heads = tuple(wishes.get("attention_heads", ()))
+        if heads and not maps:
+            raise UsageError("attention_heads chooses among the heads of attention_maps: name blocks there")
+        wanted = Wanted(layers, maps, heads, image="image_tokens" in words, pooled="pooled" in words)
         module.check(wanted)
         return cls(frozenset(words), wanted, normed)
 
