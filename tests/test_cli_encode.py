@@ -138,7 +138,7 @@ BAD = [
     (2, FRONT, ["-o", "t.npz", "--what", "patchs"], "Did you mean patches"),
     (2, FRONT, ["-o", "t.npz", "--what", "image_tokens"], "no LLM stands behind it"),
     (2, FRONT, ["-o", "t.npz", "--what", "pooled"], "has no pooled vector of its own"),
-    (2, FRONT, ["-o", "t.parquet"], "has no pooled vector of its own: add --pool mean"),
+    (2, FRONT, ["-o", "t.parquet"], "has no pooled vector of its own: load it with"),
     (2, FRONT, ["-o", "t.npz", "--layers", "one"], "--layers one: write whole numbers"),
     (2, FRONT, ["-o", "t.npz", "--layers", "1"], "there are hidden states 0 to 0"),
     (2, FRONT, ["-o", "t.npz", "--layers", "0", "--normed-layers"], "no last norm"),

@@ -107,9 +107,30 @@ def test_time_is_reckoned_in_single_precision():
 
 def test_wrong_starts_are_refused():
     video = result(SeparatePositions(), Grid(2, 2, 3))
-    with pytest.raises(UsageError, match=r"start is 0: .* give 3 whole numbers, one for each run"):
+    with pytest.raises(UsageError, match=r"start is 0: .* give 3 whole numbers, one for each"):
         video.position_ids(0)
     with pytest.raises(UsageError, match="give one whole number"):
-        result(TimedPositions(4), Grid(2, 2, 3)).position_ids([0, 9, 18])
+        result(TimedPositions(4), Grid(2, 2, 3)).position_ids([0, 9, 18], seconds=1)
     with pytest.raises(UsageError, match="numbers its positions in one dimension"):
         result(None, Grid(2, 2)).position_ids()
+
+
+def test_seconds_follow_from_how_the_frames_were_chosen():
+    """48 frames at 24 a second, every other one: 12 a second, so that two of them are 1/6 of a second apart."""
+    from vlm_twins import vlm_twin
+
+    from vistoken.encoding import Encoder
+
+    encoder = Encoder.from_pretrained(vlm_twin("qwen2.5-vl").folder)
+    frames = torch.zeros(48, 56, 84, 3, dtype=torch.uint8)
+    film = encoder.encode_video(frames, fps=24.0, frames=range(0, 48, 2))
+    grid = film.image_grids[0]
+    kinds, model = [2] * grid.patches, vlm_twin("qwen2.5-vl").module.model
+    wanted = reference(model, kinds, grid, True, second_per_grid_ts=torch.tensor([2 / 12.0]))
+    assert torch.equal(film.position_ids(), wanted)
+    assert torch.equal(film.position_ids(seconds=2 / 12), wanted)
+    with pytest.raises(UsageError, match="give fps with the video, or seconds here"):
+        encoder.encode_video(frames).position_ids()
+    for seconds in (-1, float("nan"), float("inf"), "1"):
+        with pytest.raises(UsageError, match="seconds is"):
+            film.position_ids(seconds=seconds)

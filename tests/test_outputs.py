@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 import transformers as hf  # noqa: E402
+from conftest import PHOTOGRAPHS  # noqa: E402
 from PIL import Image  # noqa: E402
 from twins import NAMES, close, tokens_of, tower_of, twin  # noqa: E402
 from vlm_twins import BUILDERS, vlm_twin  # noqa: E402
@@ -93,7 +94,7 @@ def test_layers_equal_the_reference(name):
 
 @pytest.mark.parametrize("layers", [[4], [-5], ["1"], [True], [0, 99], [1.0]])
 def test_layers_that_are_not_there_are_refused(layers):
-    with pytest.raises(UsageError, match="hidden states 0 to 3, or -1 to -4"):
+    with pytest.raises(UsageError, match=r"hidden states 0 to 3, or -1 to -4|give whole numbers"):
         encoder_of("vit").encode_pixels([pixels(32, 32)], layers=layers)
 
 
@@ -279,7 +280,7 @@ def test_attention_of_some_heads_is_that_part_of_all():
 
 @pytest.mark.parametrize("blocks", [[3], [-1], ["0"], [True]])
 def test_attention_of_blocks_that_are_not_there_is_refused(blocks):
-    with pytest.raises(UsageError, match="there are blocks 0 to 2"):
+    with pytest.raises(UsageError, match=r"there are blocks 0 to 2|give whole numbers"):
         encoder_of("vit").encode_pixels([pixels(32, 32)], attention_maps=blocks)
 
 
@@ -565,3 +566,54 @@ def test_the_order_of_rows_would_be_noticed():
     moved = SimpleNamespace(prefix={"patches": result.patches}, patches=torch.cat(list(result.prefix.values())))
     with pytest.raises(AssertionError, match="differs by"):
         close(tokens_of(moved), t.forward(pixels(70, 70)[None])[0][0])
+
+
+# ---------------------------------------------------------------- what a reader of results relies on
+
+
+def test_a_result_keeps_no_other_pictures_alive():
+    """A slice of the pack would hold, and pickle, all of it."""
+    encoder = Encoder.from_pretrained(vlm_twin("qwen2.5-vl").folder)
+    picture = Image.open(PHOTOGRAPHS[0]).convert("RGB")
+    pooled = encoder_of("siglip").encode([picture] * 3)[1].pooled
+    tokens = encoder.encode([picture] * 3)[1].image_tokens
+    for tensor in (pooled, tokens):
+        assert tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size()
+
+
+def test_a_tensor_that_cannot_become_image_tokens_is_named():
+    encoder = Encoder.from_pretrained(vlm_twin("qwen2.5-vl").folder)
+    with pytest.raises(InputError, match=r"image 1: a grid of 3 x 3 patches cannot be cut into blocks of 2 x 2"):
+        encoder.encode_pixels([torch.randn(3, 28, 28), torch.randn(3, 42, 42)])
+    encoder.encode_pixels([torch.randn(3, 42, 42)], what=["patches"])
+
+
+def test_a_picture_past_the_position_tables_is_a_failure_of_its_own():
+    encoder = Encoder.from_pretrained(vlm_twin("gemma4").folder)
+    picture = Image.open(PHOTOGRAPHS[0]).convert("RGB")
+    [failed] = encoder.encode([picture], input="12x4200", on_error="return")
+    assert "does not fit position tables of 900 rows" in str(failed.error)
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [{"max_tokens": 0}, {"max_tokens": "8"}, {"max_tokens": None}, {"max_image_pixels": -1}, {"layers": "1"},
+     {"layers": 1.5}, {"attention_maps": "0"}, {"layers": {"a"}}],
+)  # fmt: skip
+def test_numbers_that_are_none_are_refused(wishes):
+    with pytest.raises(UsageError, match="whole number"):
+        encoder_of("vit").encode([np.zeros((8, 9, 3), np.uint8)], **wishes)
+
+
+def test_one_number_or_numpys_will_do():
+    encoder = encoder_of("vit")
+    image = [np.zeros((8, 9, 3), np.uint8)]
+    assert list(encoder.encode(image, layers=-1)[0].layers) == [-1]
+    assert list(encoder.encode(image, layers=np.arange(2), attention_maps=None)[0].layers) == [0, 1]
+
+
+def test_embed_takes_what_encode_takes():
+    encoder, array = encoder_of("vit"), np.zeros((3, 8, 9), np.uint8)
+    vectors = encoder.embed([array], channels="first", max_tokens=5)
+    [result] = encoder.encode([array], channels="first")
+    assert np.array_equal(vectors[0], result.pooled.numpy())

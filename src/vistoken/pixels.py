@@ -54,7 +54,7 @@ def _check_area(image: Image.Image, name: str, max_pixels: int) -> None:
     if pixels > max_pixels:
         raise InputError(
             f"{name} is {image.width}x{image.height}: {pixels:,} pixels, more than the "
-            f"{max_pixels:,} that are decoded at most: make it smaller, or allow more with --max-image-pixels"
+            f"{max_pixels:,} that are decoded at most: make it smaller, or allow more (max_image_pixels)"
         )
 
 
@@ -191,7 +191,7 @@ def carry_out_all(image: Image.Image, views: Iterable[View], max_pixels: int = M
             if step.size.pixels > max_pixels:
                 raise InputError(
                     f"{view.source} would be scaled to {step.size}: {step.size.pixels:,} pixels, more than the "
-                    f"{max_pixels:,} that are made at most: crop the picture first, or choose a smaller --input"
+                    f"{max_pixels:,} that are made at most: crop the picture first, or choose a smaller input"
                 )
             if steps[: done + 1] not in made:
                 made[steps[: done + 1]] = _after(made[steps[:done]], step)

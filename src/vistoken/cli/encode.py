@@ -104,12 +104,13 @@ def command(
     numbers, blocks = _numbers("--layers", layers), _numbers("--attention-maps", attention_maps)
     words = _asked(what, bool(numbers or blocks), output)
     encoder = Encoder.from_pretrained(models, revision, device, dtype, attention, pool, **given)
-    _check_there(encoder, words)
     heads = _numbers("--attention-heads", attention_heads)
     wishes: Wishes = {
         "what": words, "layers": numbers, "attention_maps": blocks, "attention_heads": heads,
         "normed_layers": normed_layers,
     }  # fmt: skip
+    if words and "prefix" in words and not encoder.module.spec.prefix:
+        raise UsageError(f"{encoder.spec.name} has no prefix tokens: leave out prefix")
     asked = Asked.of(encoder.module, wishes)
     for text in encoder.spec.notes:
         note(text)
@@ -122,8 +123,12 @@ def command(
     report = Report(output, as_json)
     with open_writer(output, encoder.spec.name, encoder.module.pooled_dim) as writer:
         for result in chain([first], results):
-            writer.add(result)
-            report.add(result)
+            try:
+                writer.add(result)
+            except InputError as error:
+                failures.add(error, result.source)
+            else:
+                report.add(result)
     report.end()
     return failures.exit_code
 
@@ -164,15 +169,6 @@ def _asked(what: Sequence[str], more: bool, output: str) -> list[str] | None:
     if more or words not in (None, ["pooled"]):
         raise UsageError(f"{output}: a table holds one pooled vector a picture; write the rest to .safetensors or .npz")
     return ["pooled"]
-
-
-def _check_there(encoder: Encoder, words: Sequence[str] | None) -> None:
-    """What was asked for by name and is not there is wrong use; by default there is what there is."""
-    name, module = encoder.spec.name, encoder.module
-    if words and "pooled" in words and module.pooled_dim is None:
-        raise UsageError(f"{name} has no pooled vector of its own: add --pool mean, for example")
-    if words and "prefix" in words and not module.spec.prefix:
-        raise UsageError(f"{name} has no prefix tokens: leave out prefix")
 
 
 class Report:

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from vistoken.connector import Arrangement, InOrder, Unpadded
 from vistoken.geometry import Box, Grid, Size
-from vistoken.prompts.unpad import without_padding
+from vistoken.prompts.unpad import shrunk, without_padding
 from vistoken.views import View
 from vistoken.views.rule import Tiling
 
@@ -30,7 +30,7 @@ def arrange(
     """
     match arrangement:
         case InOrder():
-            return torch.cat(list(views)) if len(views) > 1 else views[0]
+            return torch.cat(list(views))  # a copy: a part of the pack would keep all of it
         case Unpadded(most):
             assert newline is not None  # built with the arrangement
             if len(views) == 1:
@@ -75,15 +75,13 @@ def _content(size: Size, rows: int, cols: int) -> tuple[slice, slice]:
     return slice(top, rows - top), slice(left, cols - left)
 
 
-def _shrunk_size(rows: int, cols: int, most: int | None, tile: Grid) -> tuple[int, int]:
-    """Rows and columns after shrinking to about `most` tiles' worth of tokens; unchanged below 1.21 times that."""
-    ratio = 0.0 if most is None else float((rows * cols / (most * tile.rows**2)) ** 0.5)
-    return (int(rows // ratio), int(cols // ratio)) if ratio > 1.1 else (rows, cols)
+def _size(rows: int, cols: int, most: int | None, tile: Grid) -> tuple[int, int]:
+    return (rows, cols) if most is None else shrunk(rows, cols, most, tile.rows)
 
 
 def _shrunk(picture: Tensor, most: int | None, tile: Grid) -> Tensor:
     """The reference shrinks with torch's bilinear interpolation, half-pixel centres, no antialias."""
-    size = _shrunk_size(picture.shape[0], picture.shape[1], most, tile)
+    size = _size(picture.shape[0], picture.shape[1], most, tile)
     if size == tuple(picture.shape[:2]):
         return picture
     return F.interpolate(picture.permute(2, 0, 1)[None], list(size), mode="bilinear")[0].permute(1, 2, 0)
@@ -97,7 +95,7 @@ def _unpadded_boxes(
     cells = [list(view.cells(tile)) for view in views[1:]]
     down = [(box.top, box.bottom) for first in cells[:: tiling.cols] for box in first[:: tile.cols]][rows]
     across = [(box.left, box.right) for upper in cells[: tiling.cols] for box in upper[: tile.cols]][cols]
-    high, wide = _shrunk_size(len(down), len(across), most, tile)
+    high, wide = _size(len(down), len(across), most, tile)
     for top, bottom in _spans(down, high):
         for left, right in _spans(across, wide):
             yield Box(left=left, top=top, right=right, bottom=bottom)

@@ -18,7 +18,7 @@ from vistoken.encoding.frontend import seed_parameters
 from vistoken.encoding.inputs import Failed, read_all, read_picture
 from vistoken.encoding.model import VisionEncoder
 from vistoken.encoding.output import ImageTokens, to_numpy
-from vistoken.encoding.passing import Asked, Options, Wishes, check_options, encode_pack
+from vistoken.encoding.passing import Asked, Options, Wishes, check_options, check_positive, encode_pack
 from vistoken.encoding.prepared import Prepared, known_pixels, of_picture, of_tensor
 from vistoken.encoding.weights import load_weights
 from vistoken.errors import ModelError, UsageError, VistokenError, did_you_mean
@@ -134,6 +134,9 @@ class Encoder:
         """The same one by one: pictures are read when they are needed, and one pack of tokens is held at a time."""
         known_pixels(self.spec)
         check_options(options, Options)
+        for name in ("max_tokens", "max_image_pixels"):
+            if name in options:
+                check_positive(name, options[name])
         asked, fed = Asked.of(self.module, options), options.get("input")
         limit = options.get("max_image_pixels", pixels.MAX_PIXELS)
         pictures = read_all(images, options.get("channels"), limit, on_error)
@@ -163,6 +166,7 @@ class Encoder:
         images: Iterable[Input],
         normalize_embeddings: bool = False,
         show_progress_bar: bool | None = None,
+        **options: Unpack[Options],
     ) -> np.ndarray:
         """Pooled vectors of pictures: (pictures, pooled dim), float32.
 
@@ -170,13 +174,15 @@ class Encoder:
             images: as in `encode`.
             normalize_embeddings: scale each vector to length 1.
             show_progress_bar: by default on a terminal alone.
+            options: as in `encode`.
 
         Raises `UsageError` for a family without a pooled vector, and for a picture of which there are several views.
         """
         width = self.module.pooled_dim
         if width is None:
             raise UsageError(f"{self.spec.name} has no pooled vector of its own: load it with pool='mean', for example")
-        results = with_progress(self.stream(images, what=["pooled"]), show_progress_bar)
+        options["what"] = ["pooled"]
+        results = with_progress(self.stream(images, **options), show_progress_bar)
         vectors = [_vector(result) for result in results]
         pooled = torch.stack(vectors).float() if vectors else torch.zeros(0, width)
         return to_numpy(torch.nn.functional.normalize(pooled, dim=-1) if normalize_embeddings else pooled)
@@ -187,11 +193,14 @@ class Encoder:
         """The tokens of (3, H, W) tensors that are already resized and normalised: the door for other pipelines.
 
         Where patches span frames, (F, 3, H, W) is a video. Each tensor is one view, so that the image tokens of models
-        with tiles are those of one tile. `options` are those of `Wishes`.
+        with tiles are those of one tile, behind them the newline of a picture with one view where the model has one.
+        `options` are those of `Wishes`.
         """
         check_options(options, Wishes)
-        prepared = [of_tensor(image, index, self.module.spec) for index, image in enumerate(images)]
-        return list(self.run(prepared, max_tokens, Asked.of(self.module, options)))
+        check_positive("max_tokens", max_tokens)
+        asked = Asked.of(self.module, options)
+        prepared = [of_tensor(image, index, self.module.spec, asked.wanted.image) for index, image in enumerate(images)]
+        return list(self.run(prepared, max_tokens, asked))
 
     def encode_video(
         self,

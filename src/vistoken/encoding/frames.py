@@ -97,7 +97,9 @@ def film_of(video: Video, fps: float | None) -> Film:
     """A video that a caller gave. Raises `UsageError` for what is none."""
     if isinstance(video, str | os.PathLike):
         return FilmFile.open(video, fps)
-    if isinstance(video, bytes | bytearray | Image.Image) or not hasattr(video, "__getitem__"):
+    if isinstance(video, Iterator):
+        video = list(video)
+    if not isinstance(video, list | tuple | np.ndarray | Tensor):
         kind = type(video).__name__
         raise UsageError(f"video is one {kind}: give a file, a list of frames, or an array (frames, height, width, 3)")
     return Frames.of(video, fps)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from operator import index
 from typing import assert_never
 
 import torch
@@ -36,10 +37,17 @@ def _runs(positions: TokenPositions, grids: Sequence[Grid]) -> Iterator[Grid]:
 
 
 def _starts(start: int | Sequence[int], runs: int) -> tuple[int, ...]:
-    given = (start,) if isinstance(start, int) else tuple(start)
-    if len(given) != runs or any(isinstance(number, bool) or not isinstance(number, int) for number in given):
-        wanted = "one whole number" if runs == 1 else f"{runs} whole numbers, one for each run of tokens"
-        raise UsageError(f"start is {shown(start)}: text stands between the runs of image tokens, so give {wanted}")
+    try:
+        given = tuple(map(index, start)) if isinstance(start, Iterable) else (index(start),)
+    except TypeError:
+        given = ()
+    if len(given) != runs and runs == 1:
+        raise UsageError(f"start is {shown(start)}: the image tokens stand in one run, so give one whole number")
+    if len(given) != runs:
+        raise UsageError(
+            f"start is {shown(start)}: text stands between the runs of image tokens, so give {runs} whole numbers, one "
+            "for each"
+        )
     return given
 
 

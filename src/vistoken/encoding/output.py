@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -9,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vistoken.connector import Connector
+from vistoken.connector import Connector, TimedPositions
 from vistoken.encoding.arranging import token_boxes
 from vistoken.encoding.mrope import position_ids
-from vistoken.errors import UsageError
+from vistoken.errors import UsageError, shown
 from vistoken.geometry import Box, Grid, Size
 from vistoken.video import Clip
 from vistoken.views import View
@@ -41,6 +42,24 @@ class Scene:
     connector: Connector | None = None
     image_grids: tuple[Grid, ...] = ()
     clip: Clip | None = None
+
+    def seconds(self, given: float | None) -> float:
+        """Seconds between two frame groups: as given, or as the frames were chosen; of a picture it does not matter.
+
+        The reference divides the frames of a group by those a second that were chosen: frames looked at / all frames *
+        the video's own rate (transformers 5.23.0, `models/qwen2_5_vl/processing_qwen2_5_vl.py`).
+        """
+        if given is not None:
+            if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given < math.inf:
+                raise UsageError(f"seconds is {shown(given)}: it must be a number of at least 0")
+            return float(given)
+        if all(grid.frames == 1 for grid in self.image_grids):
+            return 1.0
+        if self.connector and not isinstance(self.connector.positions, TimedPositions):
+            return 1.0  # which number frame groups, not seconds
+        if self.clip is None or self.clip.source.duration is None:
+            raise UsageError("how far the frames lie apart is unknown: give fps with the video, or seconds here")
+        return self.views[0].patch.frames * self.clip.source.duration / len(self.clip.indices)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -107,22 +126,23 @@ class ImageTokens:
         tiling = scene.tiling or Tiling(scene.views[0].grid)
         return token_boxes(scene.connector.arrangement, scene.views, scene.image_grids, tiling, scene.size)
 
-    def position_ids(self, start: int | Sequence[int] = 0, seconds: float = 1.0) -> Tensor:
+    def position_ids(self, start: int | Sequence[int] = 0, seconds: float | None = None) -> Tensor:
         """Time, row and column of each image token in the LLM's sequence (M-RoPE): (3, n) whole numbers.
 
         Args:
             start: the position of the first image token in the prompt; of each frame group where its time stands in
                 front of it as text (videos of Qwen3-VL).
-            seconds: of a video, between two frame groups.
+            seconds: of a video, between two frame groups; by default as the frames were chosen.
 
-        Raises `UsageError` where there are no image tokens, or the LLM counts positions in one dimension.
+        Raises `UsageError` where there are no image tokens, where the LLM counts positions in one dimension, and where
+        it numbers the seconds of a video of which nobody knows them.
         """
         scene = self.scene
         if scene.connector is None or scene.connector.positions is None:
             raise UsageError("the LLM behind this model numbers its positions in one dimension: count from its start")
         if self.image_tokens is None:
             raise UsageError("there are no image tokens here: ask for them with what=['image_tokens']")
-        return position_ids(scene.connector.positions, scene.image_grids, start, seconds)
+        return position_ids(scene.connector.positions, scene.image_grids, start, scene.seconds(seconds))
 
     def arrays(self) -> dict[str, Tensor]:
         """All tensors by name, with the grids as (views, 3) integers: frames, rows, columns."""

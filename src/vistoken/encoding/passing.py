@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import index
 from typing import Literal, TypedDict
 
 import torch
@@ -14,7 +15,7 @@ from vistoken.encoding.model import Encoded, VisionEncoder, Wanted
 from vistoken.encoding.output import ImageTokens, Layer, Scene
 from vistoken.encoding.packing import Packed
 from vistoken.encoding.prepared import Prepared
-from vistoken.errors import UsageError, did_you_mean
+from vistoken.errors import UsageError, did_you_mean, shown
 from vistoken.geometry import Grid, Size, offsets
 from vistoken.views.rule import Tiling
 
@@ -83,15 +84,36 @@ class Asked:
                 raise UsageError(f"what is {word!r}: choose among {', '.join(WHAT)}.{did_you_mean(word, WHAT)}")
             if word not in has:
                 raise UsageError("this model has no image tokens: no LLM stands behind it here; ask for patches")
+        if what is not None and "pooled" in words and module.pooled_dim is None:
+            raise UsageError("this model has no pooled vector of its own: load it with pool='mean' (--pool mean)")
         if normed and module.spec.final_norm == "none":
             raise UsageError("this encoder has no last norm to put layers through: leave normed_layers out")
-        layers, maps = tuple(wishes.get("layers", ())), tuple(wishes.get("attention_maps", ()))
-        heads = tuple(wishes.get("attention_heads", ()))
+        words_of_numbers = ("layers", "attention_maps", "attention_heads")
+        layers, maps, heads = (_numbers(name, wishes.get(name)) for name in words_of_numbers)
         if heads and not maps:
             raise UsageError("attention_heads chooses among the heads of attention_maps: name blocks there")
         wanted = Wanted(layers, maps, heads, image="image_tokens" in words, pooled="pooled" in words)
         module.check(wanted)
         return cls(frozenset(words), wanted, normed)
+
+
+def _numbers(name: str, given: object) -> tuple[int, ...]:
+    """Whole numbers that a caller named: one, or several. Raises `UsageError` for anything else."""
+    if given is None:
+        return ()
+    several = given if isinstance(given, Iterable) and not isinstance(given, str | bytes) else [given]
+    try:
+        if any(isinstance(number, bool) for number in several):
+            raise TypeError
+        return tuple(map(index, several))
+    except TypeError:
+        raise UsageError(f"{name} is {shown(given)}: give whole numbers, for example {name}=[0, 2]") from None
+
+
+def check_positive(name: str, given: object) -> None:
+    """Raise `UsageError` unless it is a whole number of at least 1."""
+    if type(given) is not int or given < 1:
+        raise UsageError(f"{name} is {shown(given)}: it must be a whole number of at least 1")
 
 
 @torch.no_grad()  # not inference mode, whose tensors nobody could train a probe on, or write to
@@ -199,7 +221,7 @@ def _result(module: VisionEncoder, picture: Prepared, parts: Sequence[Taken], as
     return ImageTokens(
         patches=whole.patches if "patches" in asked.what else None,
         prefix=whole.prefix if "prefix" in asked.what else {},
-        pooled=None if not pooled else pooled[0] if len(pooled) == 1 else torch.stack(pooled),
+        pooled=None if not pooled else pooled[0].clone() if len(pooled) == 1 else torch.stack(pooled),
         scene=scene,
         source=picture.name,
         attention=module.attention,

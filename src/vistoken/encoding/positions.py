@@ -156,8 +156,13 @@ class LearnedPositions(Positions):
             self._state, self._kept = state, {}
         if (kept := self._kept.get(grid)) is None:
             kept = resize_table(self.table[spec.prefix_rows :], spec.rows, spec.cols, grid, spec.resize)
-            while self._kept and sum(map(torch.numel, self._kept.values())) + kept.numel() > KEPT_NUMBERS:
-                del self._kept[next(iter(self._kept))]  # the oldest
+            held = list(self._kept.items())  # one step, since another thread may be here too
+            room = KEPT_NUMBERS - kept.numel() - sum(table.numel() for _, table in held)
+            for oldest, table in held:
+                if room >= 0:
+                    break
+                self._kept.pop(oldest, None)
+                room += table.numel()
             self._kept[grid] = kept
         return kept
 

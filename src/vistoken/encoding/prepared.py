@@ -18,7 +18,7 @@ from vistoken.encoding.packing import check_image, cut_any
 from vistoken.errors import ConfigError, InputError
 from vistoken.geometry import Grid, Patch, Size
 from vistoken.model_spec import ModelSpec, PixelSpec
-from vistoken.spec import EncoderSpec
+from vistoken.spec import EncoderSpec, Factorised
 from vistoken.views import View
 from vistoken.views.rule import Tiling
 
@@ -60,6 +60,8 @@ def of_picture(picture: Image.Image, name: str, spec: ModelSpec, fed: Size | Non
     try:
         views = spec.views(size, fed)
         tiling = spec.tiling(size, fed)
+        for view in views:
+            check_grid(spec.encoder, view.grid)
         seen = [np.asarray(image) for image in pixels.carry_out_all(picture, views, limit)]
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
@@ -67,12 +69,35 @@ def of_picture(picture: Image.Image, name: str, spec: ModelSpec, fed: Size | Non
     return Prepared(name, size, views, patches, tiling)
 
 
-def of_tensor(image: Tensor, index: int, spec: EncoderSpec) -> Prepared:
-    """A tensor that is already resized and normalised, as one view. Raises `InputError` that names its position."""
+def of_tensor(image: Tensor, index: int, spec: EncoderSpec, image_tokens: bool = False) -> Prepared:
+    """A tensor that is already resized and normalised, as one view. Raises `InputError` that names its position.
+
+    With `image_tokens` its grid must divide into the blocks that become one token.
+    """
     grid = check_image(image, index, spec.patch, spec.channels)
+    try:
+        check_grid(spec, grid, image_tokens)
+    except InputError as error:
+        raise InputError(f"image {index}: {error}") from None
     size = Size(height=image.shape[-2], width=image.shape[-1])
     view = View(size, (), spec.patch, grid)
     return Prepared(f"image {index}", size, (view,), (cut_any(image, spec.patch, image.ndim == 4),), None)
+
+
+def check_grid(spec: EncoderSpec | None, grid: Grid, image_tokens: bool = False) -> None:
+    """Raise `InputError` for a grid that the encoder has no positions for, or which cannot become image tokens."""
+    table = spec.position if spec else None
+    if isinstance(table, Factorised) and (grid.rows > table.rows or grid.cols > table.cols):
+        raise InputError(
+            f"a grid of {grid} patches does not fit position tables of {table.rows} rows and {table.cols} columns: "
+            "make the picture smaller"
+        )
+    side = spec.connector.side if spec and spec.connector and image_tokens else 1
+    if grid.rows % side or grid.cols % side:
+        raise InputError(
+            f"a grid of {grid} patches cannot be cut into blocks of {side} x {side}, which become one image token: "
+            "give sides that are multiples, or leave image_tokens out of what"
+        )
 
 
 def cut_bytes(image: np.ndarray, patch: Patch, grid: Grid) -> Tensor:

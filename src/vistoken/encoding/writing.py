@@ -21,7 +21,7 @@ from torch import Tensor
 
 from vistoken._version import __version__
 from vistoken.encoding.output import ImageTokens, to_numpy
-from vistoken.errors import MissingExtra, OutputError, UsageError
+from vistoken.errors import InputError, MissingExtra, OutputError, UsageError
 from vistoken.files import check_writable, whole_file
 
 FORMATS = (".safetensors", ".npz", ".parquet")
@@ -189,7 +189,7 @@ class ParquetWriter:
     def add(self, result: ImageTokens) -> None:
         if result.pooled is None or result.pooled.ndim != 1:
             seen = "no pooled vector" if result.pooled is None else f"{len(result.pooled)} views, each with a vector"
-            raise UsageError(f"{result.source} has {seen}: a row of a table holds one; write to .safetensors instead")
+            raise InputError(f"{result.source} has {seen}: a row of a table holds one; write to .safetensors instead")
         if self.file is None:
             self._open(result.attention)
         source = result.source.encode("utf-8", "backslashreplace").decode()  # a file's name may be no text at all

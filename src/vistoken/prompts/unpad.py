@@ -60,10 +60,7 @@ class UnpaddedUnderCap(Layout):
     def sequence(self, tiling: Tiling, size: Size) -> Sequence:
         side = math.isqrt(self.tokens)
         rows, cols = without_padding(size, tiling.rows * side, tiling.cols * side)
-        ratio = math.sqrt(rows * cols / (self.most * side**2))
-        if ratio > 1.1:
-            rows, cols = int(rows // ratio), int(cols // ratio)
-        return _rows(self.tokens + self.change, rows, cols)
+        return _rows(self.tokens + self.change, *shrunk(rows, cols, self.most, side))
 
     def __str__(self) -> str:
         side = math.isqrt(self.tokens)
@@ -84,6 +81,12 @@ def without_padding(size: Size, rows: int, cols: int) -> tuple[int, int]:
         return rows - (rows - kept) // 2 * 2, cols
     kept = int(round(size.width * (rows / size.height), 7))
     return rows, cols - (cols - kept) // 2 * 2
+
+
+def shrunk(rows: int, cols: int, most: int, side: int) -> tuple[int, int]:
+    """Rows and columns brought to about `most` tiles of `side` x `side` tokens; unchanged below 1.21 times as many."""
+    ratio = math.sqrt(rows * cols / (most * side**2))
+    return (int(rows // ratio), int(cols // ratio)) if ratio > 1.1 else (rows, cols)
 
 
 def _rows(base: int, rows: int, cols: int) -> Sequence:
