@@ -24,14 +24,20 @@ from vistoken.judge.reference import Judge
 SIZES = [(random.Random(n).randint(64, 2500), random.Random(-n - 1).randint(64, 2500)) for n in range(200)]
 
 
+def works(method) -> bool:
+    """Whether a processor's method counts pictures; some have it and it fails, which is told."""
+    try:
+        return bool(method(image_sizes=[(480, 640)]).num_image_tokens)
+    except (AttributeError, TypeError, ValueError, KeyError) as error:
+        print(f"{method.__self__.__class__.__name__}.{method.__name__} fails: {error!r}", file=sys.stderr)
+        return False
+
+
 def peer(judge: Judge):
     """A function of (height, width), and the name of the method that it calls; None where there is none."""
-    if method := getattr(judge.processor, "_get_num_multimodal_tokens", None):
-        try:
-            if method(image_sizes=[(480, 640)]).num_image_tokens:
-                return (lambda height, width: method(image_sizes=[(height, width)])), "processor"
-        except (AttributeError, TypeError, ValueError, KeyError):
-            pass  # some processors have the method and it fails; then the image processor's is tried
+    method = getattr(judge.processor, "_get_num_multimodal_tokens", None)
+    if method and works(method):
+        return (lambda height, width: method(image_sizes=[(height, width)])), "processor"
     if patches := getattr(judge.image, "get_number_of_image_patches", None):
         return (lambda height, width: patches(height, width, {})), "image processor"
     return None

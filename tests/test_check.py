@@ -150,15 +150,15 @@ def test_what_the_reference_does_not_have_is_not_ok(run, monkeypatch):
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_what_is_not_finite_does_not_agree(value):
-    state = checking.closest("x", torch.zeros(2, 3), torch.full((2, 3), value))
+    state = checking.difference("x", torch.zeros(2, 3), torch.full((2, 3), value))
     assert (state.ok, state.fault) == (False, "not finite")
     assert json.loads(json.dumps(state.as_dict(), allow_nan=False))["difference"] is None
 
 
 def test_other_shapes_do_not_agree():
-    state = checking.closest("x", torch.zeros(2, 3), torch.zeros(1, 1, 3))
+    state = checking.difference("x", torch.zeros(2, 3), torch.zeros(1, 1, 3))
     assert (state.ok, state.fault) == (False, "ours is (2, 3), the reference's (1, 3)")
-    assert checking.closest("x", torch.zeros(2, 3), torch.zeros(1, 4, 3)).ok  # padding behind one view
+    assert checking.difference("x", torch.zeros(2, 3), torch.zeros(1, 4, 3)).ok  # padding behind one view
     assert not State("x", math.nan, 1.0).ok
 
 

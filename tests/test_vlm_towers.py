@@ -236,8 +236,8 @@ def _changed(tmp_path, name, **values):
     [
         ("llava", {"vision_feature_select_strategy": "full"}, "the tower has a class token.*only 'default'"),
         ("llava-siglip", {"vision_feature_select_strategy": "default"}, "no class token that could be dropped"),
-        ("llava", {"vision_feature_layer": 4}, "hidden states have the numbers -4 to 3"),
-        ("llava", {"vision_feature_layer": []}, "hidden states have the numbers"),
+        ("llava", {"vision_feature_layer": 4}, "must name one hidden state from -4 to 3"),
+        ("llava", {"vision_feature_layer": []}, "must name one hidden state from"),
         ("llava", {"text_config": {"hidden_size": 0}}, r"text_config\.hidden_size is 0"),
         ("gemma3", {"mm_tokens_per_image": 9}, "its root must divide both sides of 4 x 4"),
         ("gemma4", {"vision_config": {"head_dim": 8}}, "head_dim is 8: only 16 is encoded"),

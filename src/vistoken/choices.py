@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from vistoken.errors import UsageError
+from vistoken.errors import InputError, UsageError
+from vistoken.geometry import Grid
 
 # ---------------------------------------------------------------- prefix tokens
 
@@ -108,6 +109,14 @@ class Factorised:
 
     rows: int
     cols: int
+
+    def check(self, grid: Grid) -> None:
+        """Raise `InputError` for a grid with more rows or columns than the tables."""
+        if grid.rows > self.rows or grid.cols > self.cols:
+            raise InputError(
+                f"a grid of {grid} patches does not fit position tables of {self.rows} rows and {self.cols} columns: "
+                "make the picture smaller"
+            )
 
 
 Position = NoPosition | LearnedTable | Buckets | Sinusoidal | Factorised

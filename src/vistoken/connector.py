@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vistoken.choices import Activation, Norm
-from vistoken.errors import UsageError
+from vistoken.errors import InputError, UsageError
+from vistoken.geometry import Grid
 
 # ---------------------------------------------------------------- stages
 
@@ -154,6 +155,14 @@ class Connector:
                 case _:
                     continue
         return width
+
+    def check(self, grid: Grid) -> None:
+        """Raise `InputError` for a grid of patches that is not made of whole image tokens."""
+        if grid.rows % self.side or grid.cols % self.side:
+            raise InputError(
+                f"a grid of {grid} patches cannot be cut into blocks of {self.side} x {self.side}, which become one "
+                "image token: give sides that are multiples, or leave image_tokens out of what"
+            )
 
     @property
     def side(self) -> int:

@@ -197,6 +197,13 @@ def heads_of(config: Config) -> tuple[int, int]:
     return dim, heads
 
 
+def hidden_state(config: Config, field: str, layer: object, depth: int) -> int:
+    """The number of a hidden state that `field` names: 0 to depth, or from the end."""
+    if type(layer) is not int or not -depth - 1 <= layer <= depth:
+        raise config.error(field, config.raw(field), f"it must name one hidden state from {-depth - 1} to {depth}")
+    return layer
+
+
 # Cells of a position table: 1024 x 1024. The largest published one has 10,240 rows.
 MAX_TABLE = 2**20
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from vistoken.encoding import Encoder, ImageTokens
     from vistoken.encoding.passing import Wishes
     from vistoken.encoding.prepared import Prepared
+    from vistoken.encoding.writing import Writer
     from vistoken.geometry import Size
 
 # Pictures that the report lists by name; the others are counted.
@@ -101,14 +102,12 @@ def command(
     except ModuleNotFoundError as error:
         raise MissingExtra(str(error.name), "encode", "vistoken encode") from None
     check_writable(output, FORMATS)
-    numbers, blocks = _numbers("--layers", layers), _numbers("--attention-maps", attention_maps)
-    words = _asked(what, bool(numbers or blocks), output)
-    encoder = Encoder.from_pretrained(models, revision, device, dtype, attention, pool, **given)
-    heads = _numbers("--attention-heads", attention_heads)
     wishes: Wishes = {
-        "what": words, "layers": numbers, "attention_maps": blocks, "attention_heads": heads,
-        "normed_layers": normed_layers,
+        "layers": _numbers("--layers", layers), "attention_maps": _numbers("--attention-maps", attention_maps),
+        "attention_heads": _numbers("--attention-heads", attention_heads), "normed_layers": normed_layers,
     }  # fmt: skip
+    wishes["what"] = words = _asked(what, bool(wishes["layers"] or wishes["attention_maps"]), output)
+    encoder = Encoder.from_pretrained(models, revision, device, dtype, attention, pool, **given)
     if words and "prefix" in words and not encoder.module.spec.prefix:
         raise UsageError(f"{encoder.spec.name} has no prefix tokens: leave out prefix")
     asked = Asked.of(encoder.module, wishes)
@@ -120,17 +119,22 @@ def command(
     if first is None:
         note(f"nothing was encoded, {output} is not written")
         return failures.exit_code
-    report = Report(output, as_json)
     with open_writer(output, encoder.spec.name, encoder.module.pooled_dim) as writer:
-        for result in chain([first], results):
-            try:
-                writer.add(result)
-            except InputError as error:
-                failures.add(error, result.source)
-            else:
-                report.add(result)
+        report = _write(writer, chain([first], results), Report(output, as_json), failures)
     report.end()
     return failures.exit_code
+
+
+def _write(writer: Writer, results: Iterable[ImageTokens], report: Report, failures: Failures) -> Report:
+    """Every result into the file and the report; what the format cannot hold is a failure, and the run goes on."""
+    for result in results:
+        try:
+            writer.add(result)
+        except InputError as error:
+            failures.add(error, result.source)
+        else:
+            report.add(result)
+    return report
 
 
 def _prepared(

@@ -25,7 +25,6 @@ from vistoken.connector import (
 )
 from vistoken.encoding.mlp import ACTIVATIONS
 from vistoken.encoding.norms import build_norm
-from vistoken.errors import InputError
 from vistoken.geometry import Grid
 
 
@@ -46,6 +45,8 @@ class Connecting(nn.Module):
     def forward(self, x: Tensor, frames: Sequence[Grid]) -> tuple[Tensor, tuple[Grid, ...]]:
         """Patches (N, D) of all frames -> tokens (n, out) of all frames, and the grids that they form."""
         grids = tuple(frames)
+        for grid in set(grids):
+            self.connector.check(grid)
         for stage, module in zip(self.connector.stages, self.stages, strict=True):
             if isinstance(stage, MergeBlocks | AveragePool):
                 x, grids = _by_blocks(x, grids, stage)
@@ -108,9 +109,6 @@ def _build(stage: Stage, width: int) -> nn.Module:
 def _by_blocks(x: Tensor, grids: tuple[Grid, ...], stage: MergeBlocks | AveragePool) -> tuple[Tensor, tuple[Grid, ...]]:
     """Blocks of `side` x `side` tokens of every frame become one token each."""
     side = stage.side
-    for grid in set(grids):
-        if grid.rows % side or grid.cols % side:
-            raise InputError(f"a grid of {grid} patches cannot be cut into blocks of {side} x {side}")
     smaller = {grid: Grid(grid.rows // side, grid.cols // side) for grid in set(grids)}
     after = tuple(smaller[grid] for grid in grids)
     if len(smaller) == 1:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vistoken.encoding.versions import state_of
-from vistoken.errors import InputError, UsageError
+from vistoken.errors import UsageError
 from vistoken.geometry import Grid
 from vistoken.spec import (
     Buckets,
@@ -188,15 +188,12 @@ class FactorisedPositions(Positions):
 
     def __init__(self, spec: Factorised, dim: int) -> None:
         super().__init__()
+        self.spec = spec
         self.rows = nn.Parameter(torch.zeros(spec.rows, dim))
         self.cols = nn.Parameter(torch.zeros(spec.cols, dim))
 
     def vectors(self, grid: Grid) -> Tensor:
-        if grid.rows > len(self.rows) or grid.cols > len(self.cols):
-            raise InputError(
-                f"a grid of {grid} patches does not fit position tables of {len(self.rows)} rows and "
-                f"{len(self.cols)} columns: make the picture smaller"
-            )
+        self.spec.check(grid)
         return (self.rows[: grid.rows, None] + self.cols[None, : grid.cols]).flatten(0, 1)
 
 

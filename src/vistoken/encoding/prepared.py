@@ -86,18 +86,10 @@ def of_tensor(image: Tensor, index: int, spec: EncoderSpec, image_tokens: bool =
 
 def check_grid(spec: EncoderSpec | None, grid: Grid, image_tokens: bool = False) -> None:
     """Raise `InputError` for a grid that the encoder has no positions for, or which cannot become image tokens."""
-    table = spec.position if spec else None
-    if isinstance(table, Factorised) and (grid.rows > table.rows or grid.cols > table.cols):
-        raise InputError(
-            f"a grid of {grid} patches does not fit position tables of {table.rows} rows and {table.cols} columns: "
-            "make the picture smaller"
-        )
-    side = spec.connector.side if spec and spec.connector and image_tokens else 1
-    if grid.rows % side or grid.cols % side:
-        raise InputError(
-            f"a grid of {grid} patches cannot be cut into blocks of {side} x {side}, which become one image token: "
-            "give sides that are multiples, or leave image_tokens out of what"
-        )
+    if spec and isinstance(spec.position, Factorised):
+        spec.position.check(grid)
+    if spec and spec.connector and image_tokens:
+        spec.connector.check(grid)
 
 
 def cut_bytes(image: np.ndarray, patch: Patch, grid: Grid) -> Tensor:

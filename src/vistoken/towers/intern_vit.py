@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from vistoken.configs import Config
 from vistoken.connector import Activate, Connector, Linear, MergeBlocks, Normalise
-from vistoken.family import ACTIVATIONS, REFERENCE, Files, heads_of, table_of
+from vistoken.family import ACTIVATIONS, REFERENCE, Files, heads_of, hidden_state, table_of
 from vistoken.spec import (
     ClassToken,
     EncoderSpec,
@@ -140,9 +140,7 @@ def _connector(config: Config, spec: EncoderSpec, layer_name: str, width: int) -
     ratio = config.number("downsample_ratio", 1 / 64, 1)
     if 1 / ratio != (side := int(1 / ratio)):
         raise config.error("downsample_ratio", ratio, "it must be 1 divided by a whole number")
-    layer, depth = config.raw(layer_name), spec.depth
-    if type(layer) is not int or not -depth - 1 <= layer <= depth:
-        raise config.error(layer_name, layer, f"it must name one hidden state from {-depth - 1} to {depth}")
+    layer = hidden_state(config, layer_name, config.raw(layer_name), spec.depth)
     stages = (
         MergeBlocks(side),
         Normalise(PROJECTOR_NORM),

@@ -12,7 +12,7 @@ from typing import Any
 
 from vistoken.configs import Config
 from vistoken.connector import IN_ORDER, Activate, Arrangement, Connector, Linear
-from vistoken.family import ACTIVATIONS, REFERENCE, Files
+from vistoken.family import ACTIVATIONS, REFERENCE, Files, hidden_state
 from vistoken.spec import EncoderSpec
 from vistoken.towers import clip, pixtral, siglip
 from vistoken.towers.llm import text_width
@@ -66,10 +66,8 @@ def _projector(config: Config, vision: Config, width: int, arrangement: Arrangem
 
 def _layers(config: Config, depth: int) -> tuple[int, ...]:
     value = config.raw("vision_feature_layer")
-    layers = value if isinstance(value, list | tuple) else [value]
-    if not layers or not all(type(layer) is int and -depth - 1 <= layer <= depth for layer in layers):
-        raise config.error("vision_feature_layer", value, f"hidden states have the numbers {-depth - 1} to {depth}")
-    return tuple(layers)
+    layers = value if value and isinstance(value, list | tuple) else [value]  # an empty list names none
+    return tuple(hidden_state(config, "vision_feature_layer", layer, depth) for layer in layers)
 
 
 def _check_selection(config: Config, class_token: bool) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from vistoken.configs import Config
 from vistoken.connector import Activate, Connector, Linear, MergeBlocks, Normalise
-from vistoken.family import ACTIVATIONS, REFERENCE, Files, heads_of
+from vistoken.family import ACTIVATIONS, REFERENCE, Files, heads_of, hidden_state
 from vistoken.spec import EncoderSpec, EvenOddRotary, GatedMlp, NoPosition, RmsNorm
 from vistoken.towers.llm import text_width
 from vistoken.weight_names import LLM_PARTS, Part, Weight, WeightNames, affine, under
@@ -105,9 +105,7 @@ def _text_eps(config: Config) -> float:
 
 def _layers(config: Config, depth: int) -> tuple[int, ...] | None:
     """The hidden state that is read; None for the last, since no norm follows it in this tower."""
-    layer = config.raw("vision_feature_layer")
-    if type(layer) is not int or not -depth - 1 <= layer <= depth:
-        raise config.error("vision_feature_layer", layer, f"it must name one hidden state from {-depth - 1} to {depth}")
+    layer = hidden_state(config, "vision_feature_layer", config.raw("vision_feature_layer"), depth)
     return None if layer == -1 else (layer,)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass
 
 from vistoken.errors import InputError
@@ -11,8 +12,30 @@ from vistoken.views.rule import OneView
 from vistoken.views.steps import Filter
 
 
+class InBlocks(OneView):
+    """A rule whose sides become whole blocks of `multiple` pixels, up to an aspect limit of `max_aspect`."""
+
+    __slots__ = ()
+
+    multiple: int
+    max_aspect: int
+
+    @abstractmethod
+    def blocks(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of blocks. Raises `InputError` above the aspect limit."""
+
+    def fit(self, size: Size) -> Size:
+        """The size that the picture is resized to. Raises `InputError` for what the rule refuses."""
+        rows, cols = self.blocks(size.height, size.width)
+        return Size(height=rows * self.multiple, width=cols * self.multiple)
+
+    def cells(self, height: int, width: int) -> tuple[int, int]:
+        rows, cols = self.blocks(height, width)
+        return rows * self.multiple // self.patch.height, cols * self.multiple // self.patch.width
+
+
 @dataclass(frozen=True, slots=True)
-class PixelBudget(OneView):
+class PixelBudget(InBlocks):
     """Round both sides to multiples of `multiple`, then keep the area between `min_pixels` and `max_pixels`.
 
     Kind A with guard A0: the first rounding has no floor, so a side under half a multiple becomes 0 and the
@@ -35,22 +58,11 @@ class PixelBudget(OneView):
             f"with an area from {self.min_pixels:,} to {self.max_pixels:,} pixels"
         )
 
-    def fit(self, size: Size) -> Size:
-        """The size that the picture is resized to. Raises `InputError` above the aspect limit."""
-        rows, cols = self._blocks(size.height, size.width)
-        return Size(height=rows * self.multiple, width=cols * self.multiple)
-
-    def cells(self, height: int, width: int) -> tuple[int, int]:
-        rows, cols = self._blocks(height, width)
-        return rows * self.multiple // self.patch.height, cols * self.multiple // self.patch.width
-
     def reasons(self, size: Size) -> list[str]:
         return reasons_of(size.height, size.width, self.multiple, self.min_pixels, self.max_pixels)
 
-    def _blocks(self, height: int, width: int) -> tuple[int, int]:
-        """Rows and columns of blocks of `multiple` pixels."""
-        if height > width * self.max_aspect or width > height * self.max_aspect:
-            raise too_thin(height, width, self.max_aspect)
+    def blocks(self, height: int, width: int) -> tuple[int, int]:
+        refuse_thin(height, width, self.max_aspect, (height, width))
         return blocks(height, width, self.multiple, self.min_pixels, self.max_pixels)
 
 
@@ -94,9 +106,10 @@ def reasons_of(height: int, width: int, k: int, low: int, high: int, frames: int
     return [first, f"{change} to multiples of {k}: {rows * k} and {cols * k}"]
 
 
-def too_thin(height: int, width: int, most: int) -> InputError:
-    """The refusal of kind A for a picture above the aspect limit: exactly `most` is allowed."""
-    return InputError(
-        f"{width}x{height} is longer than {most} times its short side, which this model refuses: "
-        "crop it, or cut it into several pictures"
-    )
+def refuse_thin(height: int, width: int, most: int, given: tuple[int, int]) -> None:
+    """The aspect limit of kind A: exactly `most` is allowed. `given` are the picture's own sides, for the message."""
+    if height > width * most or width > height * most:
+        raise InputError(
+            f"{given[1]}x{given[0]} is longer than {most} times its short side, which this model refuses: "
+            "crop it, or cut it into several pictures"
+        )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from vistoken.errors import InputError
 from vistoken.geometry import Patch, Size
-from vistoken.views.budget import PixelBudget, too_thin
+from vistoken.views.budget import PixelBudget, refuse_thin
 from vistoken.views.rule import OneView
 from vistoken.views.steps import Filter, View
 
@@ -27,8 +27,8 @@ class GuardedBudget(PixelBudget):
         up = [f"a side under {self.multiple} is brought up to it first: {size} becomes {enlarged}"] * (enlarged != size)
         return [*up, *PixelBudget.reasons(self, enlarged)]
 
-    def _blocks(self, height: int, width: int) -> tuple[int, int]:
-        return PixelBudget._blocks(self, *self._enlarged(height, width))
+    def blocks(self, height: int, width: int) -> tuple[int, int]:
+        return PixelBudget.blocks(self, *self._enlarged(height, width))
 
     def _enlarged(self, height: int, width: int) -> tuple[int, int]:
         k, given = self.multiple, (height, width)
@@ -38,8 +38,7 @@ class GuardedBudget(PixelBudget):
             height, width = k, round(width * k / height)
         if width < k:
             height, width = round(height * k / width), k
-        if height > width * self.max_aspect or width > height * self.max_aspect:
-            raise too_thin(*given, self.max_aspect)
+        refuse_thin(height, width, self.max_aspect, given)
         return height, width
 
 

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 from vistoken.errors import InputError
 from vistoken.geometry import Patch, Size
-from vistoken.views.budget import blocks, reasons_of, too_thin
-from vistoken.views.rule import OneView
+from vistoken.views.budget import InBlocks, blocks, reasons_of, refuse_thin
 from vistoken.views.steps import Filter
 
 
 @dataclass(frozen=True, slots=True)
-class FramesOfVolume(OneView):
+class FramesOfVolume(InBlocks):
     """One of `frames` frames whose volume is bounded; a still picture of GLM counts as two.
 
     A side under one multiple is first enlarged to it, both sides by one scale and cut to whole pixels. The volume is
@@ -36,17 +35,8 @@ class FramesOfVolume(OneView):
         bounds = f"from {self.min_pixels:,} to {self.max_pixels:,} pixels"
         return f"round both sides to multiples of {self.multiple}, with {area} {bounds}"
 
-    def fit(self, size: Size) -> Size:
-        """The size that each frame is resized to. Raises `InputError` for too few frames and too thin ones."""
-        rows, cols = self._blocks(size.height, size.width)
-        return Size(height=rows * self.multiple, width=cols * self.multiple)
-
-    def cells(self, height: int, width: int) -> tuple[int, int]:
-        rows, cols = self._blocks(height, width)
-        return rows * self.multiple // self.patch.height, cols * self.multiple // self.patch.width
-
-    def _blocks(self, height: int, width: int) -> tuple[int, int]:
-        """Rows and columns of blocks of `multiple` pixels."""
+    def blocks(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of blocks. Raises `InputError` for too few frames and too thin ones."""
         height, width = self._grown(height, width)
         return blocks(height, width, self.multiple, self.min_pixels, self.max_pixels, self.frames, self._whole)
 
@@ -65,7 +55,7 @@ class FramesOfVolume(OneView):
         return round(self.frames / self.patch.frames) * self.patch.frames
 
     def _grown(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width after no side is under one multiple. Raises `InputError` as `fit` does."""
+        """Height and width after no side is under one multiple. Raises `InputError` as `blocks` does."""
         k, given = self.multiple, (height, width)
         if self.frames < self.patch.frames:
             raise InputError(
@@ -74,6 +64,5 @@ class FramesOfVolume(OneView):
         if height < k or width < k:
             scale = max(k / height, k / width)
             height, width = int(height * scale), int(width * scale)
-        if height > width * self.max_aspect or width > height * self.max_aspect:
-            raise too_thin(*given, self.max_aspect)
+        refuse_thin(height, width, self.max_aspect, given)
         return height, width
