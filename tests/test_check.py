@@ -212,3 +212,12 @@ def test_errors_of_python_are_the_commands():
         check("vistoken/front-end")
     with pytest.raises(ModelError):
         check("no-such-model")
+
+
+def test_a_tower_that_changes_its_order_between_blocks_is_noticed():
+    orders = [torch.arange(6), torch.tensor([0, 2, 4, 1, 3, 5])]
+    ours = [torch.randn(6, 4, generator=torch.Generator().manual_seed(seed)) for seed in range(3)]
+    states = [(ours[0], ours[0][orders[1]]), (ours[1], ours[1][orders[1]]), (ours[2], ours[2])]
+    order = checking._order(states, orders)
+    assert torch.equal(order, orders[1])
+    assert [checking.difference("x", mine[order], theirs).ok for mine, theirs in states] == [True, True, False]

@@ -151,7 +151,7 @@ def edited(name, tmp_path, edit):
             lambda c: c.update(vision_feature_select_strategy="default"),
             "no class token that could be dropped",
         ),
-        ("pixtral", lambda c: c.update(vision_feature_layer=-9), "hidden states have the numbers -4 to 3"),
+        ("pixtral", lambda c: c.update(vision_feature_layer=-9), "it must name one hidden state from -4 to 3"),
         (
             "pixtral",
             lambda c: c["vision_config"].update(head_dim=24),
