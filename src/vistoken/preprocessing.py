@@ -59,7 +59,8 @@ PROCESSORS: Mapping[str, Mapping[str, Any]] = {
 }  # fmt: skip
 # Processors for which a bare number as `size` means the short side, not a square: `default_to_square` is false.
 _SHORT_SIDE = ("CLIPImageProcessor", "BitImageProcessor", "LlavaImageProcessor", "TimmTransform",
-               "VideoLlavaImageProcessor", "SiglipImageProcessor", "ChameleonImageProcessor", "VideoMAEImageProcessor")  # fmt: skip
+               "VideoLlavaImageProcessor", "SiglipImageProcessor", "ChameleonImageProcessor",
+               "VideoMAEImageProcessor")  # fmt: skip
 
 SETTINGS = ("size", "crop_size", "do_center_crop", "resample", "image_mean", "image_std")
 
