@@ -79,6 +79,35 @@ def qwen3_5():
     return hf.Qwen3_5ForConditionalGeneration(config), _qwen3_processor(), grid_features, merged_patches
 
 
+AUDIO = {"encoder_layers": 1, "d_model": 16, "encoder_attention_heads": 2, "encoder_ffn_dim": 16, "output_dim": 40,
+         "num_mel_bins": 8, "max_source_positions": 8, "downsample_hidden_size": 8}  # fmt: skip
+
+
+def qwen2_5_omni():
+    """Thinker below its own name, and nothing that speaks."""
+    vision = {"depth": 3, "hidden_size": 32, "num_heads": 2, "intermediate_size": 24, "out_hidden_size": 40,
+              "fullatt_block_indexes": [1], "window_size": 56, "patch_size": 14}  # fmt: skip
+    text = TEXT | {"rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [1, 2, 2]}}
+    audio = {name: value for name, value in AUDIO.items() if name != "downsample_hidden_size"}
+    thinker = {"vision_config": vision, "text_config": text, "audio_config": audio}
+    config = hf.Qwen2_5OmniConfig(thinker_config=thinker, enable_audio_output=False)
+    processor = hf.Qwen2VLImageProcessorPil(size={"shortest_edge": 56 * 56, "longest_edge": 28 * 28 * 90})
+    return hf.Qwen2_5OmniForConditionalGeneration(config), processor, thought, None
+
+
+def qwen3_omni():
+    """A thinker alone."""
+    text = TEXT | {"head_dim": 10, "num_experts": 2, "num_experts_per_tok": 1, "moe_intermediate_size": 8,
+                   "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [1, 2, 2]}}  # fmt: skip
+    vision = {**QWEN3, "depth": 3, "deepstack_visual_indexes": [0, 1]}
+    config = hf.Qwen3OmniMoeThinkerConfig(vision_config=vision, text_config=text, audio_config=AUDIO)
+    return hf.Qwen3OmniMoeThinkerForConditionalGeneration(config), _qwen3_processor(), grid_features, merged_patches
+
+
+def thought(module, inputs):
+    return grid_features(module.thinker, inputs)
+
+
 QWEN3 = {"depth": 4, "hidden_size": 32, "num_heads": 2, "intermediate_size": 24, "out_hidden_size": 40,
          "num_position_embeddings": 49, "patch_size": 16}  # fmt: skip
 
@@ -278,6 +307,8 @@ BUILDERS = {
     "qwen2.5-vl": qwen2_5_vl,
     "qwen3-vl": qwen3_vl,
     "qwen3.5": qwen3_5,
+    "qwen2.5-omni": qwen2_5_omni,
+    "qwen3-omni": qwen3_omni,
     "llava": llava,
     "llava-layers": llava_layers,
     "llava-siglip": llava_siglip,

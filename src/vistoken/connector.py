@@ -122,7 +122,19 @@ class SeparatePositions:
     """
 
 
-TokenPositions = TimedPositions | NumberedPositions | SeparatePositions
+@dataclass(frozen=True, slots=True)
+class SecondsPositions:
+    """As `TimedPositions`, multiplied in another order; fractions are cut off only where `whole`.
+
+    Source: transformers 5.23.0, `get_rope_index` of `models/qwen2_5_omni/modeling_qwen2_5_omni.py` and of
+    `models/qwen3_omni_moe/modeling_qwen3_omni_moe.py`.
+    """
+
+    per_second: float
+    whole: bool
+
+
+TokenPositions = TimedPositions | SecondsPositions | NumberedPositions | SeparatePositions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
