@@ -79,6 +79,15 @@ def qwen3_5():
     return hf.Qwen3_5ForConditionalGeneration(config), _qwen3_processor(), grid_features, merged_patches
 
 
+def exaone4_5():
+    """Two heads of keys and values for four of queries."""
+    vision = {"depth": 3, "hidden_size": 32, "num_heads": 4, "num_key_value_heads": 2, "intermediate_size": 24,
+              "out_hidden_size": 40, "fullatt_block_indexes": [1], "window_size": 56, "patch_size": 14}  # fmt: skip
+    config = hf.Exaone4_5_Config(vision_config=vision, text_config=TEXT | {"model_type": "exaone4"})
+    processor = hf.Qwen2VLImageProcessorPil(size={"shortest_edge": 56 * 56, "longest_edge": 28 * 28 * 90})
+    return hf.Exaone4_5_ForConditionalGeneration(config), processor, grid_features, merged_patches
+
+
 AUDIO = {"encoder_layers": 1, "d_model": 16, "encoder_attention_heads": 2, "encoder_ffn_dim": 16, "output_dim": 40,
          "num_mel_bins": 8, "max_source_positions": 8, "downsample_hidden_size": 8}  # fmt: skip
 
@@ -309,6 +318,7 @@ BUILDERS = {
     "qwen3.5": qwen3_5,
     "qwen2.5-omni": qwen2_5_omni,
     "qwen3-omni": qwen3_omni,
+    "exaone4.5": exaone4_5,
     "llava": llava,
     "llava-layers": llava_layers,
     "llava-siglip": llava_siglip,

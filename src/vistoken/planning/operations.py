@@ -89,9 +89,10 @@ def _blocks(spec: EncoderSpec, frames: Sequence[Grid]) -> Iterator[Operation]:
     def blocks(name: str, params: int, macs: int) -> Operation:
         return Operation("blocks", name, depth * params, depth * macs)
 
-    biases = {"all": 3, "query and value": 2, "none": 0}[spec.qkv_bias]
+    matrix = dim * (dim + 2 * spec.kv_dim)
+    biases = {"all": dim + 2 * spec.kv_dim, "query and value": 2 * dim, "none": 0}[spec.qkv_bias]
     yield blocks("norms", (4 if spec.sandwich else 2) * norm_params(spec.norm, dim), 0)
-    yield blocks("attention: q, k, v", dim * (3 * dim + biases), 3 * tokens * dim * dim)
+    yield blocks("attention: q, k, v", matrix + biases, tokens * matrix)
     if spec.qkv_norm:
         yield blocks("attention: norms of q and k", _qkv_norm_params(spec), 0)
     # Scores and weighted sum: N^2 D each, over the heads together; one square a frame, or a window.

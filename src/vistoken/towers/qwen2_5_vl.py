@@ -1,13 +1,16 @@
 """The tower of Qwen2.5-VL: RMS norms, gated MLPs with biases, windows of 112 pixels but for four blocks, a merger.
 
 Qwen2.5-Omni's is the same, with queries, keys and values apart in the file, and its LLM numbers time in its own way.
+EXAONE 4.5's has fewer heads of keys and values, and its LLM numbers tokens in one dimension.
 A patch spans two frames; a still picture is its one frame twice. The reference puts tokens into blocks of 2 x 2 and
 into windows; here they stand in raster order, and only attention sees them window by window.
 Sources: transformers 5.23.0, `models/qwen2_5_vl/modeling_qwen2_5_vl.py` and `configuration_qwen2_5_vl.py`, and the
-same of `qwen2_5_omni`; arXiv 2502.13923, section 2.1.
+same of `qwen2_5_omni` and `exaone4_5`; arXiv 2502.13923, section 2.1.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from vistoken.configs import Config
 from vistoken.connector import (
@@ -24,7 +27,7 @@ from vistoken.family import ACTIVATIONS, REFERENCE
 from vistoken.geometry import Patch
 from vistoken.spec import EncoderSpec, GatedMlp, NoPosition, RmsNorm, Windows
 from vistoken.towers.axial import OMNI_PARTS, PER_SECOND, ROOTS, THINKER_ROOTS, axial, heads
-from vistoken.weight_names import LLM_PARTS, Part, Weight, WeightNames, affine, fused_qkv
+from vistoken.weight_names import LLM_PARTS, Ignore, Part, Weight, WeightNames, affine, fused_qkv
 
 # Class attributes of Qwen2_5_VLVisionConfig. Its hidden_size of 3584 is that of no published tower.
 DEFAULTS = {
@@ -54,7 +57,18 @@ def omni(thinker: Config, built_in: bool) -> EncoderSpec | None:
     return _tower(config, SecondsPositions(timed.number("position_id_per_seconds", 0, 1e6), whole=True))
 
 
-def _tower(config: Config, positions: TokenPositions) -> EncoderSpec:
+def exaone(vision: Config, built_in: bool) -> EncoderSpec | None:
+    """The same of EXAONE 4.5."""
+    if built_in and not vision.has("hidden_size"):
+        return None
+    config = vision.with_defaults(DEFAULTS | {"num_key_value_heads": 8}, f"Exaone4_5_VisionConfig in {REFERENCE}")
+    number, shared = heads(config)[1], config.integer("num_key_value_heads", high=1024)
+    if number % shared:
+        raise config.error("num_key_value_heads", shared, f"it must divide num_heads, which is {number}")
+    return replace(_tower(config, None), kv_heads=shared)
+
+
+def _tower(config: Config, positions: TokenPositions | None) -> EncoderSpec:
     dim, number = heads(config)
     patch = config.patch("patch_size", config.integer("temporal_patch_size", high=64))
     return EncoderSpec(
@@ -86,7 +100,7 @@ def _windows(config: Config, patch: Patch) -> Windows:
     return Windows(side * merge, tuple(full))
 
 
-def _merger(config: Config, dim: int, positions: TokenPositions) -> Connector:
+def _merger(config: Config, dim: int, positions: TokenPositions | None) -> Connector:
     side = config.integer("spatial_merge_size", high=64)
     stages = (
         Normalise(NORM),
@@ -126,3 +140,4 @@ OMNI_WEIGHTS = WeightNames(
     ),
     ignored=OMNI_PARTS,
 )
+EXAONE_WEIGHTS = replace(WEIGHTS, ignored=(*LLM_PARTS, ("mtp.*", Ignore("the LLM"))))
