@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from vistoken.choices import Activation as Activation
 from vistoken.choices import AttentionPool as AttentionPool
+from vistoken.choices import BlockNorms as BlockNorms
 from vistoken.choices import Buckets as Buckets
 from vistoken.choices import CentredRotary as CentredRotary
 from vistoken.choices import ClassPool as ClassPool
@@ -57,11 +58,12 @@ class EncoderSpec:
     """A vision transformer. `depth` 0 is the front end alone: patches, prefix tokens, positions.
 
     Norms: `embed_norm` on the patches before positions are added (AIMv2), `pre_norm` on all tokens after that (CLIP);
-    `sandwich` blocks norm what attention and MLP return once more before it is added (Gemma 4). `clamps` bound what
-    enters and leaves every matrix of the blocks to learned ranges. `kv_heads` are the heads of keys and values where
-    they are fewer: each serves several of the queries (grouped-query attention, arXiv 2305.13245). `connector` makes
-    image tokens for an LLM, and each of `deepstack` further vectors for the same positions, which the LLM adds in its
-    first layers (Qwen3-VL).
+    `block_norms` tells where blocks norm: "before" (pre-norm), "after" (EVA-02-CLIP-E's x + norm(f(x))) or "both"
+    (Gemma 4). `attention_norm` norms what attention has gathered before its output matrix (EVA-02-CLIP). `clamps`
+    bound what enters and leaves every matrix of the blocks to learned ranges. `kv_heads` are the heads of keys
+    and values where they are fewer: each serves several of the queries (grouped-query attention, arXiv 2305.13245).
+    `connector` makes image tokens for an LLM, and each of `deepstack` further vectors for the same positions, which the
+    LLM adds in its first layers (Qwen3-VL).
 
     >>> spec = EncoderSpec(patch=Patch.square(16), dim=768, depth=12, heads=12, norm=LayerNorm(1e-6),
     ...                    mlp=PlainMlp(3072, "gelu"), position=Sinusoidal(), prefix=(ClassToken(),), pool=ClassPool())
@@ -91,7 +93,8 @@ class EncoderSpec:
     kv_heads: int | None = None
     windows: Windows | None = None
     clamps: bool = False
-    sandwich: bool = False
+    block_norms: BlockNorms = "before"
+    attention_norm: bool = False
     layer_scale: bool = False
     final_norm: FinalNorm = "all"
     mask_token: bool = False
@@ -158,7 +161,7 @@ class EncoderSpec:
         match self.pool:
             case NoPool():
                 return None
-            case ProjectedClass(dim) | QueryPool(_, int() as dim):
+            case ProjectedClass(dim) | QueryPool(_, int() as dim) | AttentionPool(_, _, int() as dim):
                 return dim
             case _:
                 return self.dim

@@ -219,16 +219,17 @@ class Route:
 
 
 class Block(nn.Module):
-    """Pre-norm: attention, then the MLP, each added to what came in; with a second norm on it in a sandwich."""
+    """Attention, then the MLP, each added to what came in; normed before, after, or on both sides."""
 
     def __init__(self, spec: EncoderSpec, attend: Engine) -> None:
         super().__init__()
-        self.norm1 = build_norm(spec.norm, spec.dim)
+        before, after = spec.block_norms != "after", spec.block_norms != "before"
+        self.norm1 = build_norm(spec.norm, spec.dim) if before else nn.Identity()
         self.attention = Attention(spec, attend)
-        self.after1 = build_norm(spec.norm, spec.dim) if spec.sandwich else nn.Identity()
-        self.norm2 = build_norm(spec.norm, spec.dim)
+        self.after1 = build_norm(spec.norm, spec.dim) if after else nn.Identity()
+        self.norm2 = build_norm(spec.norm, spec.dim) if before else nn.Identity()
         self.mlp = build_mlp(spec.mlp, spec.dim, spec.clamps)
-        self.after2 = build_norm(spec.norm, spec.dim) if spec.sandwich else nn.Identity()
+        self.after2 = build_norm(spec.norm, spec.dim) if after else nn.Identity()
         self.scale1 = nn.Parameter(torch.ones(spec.dim)) if spec.layer_scale else None
         self.scale2 = nn.Parameter(torch.ones(spec.dim)) if spec.layer_scale else None
 
@@ -254,6 +255,7 @@ class Attention(nn.Module):
         self.widths, self.group = (spec.dim, spec.kv_dim, spec.kv_dim), spec.dim // spec.kv_dim
         self.qkv = _build_qkv(spec)
         self.qv_bias = nn.Parameter(torch.zeros(2 * spec.dim)) if spec.qkv_bias == "query and value" else None
+        self.norm = build_norm(spec.norm, spec.dim) if spec.attention_norm else nn.Identity()
         self.out = build_linear(spec.dim, spec.dim, spec.out_bias, spec.clamps)
         self.by_head = isinstance(spec.qkv_norm, HeadNorm)
         self.q_norm, self.k_norm, self.v_norm = _qkv_norms(spec)
@@ -261,7 +263,7 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, segments: tuple[int, ...], by: Turn | None) -> Tensor:
         q, k, v = self.project(x, by)
-        return self.out(self.attend(q, k, v, segments, segments, self.scale).flatten(1))
+        return self.out(self.norm(self.attend(q, k, v, segments, segments, self.scale).flatten(1)))
 
     def project(self, x: Tensor, by: Turn | None) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values by head, (T, H, d) each: biased, normed and turned."""
