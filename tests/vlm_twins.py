@@ -168,6 +168,25 @@ def llava_siglip():
     return llava(SIGLIP, vision_feature_layer=-1, vision_feature_select_strategy="full")
 
 
+def vip_llava():
+    """Three layers side by side, normed."""
+    config = hf.VipLlavaConfig(
+        vision_config=CLIP | {"image_size": 56}, text_config=TEXT, vision_feature_layer=[-2, 1, 3]
+    )
+    processor = hf.CLIPImageProcessorPil(size={"shortest_edge": 56}, crop_size={"height": 56, "width": 56})
+    return hf.VipLlavaForConditionalGeneration(config), processor, one_view, whole_tower
+
+
+def video_llava():
+    config = hf.VideoLlavaConfig(vision_config=CLIP | {"image_size": 56}, text_config=TEXT)
+    processor = hf.VideoLlavaImageProcessor(size={"shortest_edge": 56}, crop_size={"height": 56, "width": 56})
+    return hf.VideoLlavaForConditionalGeneration(config), processor, video_llavas_picture, None
+
+
+def video_llavas_picture(module, inputs):
+    return module.get_image_features(inputs["pixel_values_images"]).pooler_output[0]
+
+
 PINPOINTS = [[28, 56], [56, 28], [56, 56], [84, 28], [28, 84], [28, 140]]
 
 
@@ -180,6 +199,16 @@ def llava_next():
         size={"shortest_edge": 28}, crop_size={"height": 28, "width": 28}, image_grid_pinpoints=PINPOINTS
     )
     return hf.LlavaNextForConditionalGeneration(config), processor, tiled, None
+
+
+def llava_next_video():
+    config = hf.LlavaNextVideoConfig(
+        vision_config=CLIP | {"image_size": 28, "patch_size": 7}, text_config=TEXT, image_grid_pinpoints=PINPOINTS
+    )
+    processor = hf.LlavaNextImageProcessorPil(
+        size={"shortest_edge": 28}, crop_size={"height": 28, "width": 28}, image_grid_pinpoints=PINPOINTS
+    )
+    return hf.LlavaNextVideoForConditionalGeneration(config), processor, tiled, None
 
 
 def llava_onevision():
@@ -269,6 +298,20 @@ def mistral3(**values):
     return module, processor, sized_features, None
 
 
+def lighton_ocr():
+    """Sides in multiples of a patch: rows and columns of patches that fill no block are dropped."""
+    config = hf.LightOnOcrConfig(vision_config=PIXTRAL, text_config=TEXT | {"model_type": "qwen3", "head_dim": 10})
+    processor = hf.PixtralImageProcessorPil(size={"longest_edge": 140}, patch_size={"height": 14, "width": 14})
+    return hf.LightOnOcrForConditionalGeneration(config), processor, whole_blocks, None
+
+
+def whole_blocks(module, inputs):
+    """The reference cannot run where there is no whole block."""
+    if min(inputs["image_sizes"][0]) < 28:
+        return torch.zeros(0, TEXT["hidden_size"])
+    return sized_features(module, inputs)
+
+
 def sized_features(module, inputs):
     """Of the picture beside itself: Mistral 3's code squeezes a lone picture of one token away."""
     pixels, sizes = (torch.cat([inputs[name]] * 2) for name in ("pixel_values", "image_sizes"))
@@ -322,6 +365,9 @@ BUILDERS = {
     "llava": llava,
     "llava-layers": llava_layers,
     "llava-siglip": llava_siglip,
+    "vip-llava": vip_llava,
+    "video-llava": video_llava,
+    "llava-next-video": llava_next_video,
     "llava-next": llava_next,
     "llava-onevision": llava_onevision,
     "idefics3": idefics3,
@@ -336,6 +382,7 @@ BUILDERS = {
     "pixtral": pixtral,
     "pixtral-layers": partial(pixtral, vision_feature_layer=[1, -2], multimodal_projector_bias=False),
     "mistral3": mistral3,
+    "lighton-ocr": lighton_ocr,
     "mistral3-bias": partial(mistral3, multimodal_projector_bias=True, vision_feature_layer=-2),
 }
 
