@@ -328,12 +328,64 @@ def internvl(**values):
     return hf.InternVLForConditionalGeneration(config), processor, all_views, None
 
 
+def paddleocr_vl():
+    """A table of 3 x 3, smaller and larger than the pictures' grids, and rotary angles."""
+    rope = {"rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [1, 2, 2]}}
+    config = hf.PaddleOCRVLConfig(vision_config=TOWER | {"image_size": 42}, text_config=TEXT | {"head_dim": 10, **rope})
+    processor = hf.PaddleOCRVLImageProcessorPil(min_pixels=56 * 56, max_pixels=28 * 28 * 90)
+    return hf.PaddleOCRVLForConditionalGeneration(config), processor, grid_features, None
+
+
+def video_llama3(merge=1):
+    """SigLIP with angles alone; `merge` is what the image processor says of blocks."""
+    config = hf.VideoLlama3Config(vision_config=TOWER, text_config=TEXT | {"model_type": "qwen2"})
+    size = {"shortest_edge": 56 * 56, "longest_edge": 28 * 28 * 60}
+    processor = hf.VideoLlama3ImageProcessorPil(size=size, patch_size=14, merge_size=merge)
+    return hf.VideoLlama3ForConditionalGeneration(config), processor, merged_by_size, None
+
+
+def merged_by_size(module, inputs):
+    return torch.cat(module.get_image_features(**inputs).pooler_output)
+
+
+def janus():
+    """An aligner of three matrices, and an MLP of 1.5 times the dim."""
+    vision = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "image_size": 56, "patch_size": 14,
+              "projection_dim": 40, "mlp_ratio": 1.5, "depth": 3}  # fmt: skip
+    drawing = {"base_channels": 32, "channel_multiplier": [1, 1], "num_res_blocks": 1, "latent_channels": 8,
+               "embed_dim": 8, "num_embeddings": 16, "projection_dim": 40, "image_token_embed_dim": 40}  # fmt: skip
+    config = hf.JanusConfig(vision_config=vision, text_config=TEXT | {"model_type": "llama"}, vq_config=drawing)
+    processor = Saved(hf.JanusImageProcessorPil(size={"height": 56, "width": 56}), num_image_tokens=16)
+    return hf.JanusForConditionalGeneration(config), processor, inner_views, None
+
+
+def deepseek_vl():
+    vision = SIGLIP | {"image_size": 56, "vision_use_head": False}
+    config = hf.DeepseekVLConfig(vision_config=vision, text_config=TEXT | {"model_type": "llama"})
+    processor = Saved(hf.DeepseekVLImageProcessorPil(size={"height": 56, "width": 56}), num_image_tokens=16)
+    return hf.DeepseekVLForConditionalGeneration(config), processor, inner_views, None
+
+
+def qianfan_ocr():
+    """The vendor's names, in transformers' own model."""
+    vision = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 40,
+              "image_size": [56, 56], "patch_size": [14, 14]}  # fmt: skip
+    text = TEXT | {"model_type": "qwen3", "head_dim": 10}
+    tiles = hf.GotOcr2ImageProcessorPil(size={"height": 56, "width": 56}, max_patches=6, crop_to_patches=True)
+    module = hf.QianfanOCRForConditionalGeneration(hf.QianfanOCRConfig(vision_config=vision, text_config=text))
+    return module, Saved(tiles, image_seq_length=4), all_views, None
+
+
 def masked(module, inputs):
     return torch.cat(module.get_image_features(inputs["pixel_values"], inputs["pixel_attention_mask"]).pooler_output)
 
 
 def all_views(module, inputs):
     return module.get_image_features(inputs["pixel_values"]).pooler_output.flatten(0, 1)
+
+
+def inner_views(module, inputs):
+    return all_views(module.model, inputs)
 
 
 def positioned(module, inputs):
@@ -379,6 +431,12 @@ BUILDERS = {
     "internvl": partial(internvl, attention_bias=True),
     "internvl-6b": partial(internvl, norm_type="rms_norm", use_qk_norm=True),
     "internvl-normed": partial(internvl, use_mean_pooling=False, use_mask_token=True, image_size=[84, 84]),
+    "paddleocr-vl": paddleocr_vl,
+    "videollama3": video_llama3,
+    "videollama3-merged": partial(video_llama3, merge=2),
+    "janus": janus,
+    "deepseek-vl": deepseek_vl,
+    "qianfan-ocr": qianfan_ocr,
     "pixtral": pixtral,
     "pixtral-layers": partial(pixtral, vision_feature_layer=[1, -2], multimodal_projector_bias=False),
     "mistral3": mistral3,
