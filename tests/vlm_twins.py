@@ -438,6 +438,9 @@ BUILDERS = {
     "mistral3-bias": partial(mistral3, multimodal_projector_bias=True, vision_feature_layer=-2),
 }
 
+# Their processors exist only with torchvision, see `OwnViews`.
+WITHOUT_PIL = ("pi0", "cohere2-vision", "lfm2-vl", "lfm2-vl-bare")
+
 
 @cache
 def vlm_twin(name) -> VlmTwin:

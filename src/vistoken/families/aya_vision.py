@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from vistoken.spec import EncoderSpec
     from vistoken.weight_names import WeightNames
 
-# AyaVisionConfig's own defaults of its SigLIP tower.
-VISION = {"patch_size": 14}
+# Of AyaVisionConfig where a file has no vision config at all, and of SiglipVisionConfig, which completes one.
+VISION, SIGLIP = {"patch_size": 14}, {"patch_size": 16}
 PROCESSOR = {
     "patch_size": 28, "img_size": 364, "downsample_factor": 1, "start_of_img_token": "<|START_OF_IMG|>",
     "end_of_img_token": "<|END_OF_IMG|>", "img_patch_token": "<|IMG_PATCH|>", "tile_token": "TILE",
@@ -34,7 +34,8 @@ PASSED = {"crop_to_patches": True}
 def read(files: Files) -> Reading:
     """The tile from the preprocessor; tokens a tile from the sizes that the processor's own file repeats."""
     encoder = partial(_encoder, files)
-    vision = files.config.child("vision_config").with_defaults(VISION, f"AyaVisionConfig in {REFERENCE}")
+    given = files.config.child("vision_config")
+    vision = given.with_defaults(SIGLIP if given.values else VISION, f"AyaVisionConfig in {REFERENCE}")
     rule, pixels = image_rule(files.image, vision.patch("patch_size"), PASSED, "AyaVisionProcessor")
     processor = files.processor.with_defaults(PROCESSOR, f"AyaVisionProcessor in {REFERENCE}")
     unit = processor.integer("patch_size", high=4096) * processor.integer("downsample_factor", high=64)

@@ -28,14 +28,16 @@ if TYPE_CHECKING:
     from vistoken.spec import EncoderSpec
     from vistoken.weight_names import WeightNames
 
-VISION = {"patch_size": 14, "image_size": 224}
+# Of PaliGemmaConfig where a file has no vision config at all, and of SiglipVisionConfig, which completes one.
+VISION, SIGLIP = {"patch_size": 14, "image_size": 224}, {"patch_size": 16, "image_size": 224}
 TEMPLATE = "the processor writes <bos> after the last picture and a newline after the prompt"
 
 
 def read(files: Files) -> Reading:
     """The tokens from the preprocessor, as the processor takes them; a file without them has one for each patch."""
     encoder = partial(_encoder, files)
-    vision = files.config.child("vision_config").with_defaults(VISION, f"PaliGemmaConfig in {REFERENCE}")
+    given = files.config.child("vision_config")
+    vision = given.with_defaults(SIGLIP if given.values else VISION, f"PaliGemmaConfig in {REFERENCE}")
     patch = vision.patch("patch_size")
     table, size = table_of(vision, patch)
     rule, pixels = standard(files.image, "SiglipImageProcessor", patch, size)

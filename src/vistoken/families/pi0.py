@@ -37,8 +37,12 @@ PROCESSOR = {
 def read(files: Files) -> Reading:
     """The patch from the tower within `vlm_config`; the size and the number of tokens from the preprocessor."""
     encoder = partial(_encoder, files)
-    tower = files.config.child("vlm_config").child("vision_config")
-    patch = tower.with_defaults({"patch_size": 14}, f"PI0Config in {REFERENCE}").patch("patch_size")
+    vlm = files.config.child("vlm_config")
+    tower = vlm.child("vision_config")
+    # SiglipVisionConfig completes a vision config that is there; where there is none, PI0Config assumes another.
+    patch = tower.with_defaults({"patch_size": 16 if tower.values else 14}, f"PI0Config in {REFERENCE}").patch(
+        "patch_size"
+    )
     if files.image is None:
         return Reading(encoder, None, None)
     processor = files.image.with_defaults(PROCESSOR, f"PI0ImageProcessor in {REFERENCE}")

@@ -21,6 +21,8 @@ DEFAULTS = {
     "projector_hidden_act": "gelu", "projector_hidden_size": 2560, "projector_bias": True,
     "projector_use_layernorm": True, "downsample_factor": 2,
 }  # fmt: skip
+# Class attributes of Lfm2VlImageProcessor that the tower must share.
+PROCESSOR = {"encoder_patch_size": 16, "downsample_factor": 2}
 # Fixed in the code of the reference: torch's default.
 NORM = LayerNorm(1e-5)
 
@@ -34,7 +36,18 @@ def tower(files: Files) -> EncoderSpec | None:
     if (kind := vision.raw("model_type")) != "siglip2_vision_model":
         raise vision.error("model_type", kind, "only SigLIP 2's NaFlex tower, siglip2_vision_model, is encoded")
     config = files.config.with_defaults(DEFAULTS, f"Lfm2VlConfig in {REFERENCE}")
+    _check(files.image, "encoder_patch_size", vision.patch("patch_size").height)
+    _check(files.image, "downsample_factor", config.integer("downsample_factor", high=64))
     return siglip2.tower(vision, Connector(stages=tuple(_stages(config))))
+
+
+def _check(image: Config | None, name: str, wanted: int) -> None:
+    """The processor counts tokens by its own file, which must agree with the tower's."""
+    if image is None:
+        return
+    said = image.with_defaults(PROCESSOR, f"Lfm2VlImageProcessor in {REFERENCE}").raw(name)
+    if said != wanted:
+        raise image.error(name, said, f"config.json says {wanted}: they must agree")
 
 
 def _stages(config: Config) -> Iterator[Stage]:
