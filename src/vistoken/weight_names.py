@@ -63,6 +63,11 @@ class Transposed:
 
 
 @dataclass(frozen=True, slots=True)
+class SwappedHalves:
+    """The second half of the file's rows stands first in ours: the gate behind what it gates."""
+
+
+@dataclass(frozen=True, slots=True)
 class PlusOne:
     """The file stores what is added to a weight of 1 (Gemma's norms)."""
 
@@ -95,7 +100,9 @@ class Ignore:
     why: str
 
 
-WeightStep = AsIs | DropOnes | Row | Part | Paired | PairedQk | Transposed | PlusOne | Item | Cell | ChannelsLast
+WeightStep = (
+    AsIs | DropOnes | Row | Part | Paired | PairedQk | Transposed | SwappedHalves | PlusOne | Item | Cell | ChannelsLast
+)
 
 
 @dataclass(frozen=True, slots=True)

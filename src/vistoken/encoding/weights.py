@@ -35,6 +35,7 @@ from vistoken.weight_names import (
     Part,
     PlusOne,
     Row,
+    SwappedHalves,
     Transposed,
     Weight,
     WeightNames,
@@ -42,6 +43,8 @@ from vistoken.weight_names import (
 )
 
 _BLOCK = re.compile(r"(?<=\.)\d+(?=\.)")
+# A stage of a connector has a number of its own, and may have blocks.
+_OUR_BLOCK = re.compile(r"(?:(?<=\bblocks\.)|(?<=\bdeepstack\.))\d+(?=\.)")
 _SHARD = re.compile(r"[\w.-]+\.safetensors", re.ASCII)
 _FLOATS = ("F64", "F32", "F16", "BF16")
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -242,8 +245,8 @@ def _expected(parameters: Mapping[str, Tensor], names: WeightNames) -> Iterator[
     for weight in names.weights:
         sources.setdefault(weight.ours, []).append(weight)
     for ours in parameters:
-        block = _BLOCK.search(ours)
-        pattern = _BLOCK.sub("{n}", ours, count=1) if block and ours.startswith(("blocks.", "deepstack.")) else ours
+        block = _OUR_BLOCK.search(ours)
+        pattern = _OUR_BLOCK.sub("{n}", ours, count=1)
         assert pattern in sources, f"the family names no tensor for {ours}"
         whole = _place(sources[pattern][0].step) == ALL
         for place, weight in {_place(weight.step): weight for weight in reversed(sources[pattern])}.items():
@@ -257,7 +260,7 @@ def _shape_fault(header: Any, ours: torch.Size, step: WeightStep) -> str:
     if dtype not in _FLOATS:
         return f"is {dtype}, not a floating-point type"
     match step:
-        case AsIs() | Paired() | PairedQk() | PlusOne():
+        case AsIs() | Paired() | PairedQk() | SwappedHalves() | PlusOne():
             fits, wanted = shape == ours, str(tuple(ours))
         case Transposed():
             fits, wanted = shape == tuple(reversed(ours)), str(tuple(reversed(ours)))
@@ -306,6 +309,8 @@ def _fill(target: Tensor, tensor: Tensor, match: Match, folder: str, head_dim: i
                 target.chunk(3)[index].copy_(part if index == 2 else _paired(part, pairs, head_dim))
         case Transposed():
             target.copy_(tensor.T)
+        case SwappedHalves():
+            target.copy_(torch.cat(tensor.chunk(2)[::-1]))
         case PlusOne():
             target.copy_(1 + tensor.float())
         case Item(index):

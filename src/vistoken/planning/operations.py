@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from vistoken.connector import AveragePool, Connector, Linear, MergeBlocks, Normalise, Unpadded
+from vistoken.connector import AveragePool, Connector, Linear, MergeBlocks, MlpStage, Normalise, Resample, Unpadded
 from vistoken.geometry import Grid
 from vistoken.spec import (
     AttentionPool,
@@ -150,12 +150,17 @@ def _connector(
     """The stages with parameters; the grids of `frames` shrink where blocks become one token."""
     width, grids = dim * len(connector.layers or (0,)), frames
     for stage in connector.stages:
+        tokens = sum(grid.patches for grid in grids)
         match stage:
             case Normalise(norm, weight):
                 yield Operation(part, f"{mark}norm", norm_params(norm, width) * weight, 0)
             case Linear(out, bias):
-                tokens = sum(grid.patches for grid in grids)
                 yield Operation(part, f"{mark}linear", out * (width + bias), tokens * width * out)
+            case MlpStage(mlp, out):
+                yield Operation(part, f"{mark}MLP", mlp_params(mlp, width, out), tokens * mlp_macs(mlp, width, out))
+            case Resample(latents):
+                yield from _resample(part, stage, width, tokens, len(frames))
+                grids = [Grid(1, latents)] * len(grids)
             case MergeBlocks(side) | AveragePool(side):
                 grids = [Grid(grid.rows // side, grid.cols // side) for grid in grids]
             case _:
@@ -165,24 +170,41 @@ def _connector(
         yield Operation(part, f"{mark}newline", width, 0)
 
 
-def mlp_params(mlp: Mlp, dim: int) -> int:
+def _resample(part: str, stage: Resample, width: int, tokens: int, views: int) -> Iterator[Operation]:
+    """Over all its blocks: the latents of every view ask the view's tokens and one another."""
+    asked, depth = stage.latents * views, stage.depth
+    seen, inner, keys = tokens + asked, stage.heads * stage.head_dim, stage.key_heads * stage.head_dim
+    yield Operation(part, "latents", stage.latents * width, 0)
+    yield Operation(part, "resampler: norms", (3 * depth + 1) * norm_params(stage.norm, width), 0)
+    yield Operation(part, "resampler: q", depth * width * inner, depth * asked * width * inner)
+    yield Operation(part, "resampler: k, v", 2 * depth * width * keys, 2 * depth * seen * width * keys)
+    yield Operation(part, "resampler: scores and sum", 0, 2 * depth * stage.latents * seen * inner)
+    yield Operation(part, "resampler: output", depth * width * inner, depth * asked * width * inner)
+    yield Operation(
+        part, "resampler: MLP", depth * mlp_params(stage.mlp, width), depth * asked * mlp_macs(stage.mlp, width)
+    )
+
+
+def mlp_params(mlp: Mlp, dim: int, out: int | None = None) -> int:
+    """From `dim` dimensions to `out`, or to as many."""
+    out = out or dim
     match mlp:
         case PlainMlp(hidden):
-            return 2 * dim * hidden + mlp.bias * (hidden + dim)
+            return (dim + out) * hidden + mlp.bias * (hidden + out)
         case GatedMlp(hidden):
             inner = norm_params(mlp.norm, hidden) if mlp.norm else 0
-            return 3 * dim * hidden + mlp.bias * (2 * hidden + dim) + inner
+            return (2 * dim + out) * hidden + mlp.bias * (2 * hidden + out) + inner
         case _:
             assert_never(mlp)
 
 
-def mlp_macs(mlp: Mlp, dim: int) -> int:
+def mlp_macs(mlp: Mlp, dim: int, out: int | None = None) -> int:
     """Multiply-adds of one token."""
     match mlp:
         case PlainMlp(hidden):
-            return 2 * dim * hidden
+            return (dim + (out or dim)) * hidden
         case GatedMlp(hidden):
-            return 3 * dim * hidden
+            return (2 * dim + (out or dim)) * hidden
         case _:
             assert_never(mlp)
 
