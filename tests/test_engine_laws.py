@@ -31,6 +31,7 @@ from vistoken.spec import (  # noqa: E402
     Buckets,
     CentredRotary,
     ClassPool,
+    ClassRotary,
     ClassToken,
     EncoderSpec,
     EvenOddRotary,
@@ -74,6 +75,9 @@ SPECS = {
     "centred": EncoderSpec(
         **PLAIN, position=NoPosition(), rotary=CentredRotary(), prefix=(ClassToken(), Registers(2)), pool=ClassPool(),
         qkv_bias="query and value", layer_scale=True,
+    ),
+    "class turned": EncoderSpec(
+        **PLAIN, position=NoPosition(), rotary=ClassRotary(), prefix=(ClassToken(),), pool=ClassPool(), pre_norm=True,
     ),
     "even-odd": EncoderSpec(**GATED, position=NoPosition(), rotary=EvenOddRotary(), pre_norm=True, final_norm="none"),
     "width norm": EncoderSpec(**PLAIN, position=Factorised(64, 64), qkv_norm=WidthNorm(RMS)),

@@ -21,7 +21,10 @@ from vistoken.encoding.weights import find_weight  # noqa: E402
 from vistoken.errors import ConfigError, VistokenError  # noqa: E402
 from vistoken.weight_names import AsIs, DropOnes, Ignore, Part, Row  # noqa: E402
 
-TOWERS = ("dinov3-registers", "dinov3-gated", "dinov3-no-bias", "aimv2", "aimv2-native", "aimv2-lit")
+TOWERS = (
+    "mae-decoder", "ijepa-classifier", "msn-classifier", "mlcd", "metaclip2", "chineseclip", "altclip", "clipseg",
+    "dinov3-registers", "dinov3-gated", "dinov3-no-bias", "aimv2", "aimv2-native", "aimv2-lit",
+)  # fmt: skip
 MODELS = ("internvl", "internvl-6b", "internvl-normed", "pixtral", "mistral3", "mistral3-bias")
 
 

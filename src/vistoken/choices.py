@@ -139,6 +139,16 @@ class Rotary:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassRotary:
+    """As `Rotary`, but the class token is turned too, by learned angles of its own (MLCD).
+
+    Source: transformers 5.23.0, `models/mlcd/modeling_mlcd.py`, `class_pos_emb` of `MLCDVisionModel`.
+    """
+
+    base: float = 10_000.0
+
+
+@dataclass(frozen=True, slots=True)
 class EvenOddRotary:
     """One ladder of frequencies over the whole head: the even ones serve the row, the odd ones the column (Pixtral).
 
@@ -159,7 +169,7 @@ class CentredRotary:
     base: float = 100.0
 
 
-RotaryPosition = Rotary | EvenOddRotary | CentredRotary
+RotaryPosition = Rotary | ClassRotary | EvenOddRotary | CentredRotary
 
 # ---------------------------------------------------------------- blocks
 

@@ -14,6 +14,7 @@ from vistoken.choices import BlockNorms as BlockNorms
 from vistoken.choices import Buckets as Buckets
 from vistoken.choices import CentredRotary as CentredRotary
 from vistoken.choices import ClassPool as ClassPool
+from vistoken.choices import ClassRotary as ClassRotary
 from vistoken.choices import ClassToken as ClassToken
 from vistoken.choices import DistillationToken as DistillationToken
 from vistoken.choices import EvenOddRotary as EvenOddRotary
@@ -123,6 +124,8 @@ class EncoderSpec:
             raise UsageError("windows hold whole patches and no prefix: give a side of at least 1 and no prefix tokens")
         if isinstance(self.pool, ClassPool | ProjectedClass) and ClassToken() not in self.prefix:
             raise UsageError("pooling by class token needs a class token among the prefix tokens")
+        if isinstance(self.rotary, ClassRotary) and self.prefix != (ClassToken(),):
+            raise UsageError("learned angles of the class token need a class token, and no other prefix tokens")
 
     @property
     def head_dim(self) -> int:

@@ -1,0 +1,94 @@
+"""MLCD, AltCLIP and CLIP's other kin: what their published files hold otherwise than the files that transformers 5 writes."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+hf = pytest.importorskip("transformers")
+
+from safetensors.torch import load_file, save_file  # noqa: E402
+from twins import HALF, TINY, VIEW, close, redraw, tokens_of, twin  # noqa: E402
+
+from vistoken import registry  # noqa: E402
+from vistoken.encoding import Encoder  # noqa: E402
+from vistoken.errors import ConfigError, UsageError  # noqa: E402
+from vistoken.spec import ClassPool, ClassToken, NoPool, Registers  # noqa: E402
+
+
+def copy_of(name, tmp_path, *, rename=lambda tensor: tensor, **values):
+    """The twin's folder with tensors under other names, and other values in its config."""
+    folder = Path(shutil.copytree(twin(name).folder, tmp_path / "model"))
+    tensors = {rename(tensor): value for tensor, value in load_file(folder / "model.safetensors").items()}
+    save_file(tensors, folder / "model.safetensors")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | values))
+    return str(folder)
+
+
+def same_tokens(name, folder):
+    image = torch.randn(3, 43, 58, generator=torch.Generator().manual_seed(0))
+    [result] = Encoder.from_pretrained(folder).encode_pixels([image])
+    tokens, pooled = twin(name).forward(image[None])
+    close(tokens_of(result), tokens[0])
+    close(result.pooled, pooled[0])
+
+
+def test_mlcd_as_it_was_published(tmp_path):
+    """`model_type` "mlcd", every tensor under "vision_model.", and no rotary settings."""
+    folder = copy_of("mlcd", tmp_path, rename="vision_model.{}".format, model_type="mlcd", rope_parameters=None)
+    assert registry.find(folder).family.name == "MLCD"
+    same_tokens("mlcd", folder)
+
+
+def test_altclip_as_it_was_published(tmp_path):
+    """Blocks are "encoder.layers", as in CLIP; transformers 5 writes "encoder.layer"."""
+    written = load_file(f"{twin('altclip').folder}/model.safetensors")
+    assert any(name.startswith("vision_model.encoder.layer.") for name in written)
+
+    def rename(tensor):
+        return tensor.replace("vision_model.encoder.layer.", "vision_model.encoder.layers.")
+
+    same_tokens("altclip", copy_of("altclip", tmp_path, rename=rename))
+
+
+def test_keys_shared_by_queries_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="num_key_value_groups is 2"):
+        registry.find(copy_of("mlcd", tmp_path, num_key_value_groups=2))
+
+
+@pytest.mark.parametrize("prefix", [(), (ClassToken(), Registers(2))])
+def test_learned_angles_belong_to_one_class_token(prefix):
+    spec = registry.describe("mlcd-bigg14-336").encoder
+    with pytest.raises(UsageError, match="learned angles of the class token need a class token, and no other"):
+        replace(spec, prefix=prefix, pool=NoPool())
+
+
+@pytest.mark.parametrize(
+    ("config", "model"),
+    [("MetaClip2VisionConfig", "MetaClip2VisionModel"), ("ChineseCLIPVisionConfig", "ChineseCLIPVisionModel")],
+)
+def test_a_tower_saved_alone_is_not_projected(config, model, tmp_path):
+    module = getattr(hf, model)(getattr(hf, config)(**VIEW, **TINY)).eval()
+    redraw(module)
+    module.save_pretrained(tmp_path)
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(HALF))
+    encoder = Encoder.from_pretrained(str(tmp_path))
+    assert encoder.module.spec.pool == ClassPool()
+    image = torch.randn(3, 32, 40, generator=torch.Generator().manual_seed(1))
+    [result] = encoder.encode_pixels([image])
+    with torch.no_grad():
+        theirs = hf.CLIPVisionModel.forward(module, image[None], interpolate_pos_encoding=True)
+    close(result.pooled, theirs.pooler_output[0])
+
+
+def test_small_models_of_mlcd_are_clips_tower():
+    for name, tokens in (("mlcd-b32", 50), ("mlcd-l14-336", 577)):
+        encoder = registry.describe(name).encoder
+        assert encoder.rotary is None
+        assert encoder.pool == ClassPool()
+        assert encoder.mlp.activation == "quick_gelu"
+        assert encoder.position.rows * encoder.position.cols + encoder.prefix_tokens == tokens
