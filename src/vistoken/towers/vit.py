@@ -64,10 +64,15 @@ SIZES = {
 }
 
 
-def config_of(model_type: str, size: str, patch: int, pixels: int) -> dict[str, object]:
-    """What `config.json` says of a published model of one of `SIZES`."""
+def shape_of(size: str, patch: int) -> dict[str, object]:
+    """What `config.json` says of the network of one of `SIZES`, its image size left out."""
     dim, depth, heads, hidden = SIZES[size]
     return {
-        "model_type": model_type, "hidden_size": dim, "num_hidden_layers": depth, "num_attention_heads": heads,
-        "intermediate_size": hidden, "image_size": pixels, "patch_size": patch,
+        "hidden_size": dim, "num_hidden_layers": depth, "num_attention_heads": heads, "intermediate_size": hidden,
+        "patch_size": patch,
     }  # fmt: skip
+
+
+def config_of(model_type: str, size: str, patch: int, pixels: int) -> dict[str, object]:
+    """The same with the model's type, and the size that its position table is made for."""
+    return {"model_type": model_type, "image_size": pixels, **shape_of(size, patch)}
