@@ -79,6 +79,9 @@ SPECS = {
     "class turned": EncoderSpec(
         **PLAIN, position=NoPosition(), rotary=ClassRotary(), prefix=(ClassToken(),), pool=ClassPool(), pre_norm=True,
     ),
+    "class tokens": EncoderSpec(
+        **PLAIN, position=LearnedTable(3, 3, 3, BICUBIC), prefix=(ClassToken(3), Registers(2)), pool=ProjectedClass(6),
+    ),
     "even-odd": EncoderSpec(**GATED, position=NoPosition(), rotary=EvenOddRotary(), pre_norm=True, final_norm="none"),
     "width norm": EncoderSpec(**PLAIN, position=Factorised(64, 64), qkv_norm=WidthNorm(RMS)),
     "sandwich": EncoderSpec(

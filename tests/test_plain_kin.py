@@ -85,6 +85,21 @@ def test_a_tower_saved_alone_is_not_projected(config, model, tmp_path):
     close(result.pooled, theirs.pooler_output[0])
 
 
+@pytest.mark.parametrize("count", [0, -1, 2.0, True])
+def test_class_tokens_are_counted_in_whole_numbers(count):
+    with pytest.raises(UsageError, match="class tokens: give a whole number"):
+        ClassToken(count)
+
+
+def test_several_class_tokens_pool_to_their_mean():
+    """By choice too, as the family's own."""
+    image = torch.randn(3, 40, 24, generator=torch.Generator().manual_seed(2))
+    for pool, part in (("own", slice(None)), ("cls", slice(None)), ("cls+mean", slice(32))):
+        [result] = Encoder.from_pretrained(twin("pixio").folder, pool=pool).encode_pixels([image])
+        assert len(result.prefix["cls"]) == 3
+        close(result.pooled[part], twin("pixio").forward(image[None])[1][0])
+
+
 def test_small_models_of_mlcd_are_clips_tower():
     for name, tokens in (("mlcd-b32", 50), ("mlcd-l14-336", 577)):
         encoder = registry.describe(name).encoder

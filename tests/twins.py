@@ -62,6 +62,7 @@ def _build():
     siglip = hf.SiglipImageProcessorPil(size={"height": 32, "width": 32})
     clip = hf.CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
     bit = hf.BitImageProcessorPil(size={"shortest_edge": 80}, crop_size={"height": 70, "width": 70})
+    square_bit = hf.BitImageProcessorPil(size={"height": 32, "width": 32}, do_center_crop=False)
     deit = hf.DeiTImageProcessorPil(size={"height": 40, "width": 40}, crop_size={"height": 32, "width": 32})
     naflex = hf.Siglip2ImageProcessorPil(patch_size=8, max_num_patches=36)
     return {
@@ -80,6 +81,7 @@ def _build():
         "msn": (hf.ViTMSNModel(hf.ViTMSNConfig(**VIEW, **TINY)), imagenet, 32, 8),
         "msn-classifier": (hf.ViTMSNForImageClassification(hf.ViTMSNConfig(**VIEW, **TINY)), imagenet, 32, 8),
         "mlcd": (hf.MLCDVisionModel(hf.MLCDVisionConfig(**VIEW, **TINY)), clip, 32, 8),
+        "pixio": (hf.PixioModel(hf.PixioConfig(**VIEW, **TINY, n_cls_tokens=3)), square_bit, 32, 8),
         "deit": (hf.DeiTModel(hf.DeiTConfig(**VIEW, **SMALL)), deit, 32, 8),
         "deit-teacher": (hf.DeiTForImageClassificationWithTeacher(hf.DeiTConfig(**VIEW, **SMALL)), deit, 32, 8),
         "clip-tower": (hf.CLIPVisionModel(hf.CLIPVisionConfig(**VIEW, **SMALL)), clip, 32, 8),
@@ -155,7 +157,7 @@ def _build():
 
 NAMES = (
     "vit", "vit-classifier", "vit-no-bias", "vit-dino", "mae", "mae-decoder", "ijepa", "ijepa-classifier", "msn",
-    "msn-classifier", "mlcd", "deit", "deit-teacher", "clip-tower", "clip-projected", "clip-gelu", "metaclip2",
+    "msn-classifier", "mlcd", "pixio", "deit", "deit-teacher", "clip-tower", "clip-projected", "clip-gelu", "metaclip2",
     "metaclip2-projected", "chineseclip", "altclip", "clipseg", "siglip", "siglip-remainder", "siglip-no-head", "naflex", "dinov2", "dinov2-gated", "dinov2-registers",
     "dinov2-classifier", "dinov3-registers", "dinov3-gated", "dinov3-no-bias", "aimv2", "aimv2-native", "aimv2-lit",
 )  # fmt: skip
@@ -192,7 +194,7 @@ def tower_of(module):
 
 def arguments(tower, pixels):
     """What the reference needs besides pixels to take any size; MAE's masking draws numbers, which keep raster order."""
-    if "dinov" in type(tower).__name__.lower() or isinstance(tower, hf.MLCDVisionModel):
+    if "dinov" in type(tower).__name__.lower() or isinstance(tower, hf.MLCDVisionModel | hf.PixioModel):
         return {}
     if isinstance(tower, hf.ViTMAEModel):
         side = tower.config.patch_size

@@ -122,7 +122,7 @@ class EncoderSpec:
             raise UsageError(f"{self.pool.heads} pooling heads do not divide dim {self.dim}")
         if self.windows is not None and (self.windows.side < 1 or self.prefix):
             raise UsageError("windows hold whole patches and no prefix: give a side of at least 1 and no prefix tokens")
-        if isinstance(self.pool, ClassPool | ProjectedClass) and ClassToken() not in self.prefix:
+        if isinstance(self.pool, ClassPool | ProjectedClass) and "cls" not in self.prefix_places:
             raise UsageError("pooling by class token needs a class token among the prefix tokens")
         if isinstance(self.rotary, ClassRotary) and self.prefix != (ClassToken(),):
             raise UsageError("learned angles of the class token need a class token, and no other prefix tokens")

@@ -108,7 +108,7 @@ def run(model: nn.Module, inputs: Mapping[str, Tensor], spec: EncoderSpec) -> Se
 def _pooled(spec: EncoderSpec, tower: Returned, returned: Tensor | None = None) -> Tensor | None:
     """What pools as ours does: ViT's tanh pooler, which stands where others return the class token, does not."""
     if isinstance(spec.pool, ClassPool) and spec.final_norm == "all":
-        return None if tower.last is None else tower.last[:, 0]
+        return None if tower.last is None else tower.last[:, spec.prefix_places["cls"]].mean(1)
     if isinstance(spec.pool, MeanPool) and not spec.pool.norm:  # what classifiers do, and models leave to them
         return None if tower.last is None else tower.last[:, spec.prefix_tokens :].mean(1)
     return tower.pooled if returned is None else returned

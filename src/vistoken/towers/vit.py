@@ -24,6 +24,7 @@ def tower(config: Config, prefix: tuple[PrefixToken, ...], pool: Pool) -> Encode
     dim, heads = heads_of(config)
     patch = config.patch("patch_size")
     table, _ = table_of(config, patch)
+    own_rows = sum(token.count for token in prefix)
     return EncoderSpec(
         patch=patch,
         dim=dim,
@@ -34,8 +35,8 @@ def tower(config: Config, prefix: tuple[PrefixToken, ...], pool: Pool) -> Encode
         mlp=PlainMlp(config.integer("intermediate_size"), config.choice("hidden_act", ACTIVATIONS)),
         qkv_bias="all" if config.flag("qkv_bias") else "none",
         prefix=prefix,
-        # ViTEmbeddings.interpolate_pos_encoding: bicubic, no antialias, the class token's row kept.
-        position=LearnedTable(table.rows, table.cols, len(prefix), resize=TableResize("bicubic", antialias=False)),
+        # ViTEmbeddings.interpolate_pos_encoding: bicubic, no antialias, rows of the class token kept.
+        position=LearnedTable(table.rows, table.cols, own_rows, resize=TableResize("bicubic", antialias=False)),
         pool=pool,
     )
 
