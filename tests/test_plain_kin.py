@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 hf = pytest.importorskip("transformers")
 
 from safetensors.torch import load_file, save_file  # noqa: E402
-from twins import HALF, TINY, VIEW, close, redraw, tokens_of, twin  # noqa: E402
+from twins import HALF, TINY, VIEW, arguments, close, redraw, tokens_of, twin  # noqa: E402
 
 from vistoken import registry  # noqa: E402
 from vistoken.encoding import Encoder  # noqa: E402
@@ -53,6 +53,27 @@ def test_altclip_as_it_was_published(tmp_path):
         return tensor.replace("vision_model.encoder.layer.", "vision_model.encoder.layers.")
 
     same_tokens("altclip", copy_of("altclip", tmp_path, rename=rename))
+
+
+@pytest.mark.parametrize(
+    ("config", "model"),
+    [
+        ("ViTConfig", "ViTModel"), ("ViTMAEConfig", "ViTMAEModel"), ("IJepaConfig", "IJepaModel"),
+        ("ViTMSNConfig", "ViTMSNModel"),
+    ],
+)  # fmt: skip
+def test_encoders_saved_alone(config, model, tmp_path):
+    """Without the root that classifiers and MAE's pre-training put before their names; DINO v1 is a `ViTModel`."""
+    module = getattr(hf, model)(getattr(hf, config)(**VIEW, **TINY)).eval()
+    redraw(module)
+    module.save_pretrained(tmp_path)
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(HALF))
+    module.config.mask_ratio = 0.0  # the file's stays as in pre-training
+    image = torch.randn(1, 3, 40, 51, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        theirs = module(image, **arguments(module, image)).last_hidden_state[0]
+    [result] = Encoder.from_pretrained(str(tmp_path)).encode_pixels([image[0]])
+    close(tokens_of(result), theirs)
 
 
 def test_keys_shared_by_queries_are_refused(tmp_path):

@@ -71,15 +71,11 @@ def _build():
         "vit-no-bias": (
             hf.ViTModel(hf.ViTConfig(**VIEW, **SMALL, qkv_bias=False), add_pooling_layer=False), vit, 32, 8,
         ),
-        "vit-dino": (hf.ViTModel(hf.ViTConfig(**VIEW, **TINY), add_pooling_layer=False), imagenet, 32, 8),
-        "mae": (hf.ViTMAEModel(hf.ViTMAEConfig(**VIEW, **TINY, mask_ratio=0.0)), imagenet, 32, 8),
-        "mae-decoder": (
+        "mae": (
             hf.ViTMAEForPreTraining(hf.ViTMAEConfig(**VIEW, **TINY, **DECODER, mask_ratio=0.0)), imagenet, 32, 8,
         ),
-        "ijepa": (hf.IJepaModel(hf.IJepaConfig(**VIEW, **TINY)), imagenet, 32, 8),
-        "ijepa-classifier": (hf.IJepaForImageClassification(hf.IJepaConfig(**VIEW, **TINY)), imagenet, 32, 8),
-        "msn": (hf.ViTMSNModel(hf.ViTMSNConfig(**VIEW, **TINY)), imagenet, 32, 8),
-        "msn-classifier": (hf.ViTMSNForImageClassification(hf.ViTMSNConfig(**VIEW, **TINY)), imagenet, 32, 8),
+        "ijepa": (hf.IJepaForImageClassification(hf.IJepaConfig(**VIEW, **TINY)), imagenet, 32, 8),
+        "msn": (hf.ViTMSNForImageClassification(hf.ViTMSNConfig(**VIEW, **TINY)), imagenet, 32, 8),
         "mlcd": (hf.MLCDVisionModel(hf.MLCDVisionConfig(**VIEW, **TINY)), clip, 32, 8),
         "pixio": (hf.PixioModel(hf.PixioConfig(**VIEW, **TINY, n_cls_tokens=3)), square_bit, 32, 8),
         "deit": (hf.DeiTModel(hf.DeiTConfig(**VIEW, **SMALL)), deit, 32, 8),
@@ -95,9 +91,6 @@ def _build():
         "metaclip2": (
             hf.MetaClip2Model(hf.MetaClip2Config(vision_config={**VIEW, **TINY, "hidden_act": "gelu"}, text_config=little_text, projection_dim=20)),
             clip, 32, 8,
-        ),
-        "metaclip2-projected": (
-            hf.MetaClip2VisionModelWithProjection(hf.MetaClip2VisionConfig(**VIEW, **TINY, projection_dim=24)), clip, 32, 8,
         ),
         "chineseclip": (
             hf.ChineseCLIPModel(hf.ChineseCLIPConfig(vision_config={**VIEW, **TINY}, text_config=little_text, projection_dim=20)),
@@ -156,9 +149,9 @@ def _build():
 
 
 NAMES = (
-    "vit", "vit-classifier", "vit-no-bias", "vit-dino", "mae", "mae-decoder", "ijepa", "ijepa-classifier", "msn",
-    "msn-classifier", "mlcd", "pixio", "deit", "deit-teacher", "clip-tower", "clip-projected", "clip-gelu", "metaclip2",
-    "metaclip2-projected", "chineseclip", "altclip", "clipseg", "siglip", "siglip-remainder", "siglip-no-head", "naflex", "dinov2", "dinov2-gated", "dinov2-registers",
+    "vit", "vit-classifier", "vit-no-bias", "mae", "ijepa", "msn", "mlcd", "pixio", "deit", "deit-teacher",
+    "clip-tower", "clip-projected", "clip-gelu", "metaclip2", "chineseclip", "altclip", "clipseg", "siglip",
+    "siglip-remainder", "siglip-no-head", "naflex", "dinov2", "dinov2-gated", "dinov2-registers",
     "dinov2-classifier", "dinov3-registers", "dinov3-gated", "dinov3-no-bias", "aimv2", "aimv2-native", "aimv2-lit",
 )  # fmt: skip
 
