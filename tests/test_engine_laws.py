@@ -31,6 +31,7 @@ from vistoken.spec import (  # noqa: E402
     Buckets,
     CentredRotary,
     ClassPool,
+    ClassRotary,
     ClassToken,
     EncoderSpec,
     EvenOddRotary,
@@ -74,6 +75,12 @@ SPECS = {
     "centred": EncoderSpec(
         **PLAIN, position=NoPosition(), rotary=CentredRotary(), prefix=(ClassToken(), Registers(2)), pool=ClassPool(),
         qkv_bias="query and value", layer_scale=True,
+    ),
+    "class turned": EncoderSpec(
+        **PLAIN, position=NoPosition(), rotary=ClassRotary(), prefix=(ClassToken(),), pool=ClassPool(), pre_norm=True,
+    ),
+    "class tokens": EncoderSpec(
+        **PLAIN, position=LearnedTable(3, 3, 3, BICUBIC), prefix=(ClassToken(3), Registers(2)), pool=ProjectedClass(6),
     ),
     "even-odd": EncoderSpec(**GATED, position=NoPosition(), rotary=EvenOddRotary(), pre_norm=True, final_norm="none"),
     "width norm": EncoderSpec(**PLAIN, position=Factorised(64, 64), qkv_norm=WidthNorm(RMS)),
@@ -456,7 +463,7 @@ def tiny(spec):
     pool = replace(spec.pool, **{part.name: small[part.name] for part in fields(spec.pool) if part.name in small})
     return replace(
         spec, dim=16, heads=2, depth=min(spec.depth, 1), mlp=replace(spec.mlp, hidden=8), pool=pool,
-        windows=spec.windows and replace(spec.windows, full=()),
+        windows=spec.windows and replace(spec.windows, full=()), kv_heads=spec.kv_heads and 1,
         connector=spec.connector and connector(spec.connector), deepstack=tuple(map(connector, spec.deepstack)),
     )  # fmt: skip
 

@@ -17,11 +17,19 @@ from vistoken.geometry import Grid
 
 @dataclass(frozen=True, slots=True)
 class ClassToken:
-    """One learned token in front of the patches, made to gather the picture (ViT)."""
+    """A learned token in front of the patches, made to gather the picture (ViT); Pixio has several."""
+
+    count: int = 1
 
     key = "cls"
-    label = "class token"
-    count = 1
+
+    def __post_init__(self) -> None:
+        if type(self.count) is not int or self.count < 1:
+            raise UsageError(f"there are {self.count!r} class tokens: give a whole number of at least 1, or none")
+
+    @property
+    def label(self) -> str:
+        return "class token" if self.count == 1 else "class tokens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +147,16 @@ class Rotary:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassRotary:
+    """As `Rotary`, but the class token is turned too, by learned angles of its own (MLCD).
+
+    Source: transformers 5.23.0, `models/mlcd/modeling_mlcd.py`, `class_pos_emb` of `MLCDVisionModel`.
+    """
+
+    base: float = 10_000.0
+
+
+@dataclass(frozen=True, slots=True)
 class EvenOddRotary:
     """One ladder of frequencies over the whole head: the even ones serve the row, the odd ones the column (Pixtral).
 
@@ -159,7 +177,7 @@ class CentredRotary:
     base: float = 100.0
 
 
-RotaryPosition = Rotary | EvenOddRotary | CentredRotary
+RotaryPosition = Rotary | ClassRotary | EvenOddRotary | CentredRotary
 
 # ---------------------------------------------------------------- blocks
 
@@ -255,7 +273,7 @@ class NoPool:
 
 @dataclass(frozen=True, slots=True)
 class ClassPool:
-    """The class token after the final norm (ViT, DINOv2, DeiT)."""
+    """The class token after the final norm (ViT, DINOv2, DeiT); of several their mean (Pixio)."""
 
 
 @dataclass(frozen=True, slots=True)

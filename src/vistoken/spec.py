@@ -14,6 +14,7 @@ from vistoken.choices import BlockNorms as BlockNorms
 from vistoken.choices import Buckets as Buckets
 from vistoken.choices import CentredRotary as CentredRotary
 from vistoken.choices import ClassPool as ClassPool
+from vistoken.choices import ClassRotary as ClassRotary
 from vistoken.choices import ClassToken as ClassToken
 from vistoken.choices import DistillationToken as DistillationToken
 from vistoken.choices import EvenOddRotary as EvenOddRotary
@@ -125,8 +126,10 @@ class EncoderSpec:
             raise UsageError(f"{self.pool.heads} pooling heads do not divide dim {self.dim}")
         if self.windows is not None and (self.windows.side < 1 or self.prefix):
             raise UsageError("windows hold whole patches and no prefix: give a side of at least 1 and no prefix tokens")
-        if isinstance(self.pool, ClassPool | ProjectedClass) and ClassToken() not in self.prefix:
+        if isinstance(self.pool, ClassPool | ProjectedClass) and "cls" not in self.prefix_places:
             raise UsageError("pooling by class token needs a class token among the prefix tokens")
+        if isinstance(self.rotary, ClassRotary) and self.prefix != (ClassToken(),):
+            raise UsageError("learned angles of the class token need a class token, and no other prefix tokens")
 
     def _check_kv_heads(self, heads: int) -> None:
         if type(heads) is not int or heads < 1 or self.heads % heads:

@@ -19,6 +19,7 @@ from vistoken.geometry import Grid
 from vistoken.spec import (
     Buckets,
     CentredRotary,
+    ClassRotary,
     EvenOddRotary,
     Factorised,
     LearnedTable,
@@ -66,6 +67,8 @@ def rotary_angles(rotary: RotaryPosition, grid: Grid, head_dim: int) -> Tensor:
             ladder = _ladder(base, head_dim // 2)
             high, wide = reference or (grid.rows, grid.cols)
             return _axial((rows + start) * (high / grid.rows), (cols + start) * (wide / grid.cols), ladder, ladder)
+        case ClassRotary(base):
+            return rotary_angles(Rotary(base), grid, head_dim)
         case EvenOddRotary(base):
             ladder = _ladder(base, head_dim)
             return _axial(rows, cols, ladder[::2], ladder[1::2])

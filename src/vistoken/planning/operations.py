@@ -18,6 +18,7 @@ from vistoken.spec import (
     AttentionPool,
     Buckets,
     ClassPool,
+    ClassRotary,
     EncoderSpec,
     Factorised,
     GatedMlp,
@@ -64,6 +65,8 @@ def _operations(spec: EncoderSpec, grids: Sequence[Grid], classes: int) -> Itera
     if spec.embed_norm:
         yield Operation("patch embedding", "norm", norm, 0)
     yield Operation("position", type(spec.position).__name__, position_params(spec.position, dim), 0)
+    if isinstance(spec.rotary, ClassRotary):
+        yield Operation("position", "angles of the class token", spec.head_dim // 2, 0)
     yield Operation("prefix", "prefix tokens", spec.prefix_tokens * dim, 0)
     if spec.pre_norm:
         yield Operation("pre-norm", "norm before the blocks", norm, 0)
