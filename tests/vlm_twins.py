@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from tempfile import mkdtemp
 
 import numpy as np
 import torch
 import transformers as hf
+from rooms import room
 from twins import HALF, redraw
 
 from vistoken import registry
@@ -446,7 +446,7 @@ WITHOUT_PIL = ("pi0", "cohere2-vision", "lfm2-vl", "lfm2-vl-bare")
 def vlm_twin(name) -> VlmTwin:
     module, processor, features, patches = BUILDERS[name]()
     redraw(module, seed=len(name))
-    folder = Path(mkdtemp(prefix=f"vlm-{name}-"))
+    folder = room(f"vlm-{name}")
     module.eval().save_pretrained(folder)
     processor.save_pretrained(folder)
     assert json.loads((folder / "config.json").read_text())["model_type"]
