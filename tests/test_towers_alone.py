@@ -9,7 +9,6 @@ import pytest
 torch = pytest.importorskip("torch")
 hf = pytest.importorskip("transformers")
 
-
 from evidence import agree  # noqa: E402
 from rooms import room  # noqa: E402
 from test_vlm import PICTURES  # noqa: E402
