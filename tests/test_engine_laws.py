@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch")
 from PIL import Image  # noqa: E402
 
 from vistoken import count, registry  # noqa: E402
-from vistoken.connector import AveragePool, Connector, Linear, MergeBlocks, Normalise  # noqa: E402
+from vistoken.connector import AveragePool, Connector, Linear, MergeBlocks, MlpStage, Normalise, Resample  # noqa: E402
 from vistoken.encoding import Encoder, positions  # noqa: E402
 from vistoken.encoding import model as engine_module  # noqa: E402
 from vistoken.encoding.frontend import seed_parameters  # noqa: E402
@@ -95,6 +95,12 @@ SPECS = {
     ),
     "pooled tokens": EncoderSpec(
         **PLAIN, position=Sinusoidal(), connector=Connector(stages=(AveragePool(2), Linear(9))), pool=MeanPool(),
+    ),
+    "resampled": EncoderSpec(
+        **PLAIN, position=LearnedTable(3, 3, 0, replace(BICUBIC, offset=0.1)),
+        connector=Connector(stages=(
+            MlpStage(GatedMlp(10, "silu"), 12), Resample(3, 2, 4, 2, 5, RMS, GatedMlp(8, "gelu", bias=False)),
+        )),
     ),
     "windows": EncoderSpec(
         **GATED, position=NoPosition(), rotary=Rotary(), windows=Windows(3, (1,)), final_norm="none",
@@ -454,8 +460,18 @@ def test_inference_mode_of_the_caller_changes_nothing():
 def tiny(spec):
     """The same choices with few numbers: two heads of eight, one block."""
 
+    def smaller(stage):
+        match stage:
+            case Linear():
+                return replace(stage, out=8)
+            case MlpStage(mlp):
+                return MlpStage(replace(mlp, hidden=8), 8)
+            case Resample(mlp=mlp):
+                return replace(stage, depth=1, heads=2, key_heads=1, head_dim=4, mlp=replace(mlp, hidden=8))
+        return stage
+
     def connector(given):
-        stages = tuple(replace(stage, out=8) if isinstance(stage, Linear) else stage for stage in given.stages)
+        stages = tuple(smaller(stage) for stage in given.stages)
         layers = given.layers and tuple(max(-2, min(number, 1)) for number in given.layers)
         return replace(given, stages=stages, layers=layers)
 

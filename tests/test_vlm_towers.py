@@ -205,3 +205,14 @@ def test_a_vision_config_is_completed_by_its_own_class(name, vision, patch, tmp_
     assert ours == (
         theirs.hidden_size, theirs.num_hidden_layers, theirs.num_attention_heads, theirs.intermediate_size
     )  # fmt: skip
+
+
+def test_a_latent_lies_in_the_whole_view():
+    [result] = Encoder.from_pretrained(vlm_twin("idefics2").folder).encode(PICTURES[:1])
+    boxes = list(result.token_boxes())
+    assert len(boxes) == 5 * len(result.views) == 25
+    for number, view in enumerate(result.views):
+        patches = list(view.boxes())
+        for box in boxes[5 * number : 5 * number + 5]:
+            assert (box.left, box.top) == (patches[0].left, patches[0].top)
+            assert (box.right, box.bottom) == (patches[-1].right, patches[-1].bottom)

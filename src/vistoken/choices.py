@@ -64,12 +64,14 @@ PrefixToken = ClassToken | DistillationToken | Registers
 class TableResize:
     """How a learned table is brought to another grid: torch's `interpolate`.
 
-    Pixel centres lie at halves, or with `align_corners` the corner cells of both grids coincide (Qwen3-VL).
+    Pixel centres lie at halves, or with `align_corners` the corner cells of both grids coincide (Qwen3-VL). With an
+    `offset` the two grids' ratio is taken as (n + offset) to the table's side, as DINO's first code did.
     """
 
     mode: Literal["bicubic", "bilinear"]
     antialias: bool
     align_corners: bool = False
+    offset: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,9 +108,11 @@ def resize_table(table: Tensor, rows: int, cols: int, grid: Grid, resize: TableR
         image = table.float().reshape(rows, cols, -1).permute(2, 0, 1).unsqueeze(0)
     else:
         image = table.float().reshape(1, rows, cols, -1).permute(0, 3, 1, 2)
+    stretch = ((grid.rows + resize.offset) / rows, (grid.cols + resize.offset) / cols) if resize.offset else None
     image = F.interpolate(
         image,
-        size=(grid.rows, grid.cols),
+        size=None if stretch else (grid.rows, grid.cols),
+        scale_factor=stretch,
         mode=resize.mode,
         align_corners=resize.align_corners,
         antialias=resize.antialias,
