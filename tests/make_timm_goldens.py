@@ -21,7 +21,7 @@ PREPROCESSING = ("interpolation", "crop_pct", "crop_mode", "mean", "std", "fixed
 
 @dataclass(frozen=True)
 class Entry:
-    """A timm architecture made small by `arguments`; `sizes` are (height, width)."""
+    """A timm architecture made small by `arguments`, `img_size` among them; `sizes` are (height, width)."""
 
     architecture: str
     arguments: dict = field(default_factory=dict)
@@ -41,14 +41,14 @@ ENTRIES = {
 
 
 def build(entry):
-    """The module, with every tensor redrawn, and the config that timm would write beside it."""
+    """The module, with every tensor redrawn, and the config that timm would write beside a full-size model."""
     # Any size may come in; the position table is then resized by timm's own rule.
     module = timm.create_model(entry.architecture, **entry.arguments, dynamic_img_size=True).eval()
     shapes = {name: list(tensor.shape) for name, tensor in module.state_dict().items()}
     module.load_state_dict({name: torch.from_numpy(weight(SEED, name, tuple(shape))) for name, shape in shapes.items()})
     config = {
         "architecture": entry.architecture, "num_classes": module.num_classes, "num_features": module.num_features,
-        "global_pool": module.global_pool, "model_args": entry.arguments,
+        "global_pool": module.global_pool, "model_args": {"img_size": entry.arguments["img_size"]},
         "pretrained_cfg": {name: module.pretrained_cfg[name] for name in PREPROCESSING}
         | {"input_size": [3, *module.patch_embed.img_size]},
     }  # fmt: skip
@@ -83,7 +83,8 @@ def main():
             for kind, array in run(module, height, width).items()
         }
         header = {"timm": timm.__version__, "torch": torch.__version__, "seed": str(SEED),
-                  "config": json.dumps(config), "shapes": json.dumps(shapes)}  # fmt: skip
+                  "arguments": json.dumps(entry.arguments), "config": json.dumps(config),
+                  "shapes": json.dumps(shapes)}  # fmt: skip
         save_file(arrays, FOLDER / f"{name}.safetensors", metadata=header)
         print(f"{name}: {len(arrays)} arrays, {(FOLDER / f'{name}.safetensors').stat().st_size:,} bytes")
 

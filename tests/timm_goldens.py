@@ -42,7 +42,9 @@ class Golden:
     """What one model of timm answered.
 
     Attributes:
-        config: what timm writes into `config.json`: architecture, `model_args`, `pretrained_cfg` and so on.
+        arguments: what made the architecture small. No published `config.json` has such, so none is read from there: a
+            test tells its family the small network under the architecture's name, see `small`.
+        config: what timm writes into `config.json`: architecture, `pretrained_cfg` and so on.
         shapes: of the tensors of its file, by their names.
         outputs: by size (height, width): hidden states as "0" to the number of blocks (tokens, dim), "tokens" after the
             last norm, "pooled" and, where there is a head, "head".
@@ -50,9 +52,15 @@ class Golden:
 
     name: str
     seed: int
+    arguments: dict
     config: dict
     shapes: dict
     outputs: dict
+
+    def small(self, monkeypatch, family, **values):
+        """For one test, `family` takes the architecture for the small one; `values` are its config's."""
+        networks, name = family.timm.architectures, self.config["architecture"]
+        monkeypatch.setitem(networks, name, {**networks[name], **values})
 
     def tensors(self):
         """The tensors of its `model.safetensors`."""
@@ -76,4 +84,5 @@ def golden(name):
             size, _, kind = key.partition(" ")
             height, width = map(int, size.split("x"))
             outputs.setdefault((height, width), {})[kind] = file.get_tensor(key)
-    return Golden(name, int(header["seed"]), json.loads(header["config"]), json.loads(header["shapes"]), outputs)
+    words = (json.loads(header[word]) for word in ("arguments", "config", "shapes"))
+    return Golden(name, int(header["seed"]), *words, outputs)
