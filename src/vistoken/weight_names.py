@@ -174,6 +174,25 @@ CLIP_BLOCKS = (
     *affine("encoder.layers.{n}.mlp.fc2", "blocks.{n}.mlp.down"),
     *affine("post_layernorm", "norm"),
 )
+# timm 1.0.31, `models/vision_transformer.py`; DINOv2's and DeiT's own repositories name blocks alike.
+TIMM_BLOCKS = (
+    *affine("blocks.{n}.norm1", "blocks.{n}.norm1"),
+    *affine("blocks.{n}.attn.qkv", "blocks.{n}.attention.qkv"),
+    *affine("blocks.{n}.attn.proj", "blocks.{n}.attention.out"),
+    Weight("blocks.{n}.ls1.gamma", "blocks.{n}.scale1"),
+    *affine("blocks.{n}.norm2", "blocks.{n}.norm2"),
+    *affine("blocks.{n}.mlp.fc1", "blocks.{n}.mlp.up"),
+    *affine("blocks.{n}.mlp.fc2", "blocks.{n}.mlp.down"),
+    Weight("blocks.{n}.ls2.gamma", "blocks.{n}.scale2"),
+)
+TIMM = (
+    Weight("cls_token", "embed.prefix.cls", DropOnes()),
+    Weight("pos_embed", "embed.position.table", DropOnes()),
+    *affine("patch_embed.proj", "embed.patch"),
+    *TIMM_BLOCKS,
+    *affine("norm", "norm"),
+)
+TIMM_CLASSIFIER = (("head.weight", Ignore("the classifier")), ("head.bias", Ignore("the classifier")))
 # torch's MultiheadAttention stores q, k and v already fused.
 SIGLIP_HEAD = (
     Weight("head.probe", "pool.probe", Row()),
