@@ -42,6 +42,8 @@ PROCESSORS: Mapping[str, Mapping[str, Any]] = {
     "CLIPImageProcessor": _CLIP,
     "ChineseCLIPImageProcessor": _CLIP,
     "BitImageProcessor": _CLIP,
+    # Of older versions (transformers 4.40, `models/vit_hybrid/image_processing_vit_hybrid.py`): CLIP's in all it does.
+    "ViTHybridImageProcessor": _CLIP,
     "LlavaImageProcessor": _CLIP,
     "VideoLlavaImageProcessor": _CLIP,
     "SiglipImageProcessor": _COMMON
@@ -59,9 +61,9 @@ PROCESSORS: Mapping[str, Mapping[str, Any]] = {
     "VideoMAEImageProcessor": _CLIP | {"resample": 2, "image_mean": HALF, "image_std": HALF},
 }  # fmt: skip
 # Processors for which a bare number as `size` means the short side, not a square: `default_to_square` is false.
-_SHORT_SIDE = ("CLIPImageProcessor", "ChineseCLIPImageProcessor", "BitImageProcessor", "LlavaImageProcessor",
-               "TimmTransform", "VideoLlavaImageProcessor", "SiglipImageProcessor", "ChameleonImageProcessor",
-               "VideoMAEImageProcessor")  # fmt: skip
+_SHORT_SIDE = ("CLIPImageProcessor", "ChineseCLIPImageProcessor", "BitImageProcessor", "ViTHybridImageProcessor",
+               "LlavaImageProcessor", "TimmTransform", "VideoLlavaImageProcessor", "SiglipImageProcessor",
+               "ChameleonImageProcessor", "VideoMAEImageProcessor")  # fmt: skip
 
 SETTINGS = ("size", "crop_size", "do_center_crop", "resample", "image_mean", "image_std")
 

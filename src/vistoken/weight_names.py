@@ -36,11 +36,15 @@ Pairs = Literal["half", "axes", "rows first", "cols first", "alternating"]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The file's tensor is part `index` of `of` equal parts of our rows: separate q, k and v are fused."""
+    """The file's tensor is part `index` of `of` equal parts of our rows: separate q, k and v are fused.
+
+    Or it is `span` of them from there on: k and v together (timm's attention pool).
+    """
 
     index: int
     of: int
     pairs: Pairs = "half"
+    span: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +123,15 @@ class WeightNames:
     """All published names of a family. A tensor that nothing here names is an error.
 
     `roots` are prefixes that a file may put before every name of the encoder ("vit." in classification checkpoints).
-    `ignored` pairs a pattern, where `*` stands for anything, with the reason.
+    `ignored` pairs a pattern, where `*` stands for anything, with the reason. `tower` is a root that all tensors of the
+    encoder have where any has it; what stands outside then is another's, though it may be named alike (the text tower
+    of CLIP's first form).
     """
 
     weights: tuple[Weight, ...]
     roots: tuple[str, ...] = ("",)
     ignored: tuple[tuple[str, Ignore], ...] = ()
+    tower: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,8 +43,9 @@ from vistoken.weight_names import (
 )
 
 _BLOCK = re.compile(r"(?<=\.)\d+(?=\.)")
-# A stage of a connector has a number of its own, and may have blocks.
-_OUR_BLOCK = re.compile(r"(?:(?<=\bblocks\.)|(?<=\bdeepstack\.))\d+(?=\.)")
+# The numbers that stand for {n} in the families' patterns: of blocks, also those of a resampler, of deepstack, and of a
+# stem's stages. A stage of a connector has a number of its own.
+_OUR_BLOCK = re.compile(r"(?:(?<=\bblocks\.)|(?<=\bdeepstack\.)|(?<=\bstem\.stages\.))\d+(?=\.)")
 _SHARD = re.compile(r"[\w.-]+\.safetensors", re.ASCII)
 _FLOATS = ("F64", "F32", "F16", "BF16")
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -164,8 +165,11 @@ def _open(path: str) -> Any:
 def _match(weights: Weights, parameters: Mapping[str, Tensor], names: WeightNames) -> list[Match]:
     """Pair every tensor of the files with a parameter, or raise one error that lists all faults."""
     faults, matches, taken = Faults(), [], dict[str, dict[int, str]]()
+    beside = bool(names.tower) and any(name.startswith(names.tower) for held in weights.files.values() for name in held)
     for path, header in weights.files.items():
         for name, tensor in header.items():
+            if beside and not name.startswith(names.tower):
+                continue
             found = find_weight(name, names)
             # A known tensor without numbers fills nothing: DINOv3 without registers stores an empty one.
             if isinstance(found, Ignore) or (found and 0 in tensor.get_shape()):
@@ -272,8 +276,8 @@ def _shape_fault(header: Any, ours: torch.Size, step: WeightStep) -> str:
             bare = tuple(ours[1:]) if ours[0] == 1 else tuple(ours)
             fits = _without_ones(shape) == bare or shape == ours
             wanted = f"{tuple(ours)}, with or without leading ones"
-        case Part(_, of):
-            part = (ours[0] // of, *ours[1:])
+        case Part(_, of, _, span):
+            part = (ours[0] // of * span, *ours[1:])
             fits, wanted = shape == part, str(part)
         case ChannelsLast():
             flat = (ours[0], ours[1] * ours[2] * ours[3])
@@ -300,8 +304,9 @@ def _fill(target: Tensor, tensor: Tensor, match: Match, folder: str, head_dim: i
     match match.step:
         case AsIs() | DropOnes() | Row():
             target.copy_(tensor.reshape(target.shape))
-        case Part(index, of, pairs):
-            target.chunk(of)[index].copy_(_paired(tensor, pairs, head_dim))
+        case Part(index, of, pairs, span):
+            rows = len(target) // of
+            target[index * rows : (index + span) * rows].copy_(_paired(tensor, pairs, head_dim))
         case Paired(pairs):
             target.copy_(_paired(tensor, pairs, head_dim))
         case PairedQk(pairs):
