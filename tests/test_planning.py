@@ -56,7 +56,7 @@ def test_parameters_equal_the_built_module_by_part(name):
 
 def _part(path):
     for start, part in (
-        ("embed.patch", "patch embedding"), ("embed.norm", "patch embedding"), ("embed.position", "position"), ("embed.prefix", "prefix"),
+        ("embed.patch", "patch embedding"), ("embed.stem", "patch embedding"), ("embed.norm", "patch embedding"), ("embed.position", "position"), ("embed.prefix", "prefix"),
         ("pre_norm", "pre-norm"), ("blocks", "blocks"), ("norm", "final norm"), ("pool", "pool and head"),
         ("mask_token", "mask token"), ("connector", "connector"), ("deepstack", "deepstack"),
     ):  # fmt: skip

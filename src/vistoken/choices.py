@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vistoken.errors import InputError, UsageError
-from vistoken.geometry import Grid
+from vistoken.geometry import Grid, Patch
 
 # ---------------------------------------------------------------- prefix tokens
 
@@ -48,6 +48,55 @@ class Registers:
 
 
 PrefixToken = ClassToken | DistillationToken | Registers
+
+# ---------------------------------------------------------------- stems
+
+
+@dataclass(frozen=True, slots=True)
+class BitStem:
+    """A residual network in front of the transformer, whose map is cut into patches instead of the picture (hybrids).
+
+    A 7 x 7 convolution to `width` channels and a maximum, each halving the picture; then stages of `depths` bottleneck
+    blocks with 4, 8, 16 and 32 times as many channels, of which all but the first halve the map again. Weights are
+    standardised, norms are over groups of channels (Big Transfer, arXiv 1912.11370; hybrids: arXiv 2010.11929).
+    Source: timm 1.0.31, `models/vision_transformer_hybrid.py` and `models/resnetv2.py`.
+    """
+
+    depths: tuple[int, ...]
+    width: int = 64
+
+    def __post_init__(self) -> None:
+        if len(self.depths) > 4 or any(depth < 1 for depth in self.depths):
+            raise UsageError(f"stages of {self.depths} blocks: give up to four numbers of at least 1")
+        if self.width < 1 or self.width % GROUPS:
+            raise UsageError(f"a stem {self.width} channels wide does not divide into {GROUPS} groups")
+
+    @property
+    def channels(self) -> int:
+        """Of the map."""
+        return self.width * 2 ** (len(self.depths) + 1) if self.depths else self.width
+
+    @property
+    def stride(self) -> int:
+        """Pixels along a side of one cell of the map."""
+        return 4 * 2 ** max(0, len(self.depths) - 1)
+
+    def cell(self, patch: Patch) -> Patch:
+        """What becomes one token, in cells of the map instead of pixels."""
+        return Patch(patch.height // self.stride, patch.width // self.stride)
+
+    def stages(self) -> tuple[tuple[int, int, int, int], ...]:
+        """Of every stage: blocks, channels that come in, channels that go out, and its own stride."""
+        return tuple(
+            (depth, self.width * (2 ** (number + 1) if number else 1), self.width * 2 ** (number + 2), 1 + (number > 0))
+            for number, depth in enumerate(self.depths)
+        )
+
+
+# Channels are normed in so many groups, whatever their number (transformers 5.23.0, `BitConfig.num_groups`).
+GROUPS = 32
+
+Stem = BitStem
 
 # ---------------------------------------------------------------- positions
 

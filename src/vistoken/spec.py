@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from vistoken.choices import Activation as Activation
 from vistoken.choices import AttentionPool as AttentionPool
+from vistoken.choices import BitStem as BitStem
 from vistoken.choices import BlockNorms as BlockNorms
 from vistoken.choices import Buckets as Buckets
 from vistoken.choices import CentredRotary as CentredRotary
@@ -41,6 +42,7 @@ from vistoken.choices import RmsNorm as RmsNorm
 from vistoken.choices import Rotary as Rotary
 from vistoken.choices import RotaryPosition as RotaryPosition
 from vistoken.choices import Sinusoidal as Sinusoidal
+from vistoken.choices import Stem as Stem
 from vistoken.choices import TableResize as TableResize
 from vistoken.choices import WidthNorm as WidthNorm
 from vistoken.choices import Windows as Windows
@@ -56,6 +58,8 @@ MAX_WIDTH, MAX_DEPTH = 1_000_000, 10_000
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderSpec:
     """A vision transformer. `depth` 0 is the front end alone: patches, prefix tokens, positions.
+
+    A `stem` stands in front of the projection: then a patch, still in pixels, is what becomes one token.
 
     Norms: `embed_norm` on the patches before positions are added (AIMv2), `pre_norm` on all tokens after that (CLIP);
     `block_norms` tells where blocks norm: "before" (pre-norm), "after" (EVA-02-CLIP-E's x + norm(f(x))) or "both"
@@ -83,6 +87,7 @@ class EncoderSpec:
     prefix: tuple[PrefixToken, ...] = ()
     pool: Pool = NO_POOL
     channels: int = 3
+    stem: Stem | None = None
     patch_bias: bool = True
     embed_norm: bool = False
     pre_norm: bool = False
@@ -107,6 +112,9 @@ class EncoderSpec:
                 raise UsageError(f"{name} is {value!r}: it must be a whole number from 1 to {MAX_WIDTH:,}")
         if type(self.depth) is not int or not 0 <= self.depth <= MAX_DEPTH:
             raise UsageError(f"depth is {self.depth!r}: it must be a whole number from 0 to {MAX_DEPTH:,}")
+        sides = (self.patch.height, self.patch.width)
+        if self.stem and (any(side % self.stem.stride for side in sides) or self.patch.frames > 1):
+            raise UsageError(f"a {self.patch} patch is no whole number of cells of a stem of stride {self.stem.stride}")
         if self.dim % self.heads:
             raise UsageError(f"{self.heads} heads do not divide dim {self.dim}: choose heads from its divisors")
         if isinstance(self.position, Buckets) and self.position.side < 1:
@@ -123,6 +131,11 @@ class EncoderSpec:
             raise UsageError("windows hold whole patches and no prefix: give a side of at least 1 and no prefix tokens")
         if isinstance(self.pool, ClassPool | ProjectedClass) and ClassToken() not in self.prefix:
             raise UsageError("pooling by class token needs a class token among the prefix tokens")
+
+    @property
+    def projected(self) -> tuple[Patch, int]:
+        """What the projection maps to one token: pixels and channels, or those of the stem's map."""
+        return (self.patch, self.channels) if self.stem is None else (self.stem.cell(self.patch), self.stem.channels)
 
     @property
     def head_dim(self) -> int:

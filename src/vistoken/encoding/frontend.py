@@ -23,6 +23,7 @@ from vistoken.encoding.norms import build_norm
 from vistoken.encoding.packing import Packed, cut
 from vistoken.encoding.positions import build_positions, rotary_angles
 from vistoken.encoding.positions import sinusoidal_2d as sinusoidal_2d
+from vistoken.encoding.stem import build_stem
 from vistoken.encoding.versions import state_of
 from vistoken.errors import UsageError
 from vistoken.families.front_end import positions
@@ -134,7 +135,9 @@ class Embedding(nn.Module):
     def __init__(self, spec: EncoderSpec, method: Method = "conv") -> None:
         super().__init__()
         self.spec = spec
-        self.patch = PatchEmbed(spec.patch, spec.dim, spec.channels, spec.patch_bias, method)
+        self.stem = build_stem(spec.stem, spec.patch, spec.channels)
+        patch, channels = spec.projected
+        self.patch = PatchEmbed(patch, spec.dim, channels, spec.patch_bias, method)
         self.norm = build_norm(spec.norm, spec.dim) if spec.embed_norm else nn.Identity()
         self.prefix = nn.ParameterDict(
             {token.key: nn.Parameter(torch.zeros(token.count, spec.dim)) for token in spec.prefix}
@@ -143,7 +146,12 @@ class Embedding(nn.Module):
 
     def forward(self, packed: Packed) -> Tensor:
         """(N, C*t*h*w) patches of all images -> (T, D) tokens, the prefix in front of each frame's patches."""
-        return self.assemble(self.norm(self.patch.project(packed.patches)), packed.frames)
+        patches = packed.patches if self.stem is None else self.stem(packed.patches, packed.frames)
+        return self.assemble(self.norm(self.patch.project(patches)), packed.frames)
+
+    def fold(self, scale: float, mean: Sequence[float], std: Sequence[float]) -> None:
+        """Take in bytes from now on, which are normalised as (byte * scale - mean) / std."""
+        (self.stem or self.patch).fold(scale, mean, std)
 
     def assemble(self, patches: Tensor, frames: Sequence[Grid]) -> Tensor:
         """Patch vectors (N, D) of all frames -> (T, D): add positions, put the prefix tokens in front."""

@@ -42,6 +42,8 @@ from vistoken.weight_names import (
 )
 
 _BLOCK = re.compile(r"(?<=\.)\d+(?=\.)")
+# Ours that stand for one of a row of modules; their first number is {n} in the families' patterns.
+NUMBERED = ("blocks.", "deepstack.", "embed.stem.stages.")
 _SHARD = re.compile(r"[\w.-]+\.safetensors", re.ASCII)
 _FLOATS = ("F64", "F32", "F16", "BF16")
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -243,7 +245,7 @@ def _expected(parameters: Mapping[str, Tensor], names: WeightNames) -> Iterator[
         sources.setdefault(weight.ours, []).append(weight)
     for ours in parameters:
         block = _BLOCK.search(ours)
-        pattern = _BLOCK.sub("{n}", ours, count=1) if block and ours.startswith(("blocks.", "deepstack.")) else ours
+        pattern = _BLOCK.sub("{n}", ours, count=1) if block and ours.startswith(NUMBERED) else ours
         assert pattern in sources, f"the family names no tensor for {ours}"
         whole = _place(sources[pattern][0].step) == ALL
         for place, weight in {_place(weight.step): weight for weight in reversed(sources[pattern])}.items():

@@ -36,6 +36,7 @@ from vistoken.spec import (
     QueryPool,
     RmsNorm,
     Sinusoidal,
+    Stem,
     WidthNorm,
     Windows,
 )
@@ -59,7 +60,11 @@ def operations(spec: EncoderSpec, grids: Sequence[Grid], classes: int = 0) -> tu
 def _operations(spec: EncoderSpec, grids: Sequence[Grid], classes: int) -> Iterator[Operation]:
     patches = sum(grid.patches for grid in grids)
     frames = [Grid(grid.rows, grid.cols) for grid in grids for _ in range(grid.frames)]
-    values, dim, norm = spec.patch.values(spec.channels), spec.dim, norm_params(spec.norm, spec.dim)
+    dim, norm = spec.dim, norm_params(spec.norm, spec.dim)
+    patch, channels = spec.projected
+    values = patch.values(channels)
+    if spec.stem:
+        yield _stem(spec.stem, spec.channels, patches * patch.height * patch.width)
     yield Operation("patch embedding", "projection", dim * (values + spec.patch_bias), patches * values * dim)
     if spec.embed_norm:
         yield Operation("patch embedding", "norm", norm, 0)
@@ -80,6 +85,34 @@ def _operations(spec: EncoderSpec, grids: Sequence[Grid], classes: int) -> Itera
         yield Operation("pool and head", "classifier", (width + 1) * classes, len(grids) * width * classes)
     if spec.mask_token:
         yield Operation("mask token", "stored, not used", dim, 0)
+
+
+def _stem(stem: Stem, channels: int, cells: int) -> Operation:
+    """Convolutions without biases, a group norm behind each; `cells` are those of the map that comes out."""
+    params = macs = 0
+    reduction = 2  # of the sides, so far
+    for before, after, kernel, stride in _convolutions(stem, channels):
+        reduction *= stride
+        weights = before * after * kernel**2
+        params += weights + 2 * after
+        macs += weights * cells * stem.stride**2 // reduction**2
+    return Operation("patch embedding", "stem", params, macs)
+
+
+def _convolutions(stem: Stem, channels: int) -> Iterator[tuple[int, int, int, int]]:
+    """Channels that come in and go out, kernel, and by how much sides shrink since the convolution before.
+
+    The first halves the picture, and so does the maximum behind it.
+    """
+    yield channels, stem.width, 7, 1
+    for number, (depth, before, after, stride) in enumerate(stem.stages()):
+        middle, shrunk = after // 4, 2 if number == 0 else 1
+        yield before, middle, 1, shrunk
+        yield middle, middle, 3, stride
+        yield middle, after, 1, 1
+        yield before, after, 1, 1  # the shortcut
+        for _ in range(1, depth):
+            yield from ((after, middle, 1, 1), (middle, middle, 3, 1), (middle, after, 1, 1))
 
 
 def _blocks(spec: EncoderSpec, frames: Sequence[Grid]) -> Iterator[Operation]:
