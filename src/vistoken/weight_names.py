@@ -36,11 +36,15 @@ Pairs = Literal["half", "axes", "rows first", "cols first", "alternating"]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The file's tensor is part `index` of `of` equal parts of our rows: separate q, k and v are fused."""
+    """The file's tensor is part `index` of `of` equal parts of our rows: separate q, k and v are fused.
+
+    It may be `span` of these parts at once (k and v together).
+    """
 
     index: int
     of: int
     pairs: Pairs = "half"
+    span: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,11 @@ class PairedQk:
     """The file's tensor is q, k and v, one above the other; the rotary dimensions of q and k are brought into order."""
 
     pairs: Pairs
+
+
+@dataclass(frozen=True, slots=True)
+class NoKeys:
+    """The file's bias is that of q, k and v; ours has none of k, which the file masks (DINOv3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +98,21 @@ class ChannelsLast:
 
 
 @dataclass(frozen=True, slots=True)
+class CellRows:
+    """The file's table is a grid, (1, rows, columns, dim); ours has one row a cell."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ignore:
     """The tensor is left out on purpose."""
 
     why: str
 
 
-WeightStep = AsIs | DropOnes | Row | Part | Paired | PairedQk | Transposed | PlusOne | Item | Cell | ChannelsLast
+WeightStep = (
+    AsIs | DropOnes | Row | Part | Paired | PairedQk | NoKeys | Transposed | PlusOne | Item | Cell | ChannelsLast
+    | CellRows
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +129,8 @@ class WeightNames:
     """All published names of a family. A tensor that nothing here names is an error.
 
     `roots` are prefixes that a file may put before every name of the encoder ("vit." in classification checkpoints).
-    `ignored` pairs a pattern, where `*` stands for anything, with the reason.
+    `ignored` pairs a pattern, where `*` at the end stands for anything, with the reason: of tensors that fill no
+    parameter of the encoder, even where the family names them (a head is CLIP's projection, or a classifier).
     """
 
     weights: tuple[Weight, ...]
