@@ -213,9 +213,7 @@ def _filled(step: WeightStep) -> Sequence[int]:
             return (ALL,)
 
 
-def find_weight(
-    name: str, names: WeightNames, parameters: Container[str] | None = None
-) -> tuple[Weight, ...] | Ignore:
+def find_weight(name: str, names: WeightNames, parameters: Container[str] | None = None) -> tuple[Weight, ...] | Ignore:
     """What the family says of the tensor `name`: what it fills, with the block's number filled in, or ignored.
 
     Several where it holds several of ours (see `Item`), or where its place depends on the spec: those count that are
