@@ -68,19 +68,18 @@ NETWORKS = {
     "deit3_huge_patch14_224": _network(1280, 32, 16, patch=14),
 }
 
+CFGS = Label("documented", "timm 1.0.31, default_cfgs in models/deit.py")
+
 
 def _timm(architecture: str, alias: str) -> tuple[Published, Published]:
     """Trained on ImageNet-1k alone, and on ImageNet-22k first; the former keeps 0.9 of a picture at 224 pixels."""
-    pixels, cfgs = (
-        int(architecture.rpartition("_")[2]),
-        Label("documented", "timm 1.0.31, default_cfgs in models/deit.py"),
-    )
+    pixels = int(architecture.rpartition("_")[2])
 
     def published(tag: str, alias: str, share: float) -> Published:
         trained = {"input_size": (3, pixels, pixels), "interpolation": "bicubic", "crop_pct": share,
                    "mean": IMAGENET_MEAN, "std": IMAGENET_STD}  # fmt: skip
         config = {"architecture": architecture, "pretrained_cfg": trained}
-        return Published((f"timm/{architecture}.{tag}", alias), config, {}, cfgs)
+        return Published((f"timm/{architecture}.{tag}", alias), config, {}, CFGS)
 
     return (
         published("fb_in1k", alias, 0.9 if pixels == 224 else 1.0),

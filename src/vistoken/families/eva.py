@@ -29,9 +29,9 @@ SIZES: dict[str, tuple[int, ...]] = {  # WORDS; gated MLPs have two thirds of fo
     "g": (1408, 40, 16, 6144),
     "E": (1792, 64, 16, 15360),
 }
-ROTARY = {"ref_feat_shape": 16, "swiglu_mlp": True}
-NORMED = ROTARY | {"scale_mlp": True}
-CLIP = NORMED | {"scale_attn_inner": True}
+ROTARY: dict[str, object] = {"ref_feat_shape": 16, "swiglu_mlp": True}
+NORMED: dict[str, object] = ROTARY | {"scale_mlp": True}
+CLIP: dict[str, object] = NORMED | {"scale_attn_inner": True}
 
 
 def _network(size: str, patch: int, more: dict[str, object], projection: int | None = None) -> dict[str, object]:

@@ -2,8 +2,8 @@
 
 The config is in the words of timm's constructor (BAAI publishes none beside its weights), with the MLP's size instead
 of a ratio. Keys have no bias, but in the networks that timm builds as plain ViTs.
-Sources: timm 1.0.31, `models/eva.py` (`Eva`, `checkpoint_filter_fn`); baaivision/EVA, `EVA-02/asuka/modeling_finetune.py`
-and `EVA-CLIP/rei/eva_clip/eva_vit_model.py`.
+Sources: timm 1.0.31, `models/eva.py` (`Eva`, `checkpoint_filter_fn`); baaivision/EVA,
+`EVA-02/asuka/modeling_finetune.py` and `EVA-CLIP/rei/eva_clip/eva_vit_model.py`.
 """
 
 from __future__ import annotations
