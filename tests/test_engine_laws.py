@@ -68,7 +68,7 @@ SPECS = {
         **PLAIN, position=LearnedTable(3, 3, 1, BICUBIC), prefix=(ClassToken(),), pool=ProjectedClass(6), pre_norm=True,
         patch_bias=False, final_norm="pooled",
     ),
-    "probe": EncoderSpec(**PLAIN, position=LearnedTable(4, 4, 0, SMOOTH), pool=AttentionPool(2, 20)),
+    "probe": EncoderSpec(**PLAIN, position=LearnedTable(4, 4, 0, SMOOTH), pool=AttentionPool(2, 20, 6)),
     "sinusoidal": EncoderSpec(**PLAIN, position=Sinusoidal(cols_first=True), embed_norm=True, qkv_bias="none"),
     "buckets": EncoderSpec(**PLAIN, position=Buckets(5), connector=Connector(stages=(Linear(7),), layers=(-2, 1))),
     "centred": EncoderSpec(
@@ -78,7 +78,13 @@ SPECS = {
     "even-odd": EncoderSpec(**GATED, position=NoPosition(), rotary=EvenOddRotary(), pre_norm=True, final_norm="none"),
     "width norm": EncoderSpec(**PLAIN, position=Factorised(64, 64), qkv_norm=WidthNorm(RMS)),
     "sandwich": EncoderSpec(
-        **GATED, position=Factorised(64, 64), rotary=Rotary(100.0), qkv_norm=HeadNorm(RMS), sandwich=True, clamps=True,
+        **GATED, position=Factorised(64, 64), rotary=Rotary(100.0), qkv_norm=HeadNorm(RMS), block_norms="both",
+        clamps=True,
+    ),
+    "norms behind": EncoderSpec(
+        **PLAIN | {"mlp": GatedMlp(24, "silu", norm=LAYER)}, position=LearnedTable(3, 3, 1, SMOOTH),
+        prefix=(ClassToken(),), rotary=Rotary(start=1, reference=(3, 5)), block_norms="after", attention_norm=True,
+        pool=MeanPool(norm=True), final_norm="none",
     ),
     "pooled tokens": EncoderSpec(
         **PLAIN, position=Sinusoidal(), connector=Connector(stages=(AveragePool(2), Linear(9))), pool=MeanPool(),

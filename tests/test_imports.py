@@ -19,7 +19,7 @@ ROWS = {
     "configs": 2, "sequence": 2, "video": 2, "views": 2,
     "prompts": 3, "sampling": 3,
     "choices": 3, "connector": 4, "model_spec": 4, "weight_names": 4, "spec": 5,
-    "family": 5, "preprocessing": 6,
+    "family": 5, "preprocessing": 6, "formats": 7,
     "processors": 7, "towers": 7,
     "families": 8,
     "registry": 9, "sources": 9, "pixels": 10,

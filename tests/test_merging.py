@@ -216,7 +216,7 @@ def test_every_patch_belongs_to_one_token(grids, by):
         encoder.encode_pixels([image("registers", *grid) for grid in grids], merge_tokens=by), grids, strict=True
     ):
         held = [result.patches_of(token) for token in range(len(result.patches))]
-        assert sorted(sum(held, [])) == list(range(rows * cols))
+        assert sorted(patch for patches in held for patch in patches) == list(range(rows * cols))
         assert [patches[0] for patches in held] == sorted(patches[0] for patches in held)
         assert len(result.prefix["reg"]) == 3
         assert list(result.boxes()) == [around(result.boxes_of(token)) for token in range(len(held))]

@@ -128,9 +128,14 @@ class Rotary:
 
     Half of the frequencies serve the row, half the column, in integer coordinates (Qwen2-VL's axial layout). In heads,
     dimension i always pairs with i + head_dim / 2: other layouts are brought to it when weights are loaded.
+
+    Coordinates begin at `start` (1 in Llama 4). With `reference`, the rows and columns of the grid that the model was
+    trained on, they are stretched so that every picture spans that grid (EVA-02, arXiv 2303.11331).
     """
 
     base: float = 10_000.0
+    start: int = 0
+    reference: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,11 +194,15 @@ class PlainMlp:
 
 @dataclass(frozen=True, slots=True)
 class GatedMlp:
-    """activation(gate(x)) * up(x), then down (SwiGLU where the activation is SiLU)."""
+    """activation(gate(x)) * up(x), then down (SwiGLU where the activation is SiLU).
+
+    With `norm` the hidden vector is normed before it goes down (EVA-02's sub-LN, arXiv 2303.11331).
+    """
 
     hidden: int
     activation: Activation
     bias: bool = True
+    norm: Norm | None = None
 
 
 Mlp = PlainMlp | GatedMlp
@@ -217,6 +226,9 @@ class HeadNorm:
 
 
 QkvNorm = WidthNorm | HeadNorm
+
+# Where a block norms: what enters attention and MLP, what leaves them before it is added, or both (a sandwich).
+BlockNorms = Literal["before", "after", "both"]
 
 # Which of queries, keys and values have a bias. DINOv3's keys have none: it would not change a softmax.
 QkvBias = Literal["all", "query and value", "none"]
@@ -248,22 +260,30 @@ class ClassPool:
 
 @dataclass(frozen=True, slots=True)
 class MeanPool:
-    """The mean over the patches after the final norm, prefix tokens left out."""
+    """The mean over the patches after the final norm, prefix tokens left out; with `norm`, that is normed itself."""
+
+    norm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectedClass:
-    """The class token, normed, through a projection without bias to `dim` (CLIP)."""
+    """The class token, normed, through a projection to `dim`: without bias in CLIP, with one in timm's EVA-CLIP."""
 
     dim: int
+    bias: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class AttentionPool:
-    """A learned probe attends to all tokens; then y + MLP(norm(y)) (SigLIP's MAP head)."""
+    """A learned probe attends to all tokens; then y + MLP(norm(y)) (SigLIP's MAP head).
+
+    Perception Encoder goes on to `projection` dimensions, without a bias or, in timm's files, with one.
+    """
 
     heads: int
     hidden: int
+    projection: int | None = None
+    bias: bool = False
 
 
 @dataclass(frozen=True, slots=True)

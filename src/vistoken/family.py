@@ -146,12 +146,25 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class Timm:
+    """How timm names the networks of a family, and in what they differ from it.
+
+    `architectures` maps timm's names to what the family's own `config.json` would hold, its image size left out;
+    `adapt` is given the encoder that the family reads from that and timm's own configuration (`global_pool`,
+    `num_classes`), and returns timm's network. See `vistoken.formats`.
+    """
+
+    architectures: Mapping[str, Mapping[str, Any]]
+    adapt: Callable[[EncoderSpec, Config], EncoderSpec]
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
     """Models that share a reader of configs, a name map of weights and a view rule.
 
     `model_types` are the values of `model_type` in `config.json` that this family reads. `settings` are the names of
     the values that a caller may set, under the model's own names. `rule` says how the view rule was checked,
-    `reference` what the judge compares it with.
+    `reference` what the judge compares it with. `timm` is there where folders in timm's form are read too.
     """
 
     name: str
@@ -163,6 +176,11 @@ class Family:
     weights: WeightNames | Seeded | Callable[[], WeightNames] | None = None
     examples: tuple[Example, ...] = ()
     reference: Reference | None = None
+    timm: Timm | None = None
+
+    def reads(self, word: str) -> bool:
+        """Whether `word` is a `model_type`, or an `architecture` of timm, that this family reads from a folder."""
+        return word in self.model_types or bool(self.timm and word in self.timm.architectures)
 
     def weight_names(self) -> WeightNames | Seeded | None:
         """How published tensors are named; families that mostly count give a function, so that it loads nothing."""

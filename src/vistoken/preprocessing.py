@@ -53,11 +53,14 @@ PROCESSORS: Mapping[str, Mapping[str, Any]] = {
     | {"size": 224, "resample": 2, "image_mean": HALF, "image_std": HALF},
     "DINOv3ViTImageProcessor": _COMMON
     | {"size": 224, "resample": 2, "image_mean": IMAGENET_MEAN, "image_std": IMAGENET_STD},
+    # Our word for timm's and open_clip's transforms, see `vistoken.formats`.
+    "TimmTransform": _CLIP,
     "VideoMAEImageProcessor": _CLIP | {"resample": 2, "image_mean": HALF, "image_std": HALF},
 }  # fmt: skip
 # Processors for which a bare number as `size` means the short side, not a square: `default_to_square` is false.
-_SHORT_SIDE = ("CLIPImageProcessor", "BitImageProcessor", "LlavaImageProcessor", "VideoLlavaImageProcessor",
-               "SiglipImageProcessor", "ChameleonImageProcessor", "VideoMAEImageProcessor")  # fmt: skip
+_SHORT_SIDE = ("CLIPImageProcessor", "BitImageProcessor", "LlavaImageProcessor", "TimmTransform",
+               "VideoLlavaImageProcessor", "SiglipImageProcessor", "ChameleonImageProcessor",
+               "VideoMAEImageProcessor")  # fmt: skip
 
 SETTINGS = ("size", "crop_size", "do_center_crop", "resample", "image_mean", "image_std")
 
@@ -92,7 +95,8 @@ def standard(
     config = preprocessor.with_defaults(defaults, f"{name} in {REFERENCE}")
     # Kosmos-2's file of 2023: a square of the class's own size, whatever the file's (CLIPImageProcessor.__init__).
     square = name == "CLIPImageProcessor" and config.flag("use_square_size") and "size" not in config.overrides
-    rule = resize_rule(config, patch, own, Size(height=224, width=224) if square else None)
+    nearest = name == "TimmTransform"
+    rule = resize_rule(config, patch, own, Size(height=224, width=224) if square else None, nearest)
     if config.flag("do_pad"):
         _refuse_padding(config, rule)
     return rule, pixel_values(config)
@@ -106,10 +110,10 @@ def _refuse_padding(config: Config, rule: ViewRule) -> None:
         raise config.error("do_pad", True, "padding after the resize is not read by this family")
 
 
-def resize_rule(config: Config, patch: Patch, own: Size, square: Size | None = None) -> ViewRule:
+def resize_rule(config: Config, patch: Patch, own: Size, square: Size | None = None, nearest: bool = False) -> ViewRule:
     """The view rule of a processor, completed by its class's defaults, that resizes and perhaps cuts the middle.
 
-    `square` wins over the file's size.
+    `square` wins over the file's size; `nearest` is torchvision's way of cutting the middle, see `centre_crop`.
     """
     # Here, since families with rules of their own use only the values above.
     from vistoken.views.fixed import Native, ShortSide, ShortSideCrop, Stretch, StretchCrop
@@ -123,8 +127,12 @@ def resize_rule(config: Config, patch: Patch, own: Size, square: Size | None = N
     short = None if square else short_side(config)
     if short is None:
         size = square or config.size("size")
-        return StretchCrop(size, config.size("crop_size"), filter, patch) if cropped else Stretch(size, filter, patch)
-    return ShortSideCrop(short, config.size("crop_size"), filter, patch) if cropped else ShortSide(short, filter, patch)
+        if not cropped:
+            return Stretch(size, filter, patch)
+        return StretchCrop(size, config.size("crop_size"), filter, patch, nearest)
+    if not cropped:
+        return ShortSide(short, filter, patch)
+    return ShortSideCrop(short, config.size("crop_size"), filter, patch, nearest)
 
 
 def short_side(config: Config) -> int | None:

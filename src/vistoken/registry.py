@@ -145,10 +145,8 @@ def published(name: str) -> tuple[Family, Published] | None:
 
 
 def reader(model_type: str) -> Family | None:
-    """The family that reads configs of `model_type`."""
-    return next(
-        (family for family in chain(_mentioning(model_type), _every()) if model_type in family.model_types), None
-    )
+    """The family that reads configs of `model_type`, or timm's of that `architecture`."""
+    return next((family for family in chain(_mentioning(model_type), _every()) if family.reads(model_type)), None)
 
 
 def _every() -> Iterator[Family]:
@@ -228,12 +226,13 @@ def _from_folder(name: str, folder: str, settings: Mapping[str, Any]) -> Found:
     if not os.path.lexists(path):
         raise ConfigError(f"{folder} has no config.json, so it is no model folder")
     config = Config(read_json(model_file(folder, "config.json")), path)
-    if not config.has("model_type"):
+    kind = "model_type" if config.has("model_type") else "architecture"  # timm's word
+    if not config.has(kind):
         raise ConfigError(f"{path}: model_type is missing, so it is unknown which model this is")
-    model_type = config.raw("model_type")
-    family = reader(model_type) if isinstance(model_type, str) else None
+    word = config.raw(kind)
+    family = reader(word) if isinstance(word, str) else None
     if family is None:
-        raise _unread(path, model_type)
+        raise _unread(path, kind, word)
     overrides = _checked(settings, family, name)
     files = _files(folder, Config(config.values, path, overrides=overrides), overrides)
     if overrides and files.image is None:
@@ -275,14 +274,16 @@ def _files(folder: str, config: Config, overrides: Mapping[str, Any]) -> Files:
     )
 
 
-def _unread(path: str, model_type: object) -> ConfigError:
+def _unread(path: str, kind: str, word: object) -> ConfigError:
     from vistoken.unread import UNREAD  # only on the way to an error message
 
-    reason, known = UNREAD.get(str(model_type), ""), [word for family in _every() for word in family.model_types]
-    hint = did_you_mean(model_type, known) if isinstance(model_type, str) and not reason else ""
+    reason, known = UNREAD.get(str(word), ""), list[str]()
+    for family in _every():
+        known += family.model_types if kind == "model_type" else family.timm.architectures if family.timm else ()
+    hint = did_you_mean(word, known) if isinstance(word, str) and not reason else ""
     return ConfigError(
-        f"{path}: model_type is {shown(model_type)}, which is not read{reason and f': {reason}'}.{hint} "
-        f"{len(known)} model types are: `vistoken models --types` lists them"
+        f"{path}: {kind} is {shown(word)}, which is not read{reason and f': {reason}'}.{hint} "
+        f"{len(known)} are: `vistoken models --types` lists them"
     )
 
 
@@ -330,7 +331,7 @@ def _describe(
     notes: tuple[str, ...] = (),
 ) -> ModelSpec:
     where = files.config.where
-    reading = _read(where, partial(family.read, files))
+    reading = _read(where, partial(_reading, family, files))
     film = Later(partial(_read, where, reading.video)) if reading.video else None
     if overrides:
         settings = Label(settings.level, f"{settings.evidence}; {', '.join(overrides)} set by the caller")
@@ -349,6 +350,15 @@ def _describe(
     if overrides:
         _refuse_unused(spec, overrides)
     return spec
+
+
+def _reading(family: Family, files: Files) -> Reading:
+    """What the family makes of the files, in its own form or in timm's."""
+    if files.config.has("model_type") or not family.timm or not files.config.has("architecture"):
+        return family.read(files)
+    from vistoken.formats import read_timm  # most models do without it
+
+    return read_timm(family, files)
 
 
 def _tower(where: str, reading: Reading) -> Later[EncoderSpec] | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from vistoken.choices import Activation as Activation
 from vistoken.choices import AttentionPool as AttentionPool
+from vistoken.choices import BlockNorms as BlockNorms
 from vistoken.choices import Buckets as Buckets
 from vistoken.choices import CentredRotary as CentredRotary
 from vistoken.choices import ClassPool as ClassPool
@@ -57,9 +58,11 @@ class EncoderSpec:
     """A vision transformer. `depth` 0 is the front end alone: patches, prefix tokens, positions.
 
     Norms: `embed_norm` on the patches before positions are added (AIMv2), `pre_norm` on all tokens after that (CLIP);
-    `sandwich` blocks norm what attention and MLP return once more before it is added (Gemma 4). `clamps` bound what
-    enters and leaves every matrix of the blocks to learned ranges. `connector` makes image tokens for an LLM, and each
-    of `deepstack` further vectors for the same positions, which the LLM adds in its first layers (Qwen3-VL).
+    `block_norms` tells where blocks norm: "before" (pre-norm), "after" (EVA-02-CLIP-E's x + norm(f(x))) or "both"
+    (Gemma 4). `attention_norm` norms what attention has gathered before its output matrix (EVA-02-CLIP). `clamps`
+    bound what enters and leaves every matrix of the blocks to learned ranges. `connector` makes image tokens for an
+    LLM, and each of `deepstack` further vectors for the same positions, which the LLM adds in its first layers
+    (Qwen3-VL).
 
     >>> spec = EncoderSpec(patch=Patch.square(16), dim=768, depth=12, heads=12, norm=LayerNorm(1e-6),
     ...                    mlp=PlainMlp(3072, "gelu"), position=Sinusoidal(), prefix=(ClassToken(),), pool=ClassPool())
@@ -88,7 +91,8 @@ class EncoderSpec:
     qkv_norm: QkvNorm | None = None
     windows: Windows | None = None
     clamps: bool = False
-    sandwich: bool = False
+    block_norms: BlockNorms = "before"
+    attention_norm: bool = False
     layer_scale: bool = False
     final_norm: FinalNorm = "all"
     mask_token: bool = False
@@ -142,7 +146,7 @@ class EncoderSpec:
         match self.pool:
             case NoPool():
                 return None
-            case ProjectedClass(dim) | QueryPool(_, int() as dim):
+            case ProjectedClass(dim) | QueryPool(_, int() as dim) | AttentionPool(_, _, int() as dim):
                 return dim
             case _:
                 return self.dim
@@ -162,7 +166,7 @@ class EncoderSpec:
         return tuple(left)
 
     def check_merge(self, merge: object) -> None:
-        """Raise `UsageError` where `merge` is no number of tokens, and where tokens of this encoder cannot be joined."""
+        """Raise `UsageError` where `merge` is no number of tokens, and where those of this encoder cannot be joined."""
         if type(merge) is not int or merge < 0:
             raise UsageError(f"merge_tokens is {shown(merge)}: it must be a whole number of at least 0, 0 for none")
         if merge and self.windows is not None:

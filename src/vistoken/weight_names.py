@@ -28,8 +28,10 @@ class Row:
 
 # How the file's heads pair dimensions for rotary positions. Ours is "half": dimension i with i + head_dim / 2, the
 # row's pairs before the column's. In "axes" the head is halved first, the column's half before the row's, and each
-# half pairs within itself (Gemma 4).
-Pairs = Literal["half", "axes"]
+# half pairs within itself (Gemma 4). In the others neighbours pair, 2i with 2i + 1: the row's pairs before the
+# column's ("rows first", EVA-02), behind them ("cols first", Llama 4, Perception Encoder), or by turns, the column
+# beginning ("alternating", MoonViT).
+Pairs = Literal["half", "axes", "rows first", "cols first", "alternating"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,13 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class Paired:
     """As the file's, its rotary dimensions brought into our order."""
+
+    pairs: Pairs
+
+
+@dataclass(frozen=True, slots=True)
+class PairedQk:
+    """The file's tensor is q, k and v, one above the other; the rotary dimensions of q and k are brought into order."""
 
     pairs: Pairs
 
@@ -86,7 +95,7 @@ class Ignore:
     why: str
 
 
-WeightStep = AsIs | DropOnes | Row | Part | Paired | Transposed | PlusOne | Item | Cell | ChannelsLast
+WeightStep = AsIs | DropOnes | Row | Part | Paired | PairedQk | Transposed | PlusOne | Item | Cell | ChannelsLast
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +174,25 @@ CLIP_BLOCKS = (
     *affine("encoder.layers.{n}.mlp.fc2", "blocks.{n}.mlp.down"),
     *affine("post_layernorm", "norm"),
 )
+# timm 1.0.31, `models/vision_transformer.py`; DINOv2's and DeiT's own repositories name blocks alike.
+TIMM_BLOCKS = (
+    *affine("blocks.{n}.norm1", "blocks.{n}.norm1"),
+    *affine("blocks.{n}.attn.qkv", "blocks.{n}.attention.qkv"),
+    *affine("blocks.{n}.attn.proj", "blocks.{n}.attention.out"),
+    Weight("blocks.{n}.ls1.gamma", "blocks.{n}.scale1"),
+    *affine("blocks.{n}.norm2", "blocks.{n}.norm2"),
+    *affine("blocks.{n}.mlp.fc1", "blocks.{n}.mlp.up"),
+    *affine("blocks.{n}.mlp.fc2", "blocks.{n}.mlp.down"),
+    Weight("blocks.{n}.ls2.gamma", "blocks.{n}.scale2"),
+)
+TIMM = (
+    Weight("cls_token", "embed.prefix.cls", DropOnes()),
+    Weight("pos_embed", "embed.position.table", DropOnes()),
+    *affine("patch_embed.proj", "embed.patch"),
+    *TIMM_BLOCKS,
+    *affine("norm", "norm"),
+)
+TIMM_CLASSIFIER = (("head.weight", Ignore("the classifier")), ("head.bias", Ignore("the classifier")))
 # torch's MultiheadAttention stores q, k and v already fused.
 SIGLIP_HEAD = (
     Weight("head.probe", "pool.probe", Row()),

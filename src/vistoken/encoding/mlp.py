@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vistoken.encoding.norms import build_linear
+from vistoken.encoding.norms import build_linear, build_norm
 from vistoken.spec import Activation, GatedMlp, Mlp, PlainMlp
 
 ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
@@ -35,17 +35,18 @@ class Plain(nn.Module):
 
 
 class Gated(nn.Module):
-    """activation(gate) * up, then down; gate and up are one matrix, the gate's rows first."""
+    """activation(gate) * up, perhaps a norm, then down; gate and up are one matrix, the gate's rows first."""
 
     def __init__(self, spec: GatedMlp, dim: int, clamps: bool) -> None:
         super().__init__()
         self.gate_up = build_linear(dim, spec.hidden, spec.bias, clamps, parts=2)
+        self.norm = build_norm(spec.norm, spec.hidden) if spec.norm else nn.Identity()
         self.down = build_linear(spec.hidden, dim, spec.bias, clamps)
         self.activation = ACTIVATIONS[spec.activation]
 
     def forward(self, x: Tensor) -> Tensor:
         gate, up = self.gate_up(x).chunk(2, dim=-1)
-        return self.down(self.activation(gate) * up)
+        return self.down(self.norm(self.activation(gate) * up))
 
 
 def build_mlp(mlp: Mlp, dim: int, clamps: bool = False) -> nn.Module:

@@ -198,16 +198,17 @@ def without_prefix(tokens: Tensor, packed: Packed) -> Tensor:
 
 
 class Block(nn.Module):
-    """Pre-norm: attention, then the MLP, each added to what came in; with a second norm on it in a sandwich."""
+    """Attention, then the MLP, each added to what came in; normed before, after, or on both sides."""
 
     def __init__(self, spec: EncoderSpec, attend: Engine) -> None:
         super().__init__()
-        self.norm1 = build_norm(spec.norm, spec.dim)
+        before, after = spec.block_norms != "after", spec.block_norms != "before"
+        self.norm1 = build_norm(spec.norm, spec.dim) if before else nn.Identity()
         self.attention = Attention(spec, attend)
-        self.after1 = build_norm(spec.norm, spec.dim) if spec.sandwich else nn.Identity()
-        self.norm2 = build_norm(spec.norm, spec.dim)
+        self.after1 = build_norm(spec.norm, spec.dim) if after else nn.Identity()
+        self.norm2 = build_norm(spec.norm, spec.dim) if before else nn.Identity()
         self.mlp = build_mlp(spec.mlp, spec.dim, spec.clamps)
-        self.after2 = build_norm(spec.norm, spec.dim) if spec.sandwich else nn.Identity()
+        self.after2 = build_norm(spec.norm, spec.dim) if after else nn.Identity()
         self.scale1 = nn.Parameter(torch.ones(spec.dim)) if spec.layer_scale else None
         self.scale2 = nn.Parameter(torch.ones(spec.dim)) if spec.layer_scale else None
 
@@ -232,6 +233,7 @@ class Attention(nn.Module):
         self.heads, self.attend = spec.heads, attend
         self.qkv = build_linear(spec.dim, spec.dim, spec.qkv_bias == "all", spec.clamps, parts=3)
         self.qv_bias = nn.Parameter(torch.zeros(2 * spec.dim)) if spec.qkv_bias == "query and value" else None
+        self.norm = build_norm(spec.norm, spec.dim) if spec.attention_norm else nn.Identity()
         self.out = build_linear(spec.dim, spec.dim, spec.out_bias, spec.clamps)
         self.by_head = isinstance(spec.qkv_norm, HeadNorm)
         self.q_norm, self.k_norm, self.v_norm = _qkv_norms(spec)
@@ -239,7 +241,8 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, number: int, route: Route) -> Tensor:
         q, k, v = self.project(x, route.turn)
-        return self.out(route.attend(self.attend, q, k, v, route.segments(number), self.scale).flatten(1))
+        attended = route.attend(self.attend, q, k, v, route.segments(number), self.scale)
+        return self.out(self.norm(attended.flatten(1)))
 
     def project(self, x: Tensor, by: Turn | None) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values by head, (T, H, d) each: biased, normed and turned."""

@@ -51,14 +51,16 @@ class TokenPooling(nn.Module):
 
 
 class MeanPooling(nn.Module):
-    """The mean over the patches of each image; prefix tokens stay out."""
+    """The mean over the patches of each image, perhaps normed; prefix tokens stay out."""
 
-    def __init__(self, prefix_tokens: int) -> None:
+    def __init__(self, prefix_tokens: int, norm: nn.Module | None = None) -> None:
         super().__init__()
         self.prefix_tokens = prefix_tokens
+        self.norm = nn.Identity() if norm is None else norm
 
     def forward(self, tokens: Tensor, segments: tuple[int, ...]) -> Tensor:
-        return torch.stack([tokens[start + self.prefix_tokens : end].mean(0) for start, end in pairwise(segments)])
+        means = [tokens[start + self.prefix_tokens : end].mean(0) for start, end in pairwise(segments)]
+        return self.norm(torch.stack(means))
 
 
 class ClassAndMeanPooling(nn.Module):
@@ -75,19 +77,19 @@ class ClassAndMeanPooling(nn.Module):
 
 
 class ProjectedPooling(nn.Module):
-    """The class token through a projection without bias (CLIP's image embedding)."""
+    """The class token through a projection (CLIP's image embedding)."""
 
-    def __init__(self, dim: int, out: int, index: int) -> None:
+    def __init__(self, dim: int, pool: ProjectedClass, index: int) -> None:
         super().__init__()
         self.index = index
-        self.projection = nn.Linear(dim, out, bias=False)
+        self.projection = nn.Linear(dim, pool.dim, pool.bias)
 
     def forward(self, tokens: Tensor, segments: tuple[int, ...]) -> Tensor:
         return self.projection(tokens[[start + self.index for start in segments[:-1]]])
 
 
 class AttentionPooling(nn.Module):
-    """A learned probe attends to all tokens of each image; then y + MLP(norm(y)).
+    """A learned probe attends to all tokens of each image; then y + MLP(norm(y)), and perhaps a projection.
 
     Source: big_vision `models/vit.py`, `MAPHead`; transformers 5.23.0, `SiglipMultiheadAttentionPoolingHead`.
     """
@@ -100,6 +102,8 @@ class AttentionPooling(nn.Module):
         self.out = nn.Linear(spec.dim, spec.dim)
         self.norm = build_norm(spec.norm, spec.dim)
         self.mlp = build_mlp(PlainMlp(pool.hidden, spec.mlp.activation), spec.dim)
+        out = pool.projection
+        self.projection = nn.Linear(spec.dim, out, pool.bias) if out else nn.Identity()
 
     def forward(self, tokens: Tensor, segments: tuple[int, ...]) -> Tensor:
         images, dim = len(segments) - 1, tokens.shape[1]
@@ -108,7 +112,7 @@ class AttentionPooling(nn.Module):
         k, v = F.linear(tokens, weight[dim:], bias[dim:]).chunk(2, dim=-1)
         q, k, v = (x.unflatten(1, (self.heads, -1)) for x in (q, k, v))
         y = self.out(self.attend(q, k, v, offsets([1] * images), segments, q.shape[-1] ** -0.5).flatten(1))
-        return y + self.mlp(self.norm(y))
+        return self.projection(y + self.mlp(self.norm(y)))
 
 
 class QueryPooling(nn.Module):
@@ -139,10 +143,10 @@ def build_pool(spec: EncoderSpec, attend: Engine) -> nn.Module:
             return NoPooling()
         case ClassPool():
             return TokenPooling(spec.prefix_places["cls"].start)
-        case MeanPool():
-            return MeanPooling(spec.prefix_tokens)
-        case ProjectedClass(width):
-            return ProjectedPooling(spec.dim, width, spec.prefix_places["cls"].start)
+        case MeanPool(normed):
+            return MeanPooling(spec.prefix_tokens, build_norm(spec.norm, spec.dim) if normed else None)
+        case ProjectedClass():
+            return ProjectedPooling(spec.dim, spec.pool, spec.prefix_places["cls"].start)
         case AttentionPool():
             return AttentionPooling(spec, spec.pool, attend)
         case QueryPool():

@@ -62,9 +62,10 @@ def rotary_angles(rotary: RotaryPosition, grid: Grid, head_dim: int) -> Tensor:
     """The angles by which the heads of one frame's patches are turned: (n, d/2), float32; see the types' docstrings."""
     rows, cols = torch.arange(grid.rows, dtype=torch.float64), torch.arange(grid.cols, dtype=torch.float64)
     match rotary:
-        case Rotary(base):
+        case Rotary(base, start, reference):
             ladder = _ladder(base, head_dim // 2)
-            return _axial(rows, cols, ladder, ladder)
+            high, wide = reference or (grid.rows, grid.cols)
+            return _axial((rows + start) * (high / grid.rows), (cols + start) * (wide / grid.cols), ladder, ladder)
         case EvenOddRotary(base):
             ladder = _ladder(base, head_dim)
             return _axial(rows, cols, ladder[::2], ladder[1::2])

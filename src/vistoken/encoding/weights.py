@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, assert_never
+from typing import Any, Literal, assert_never
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -30,6 +30,7 @@ from vistoken.weight_names import (
     Ignore,
     Item,
     Paired,
+    PairedQk,
     Pairs,
     Part,
     PlusOne,
@@ -256,7 +257,7 @@ def _shape_fault(header: Any, ours: torch.Size, step: WeightStep) -> str:
     if dtype not in _FLOATS:
         return f"is {dtype}, not a floating-point type"
     match step:
-        case AsIs() | Paired() | PlusOne():
+        case AsIs() | Paired() | PairedQk() | PlusOne():
             fits, wanted = shape == ours, str(tuple(ours))
         case Transposed():
             fits, wanted = shape == tuple(reversed(ours)), str(tuple(reversed(ours)))
@@ -300,6 +301,9 @@ def _fill(target: Tensor, tensor: Tensor, match: Match, folder: str, head_dim: i
             target.chunk(of)[index].copy_(_paired(tensor, pairs, head_dim))
         case Paired(pairs):
             target.copy_(_paired(tensor, pairs, head_dim))
+        case PairedQk(pairs):
+            for index, part in enumerate(tensor.chunk(3)):
+                target.chunk(3)[index].copy_(part if index == 2 else _paired(part, pairs, head_dim))
         case Transposed():
             target.copy_(tensor.T)
         case PlusOne():
@@ -319,6 +323,21 @@ def _paired(tensor: Tensor, pairs: Pairs, head_dim: int) -> Tensor:
     """Rows of every head in our order of rotary pairs, see `Pairs`."""
     if pairs == "half":
         return tensor
-    quarter = torch.arange(head_dim).chunk(4)  # of the column: first and second of each pair; of the row: likewise
-    order = torch.cat([quarter[2], quarter[0], quarter[3], quarter[1]])
+    order = torch.cat(_places(torch.arange(head_dim), pairs))
     return tensor.unflatten(0, (-1, head_dim))[:, order].flatten(0, 1)
+
+
+def _places(places: Tensor, pairs: Literal["axes", "rows first", "cols first", "alternating"]) -> tuple[Tensor, ...]:
+    """Where the file holds what stands in our four quarters: first of the row's pairs, of the column's; seconds."""
+    match pairs:
+        case "axes":
+            col, col2, row, row2 = places.chunk(4)
+        case "rows first":
+            (row, row2), (col, col2) = (half.unflatten(0, (-1, 2)).unbind(1) for half in places.chunk(2))
+        case "cols first":
+            (col, col2), (row, row2) = (half.unflatten(0, (-1, 2)).unbind(1) for half in places.chunk(2))
+        case "alternating":
+            col, col2, row, row2 = places.unflatten(0, (-1, 4)).unbind(1)
+        case _:
+            assert_never(pairs)
+    return row, col, row2, col2

@@ -17,13 +17,15 @@ from vistoken.family import (
     Published,
     Reading,
     Reference,
+    Timm,
     heads_of,
     table_of,
 )
 from vistoken.model_spec import Label
 from vistoken.preprocessing import IMAGENET_MEAN, IMAGENET_STD, SETTINGS, standard
 from vistoken.spec import ClassPool, ClassToken, EncoderSpec, LayerNorm, LearnedTable, PlainMlp, TableResize
-from vistoken.weight_names import VIT_BLOCKS, DropOnes, Ignore, Weight, WeightNames, affine
+from vistoken.towers.timm import as_timm
+from vistoken.weight_names import TIMM, TIMM_CLASSIFIER, VIT_BLOCKS, DropOnes, Ignore, Weight, WeightNames, affine
 
 DEFAULTS = {
     "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
@@ -61,10 +63,12 @@ WEIGHTS = WeightNames(
         Weight("embeddings.position_embeddings", "embed.position.table", DropOnes()),
         *affine("embeddings.patch_embeddings.projection", "embed.patch"),
         *VIT_BLOCKS,
+        *TIMM,
     ),
     ignored=(
         ("pooler.*", Ignore("the tanh pooler, untrained in most files")),
         ("classifier.*", Ignore("the classifier")),
+        *TIMM_CLASSIFIER,
         ("embeddings.mask_token", Ignore("used in masked pre-training alone")),
     ),
 )
@@ -82,6 +86,40 @@ SIZES = {  # hidden_size, num_hidden_layers, num_attention_heads, intermediate_s
 GOOGLE = {"image_processor_type": "ViTImageProcessor", "resample": 2, "image_mean": (0.5,) * 3, "image_std": (0.5,) * 3}
 DINO = GOOGLE | {"image_mean": IMAGENET_MEAN, "image_std": IMAGENET_STD}
 PAPER = Label("assumed", "geometry of the paper; no published file in this format")
+
+
+def _timm(size: str, patch: int) -> dict[str, object]:
+    """timm 1.0.31, `models/vision_transformer.py`: the same sizes, eps 1e-6 instead of the library's 1e-12."""
+    dim, depth, heads, hidden = SIZES[size]
+    return {"hidden_size": dim, "num_hidden_layers": depth, "num_attention_heads": heads, "intermediate_size": hidden,
+            "patch_size": patch, "layer_norm_eps": 1e-6}  # fmt: skip
+
+
+TIMM_NETWORKS = Timm(
+    architectures={
+        "vit_tiny_patch16_224": _timm("Ti", 16),
+        "vit_tiny_patch16_384": _timm("Ti", 16),
+        "vit_small_patch32_224": _timm("S", 32),
+        "vit_small_patch32_384": _timm("S", 32),
+        "vit_small_patch16_224": _timm("S", 16),
+        "vit_small_patch16_384": _timm("S", 16),
+        "vit_small_patch8_224": _timm("S", 8),
+        "vit_base_patch32_224": _timm("B", 32),
+        "vit_base_patch32_384": _timm("B", 32),
+        "vit_base_patch16_224": _timm("B", 16),
+        "vit_base_patch16_384": _timm("B", 16),
+        "vit_base_patch8_224": _timm("B", 8),
+        "vit_large_patch32_224": _timm("L", 32),
+        "vit_large_patch32_384": _timm("L", 32),
+        "vit_large_patch16_224": _timm("L", 16),
+        "vit_large_patch16_384": _timm("L", 16),
+        "vit_large_patch14_224": _timm("L", 14),
+        "vit_huge_patch14_224": _timm("H", 14),
+        "vit_giant_patch14_224": _timm("g", 14),
+        "vit_gigantic_patch14_224": _timm("G", 14),
+    },
+    adapt=as_timm,
+)
 
 
 def _vit(
@@ -126,6 +164,7 @@ FAMILY = Family(
     rule=Label("verified", f"ViTImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
     weights=WEIGHTS,
+    timm=TIMM_NETWORKS,
     reference=Reference(
         processor="",
         image="ViTImageProcessorPil",

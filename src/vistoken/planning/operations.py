@@ -96,12 +96,14 @@ def _blocks(spec: EncoderSpec, frames: Sequence[Grid], merge: int) -> Iterator[O
         return Operation("blocks", name, spec.depth * params, macs)
 
     biases = {"all": 3, "query and value": 2, "none": 0}[spec.qkv_bias]
-    yield blocks("norms", (4 if spec.sandwich else 2) * norm_params(spec.norm, dim), 0)
+    yield blocks("norms", (4 if spec.block_norms == "both" else 2) * norm_params(spec.norm, dim), 0)
     yield blocks("attention: q, k, v", dim * (3 * dim + biases), 3 * enter * dim * dim)
     if spec.qkv_norm:
         yield blocks("attention: norms of q and k", _qkv_norm_params(spec), 0)
     # Scores and weighted sum: N^2 D each, over the heads together; one square a frame, or a window.
     yield Operation("blocks", "attention: scores and sum", 0, 2 * dim * _scores(spec, frames, lengths))
+    if spec.attention_norm:
+        yield blocks("attention: norm before the output", norm_params(spec.norm, dim), 0)
     yield blocks("attention: output", dim * (dim + spec.out_bias), enter * dim * dim)
     if merge:
         yield blocks("token merging", 0, spec.head_dim * sum(map(_compared, lengths)))
@@ -177,7 +179,8 @@ def mlp_params(mlp: Mlp, dim: int) -> int:
         case PlainMlp(hidden):
             return 2 * dim * hidden + mlp.bias * (hidden + dim)
         case GatedMlp(hidden):
-            return 3 * dim * hidden + mlp.bias * (2 * hidden + dim)
+            inner = norm_params(mlp.norm, hidden) if mlp.norm else 0
+            return 3 * dim * hidden + mlp.bias * (2 * hidden + dim) + inner
         case _:
             assert_never(mlp)
 
@@ -210,12 +213,14 @@ def position_params(position: Position, dim: int) -> int:
 def _pool(pool: Pool, norm: Norm, dim: int, lengths: Sequence[int]) -> Iterator[Operation]:
     views, part = len(lengths), "pool and head"
     match pool:
-        case NoPool() | ClassPool() | MeanPool():
+        case NoPool() | ClassPool() | MeanPool(False):
             return
-        case ProjectedClass(width):
-            yield Operation(part, "projection", dim * width, views * dim * width)
-        case AttentionPool(_, hidden):
-            tokens, mlp = sum(lengths), PlainMlp(hidden, "gelu")
+        case MeanPool():
+            yield Operation(part, "norm", norm_params(norm, dim), 0)
+        case ProjectedClass(width, bias):
+            yield Operation(part, "projection", (dim + bias) * width, views * dim * width)
+        case AttentionPool(_, hidden, projection, bias):
+            tokens, mlp, out = sum(lengths), PlainMlp(hidden, "gelu"), projection or 0
             yield Operation(part, "probe", dim, 0)
             # The probe alone asks; every token is asked: q once, k and v N times, one row of scores and one sum.
             yield Operation(part, "attention: q, k, v", 3 * dim * (dim + 1), (2 * tokens + views) * dim * dim)
@@ -223,6 +228,7 @@ def _pool(pool: Pool, norm: Norm, dim: int, lengths: Sequence[int]) -> Iterator[
             yield Operation(part, "attention: output", dim * (dim + 1), views * dim * dim)
             yield Operation(part, "norm", norm_params(norm, dim), 0)
             yield Operation(part, "MLP", mlp_params(mlp, dim), views * mlp_macs(mlp, dim))
+            yield Operation(part, "projection", (dim + bias) * out, views * dim * out)
         case QueryPool(_, projection):
             tokens, out = sum(lengths), projection or 0
             yield Operation(part, "query", dim, 0)

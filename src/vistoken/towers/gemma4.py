@@ -48,7 +48,7 @@ def tower(files: Files) -> EncoderSpec:
         out_bias=False,
         qkv_norm=HeadNorm(norm),
         clamps=vision.flag("use_clipped_linears"),
-        sandwich=True,
+        block_norms="both",
         final_norm="none",
         connector=Connector(stages=tuple(_stages(vision, dim, norm, text_width(files.config, "gemma4_text")))),
     )

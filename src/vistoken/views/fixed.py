@@ -43,7 +43,7 @@ class Stretch(OneView):
 class ShortSideCrop(ViewRule):
     """Scale the short side to `short`, then cut the middle of size `crop` (CLIP, DeiT, DINOv2).
 
-    Where the crop is larger than the scaled picture, it is padded with black first.
+    Where the crop is larger than the scaled picture, it is padded with black first. `nearest`: see `centre_crop`.
     Source: transformers 5.23.0, `image_transforms.get_resize_output_image_size` and `center_crop`.
     """
 
@@ -51,6 +51,7 @@ class ShortSideCrop(ViewRule):
     crop: Size
     filter: Filter
     patch: Patch
+    nearest: bool = False
 
     kind = "short side + centre crop"
 
@@ -72,7 +73,8 @@ class ShortSideCrop(ViewRule):
 
     def views(self, size: Size) -> tuple[View, ...]:
         resized = scale_short_side(size, self.short)
-        return (View.of(size, (Resize(resized, self.filter), *centre_crop(resized, self.crop)), self.patch),)
+        steps = (Resize(resized, self.filter), *centre_crop(resized, self.crop, self.nearest))
+        return (View.of(size, steps, self.patch),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,7 @@ class StretchCrop(ViewRule):
     crop: Size
     filter: Filter
     patch: Patch
+    nearest: bool = False
 
     kind = "stretch + centre crop"
 
@@ -133,7 +136,8 @@ class StretchCrop(ViewRule):
         return Tiling(self.patch.grid(self.crop))
 
     def views(self, size: Size) -> tuple[View, ...]:
-        return (View.of(size, (Resize(self.size, self.filter), *centre_crop(self.size, self.crop)), self.patch),)
+        steps = (Resize(self.size, self.filter), *centre_crop(self.size, self.crop, self.nearest))
+        return (View.of(size, steps, self.patch),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,20 +168,22 @@ class Native(ViewRule):
         return (check_at_least_one_patch(View.of(size, (), self.patch)),)
 
 
-def centre_crop(size: Size, crop: Size) -> tuple[Pad | Crop, ...]:
+def centre_crop(size: Size, crop: Size, nearest: bool = False) -> tuple[Pad | Crop, ...]:
     """The steps that cut `crop` out of the middle of `size`, padding where the picture is too small.
 
     The crop starts at floor((side - crop) / 2); padding puts the spare pixel of an odd difference first
-    (transformers 5.23.0, `image_transforms.center_crop`: "top_pad = ceil(...)").
+    (transformers 5.23.0, `image_transforms.center_crop`: "top_pad = ceil(...)"). torchvision, and with it timm and
+    open_clip, start at the `nearest` whole pixel, ties to even, and put the spare pixel of padding last
+    (torchvision 0.28.0, `transforms/functional.py`, `center_crop`).
     """
     canvas = Size(height=max(size.height, crop.height), width=max(size.width, crop.width))
     steps: list[Pad | Crop] = []
     if canvas != size:
-        steps.append(
-            Pad(math.ceil((canvas.height - size.height) / 2), math.ceil((canvas.width - size.width) / 2), canvas)
-        )
+        first = math.floor if nearest else math.ceil
+        steps.append(Pad(first((canvas.height - size.height) / 2), first((canvas.width - size.width) / 2), canvas))
     if canvas != crop:
-        steps.append(Crop((canvas.height - crop.height) // 2, (canvas.width - crop.width) // 2, crop))
+        begin = round if nearest else math.floor
+        steps.append(Crop(begin((canvas.height - crop.height) / 2), begin((canvas.width - crop.width) / 2), crop))
     return tuple(steps)
 
 
