@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from vistoken import plan, registry
 from vistoken.encoding import Encoder, VisionEncoder
 from vistoken.encoding.frontend import seed_parameters
+from vistoken.encoding.passing import Asked
 
 MERGES = (0, 8, 16, 24)
 NAME = "vit-b16-384"
@@ -41,12 +42,10 @@ def main() -> None:
     module = VisionEncoder(described.encoder)
     seed_parameters(module, 0)
     encoder = Encoder(described, module)
-    prepared = [encoder.prepare(str(path)) for path in sorted(IMAGES.glob("*.*"))]
+    prepared = [encoder.prepare(str(path)) for path in sorted(IMAGES.glob("*.[jp][pn]g"))[:3]]
     print(f"{len(prepared)} pictures\n")
 
     def run(merge: int) -> list:
-        from vistoken.encoding.passing import Asked
-
         asked = Asked.of(module, {"merge_tokens": merge})
         return [result for picture in prepared for result in encoder.run([picture], asked=asked)]
 
@@ -61,7 +60,7 @@ def main() -> None:
         patches = median(change(mine.unmerged(), other.patches) for mine, other in zip(results, plain, strict=True))
         planned = whole / plan(NAME, merge_tokens=merge).macs.total
         print(f"| {merge} | {ratio(taken[0], taken[merge]):.2f} | {planned:.2f} | {median(taken[merge]):.2f} "
-              f"| {len(results[0].patches)} of {len(plain[0].patches)} | {pooled:.4f} | {patches:.4f} |")  # fmt: skip
+              f"| {len(results[0].patches)} of {len(plain[0].patches)} | {pooled:.1e} | {patches:.1e} |")  # fmt: skip
     print(f"\n{rounds} rounds, interleaved, after one that is not counted; {'wall' if threads > 1 else 'CPU'} seconds")
 
 

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
+import numpy as np  # noqa: E402
 from conftest import PHOTOGRAPHS  # noqa: E402
 from test_engine_laws import GRIDS, PLAIN, SPECS, built, image, same  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
+from twins import twin  # noqa: E402
 from vlm_twins import vlm_twin  # noqa: E402
 
 from vistoken import plan  # noqa: E402
@@ -297,6 +299,18 @@ def test_views_of_a_picture_are_merged_apart():
         assert len(held) == length(grid.patches, depth, 2)
         assert not held & set(merged.token_of_patch[starts[-1] :].tolist())
     assert len(list(merged.boxes())) == len(merged.patches)
+
+
+def test_the_command_writes_the_way_back(run, tmp_path):
+    folder, path = twin("dinov2-registers").folder, tmp_path / "t.npz"
+    code, _, err = run("encode", PHOTOGRAPHS[0], "-m", folder, "-o", path, "--merge-tokens", "3", "--what", "patches")
+    assert (code, err) == (0, "")
+    [wanted] = Encoder.from_pretrained(folder).encode(PHOTOGRAPHS[:1], what=["patches"], merge_tokens=3)
+    with np.load(path) as arrays:
+        assert (arrays["0/patches"] == wanted.patches.numpy()).all()
+        assert (arrays["0/token_of_patch"] == wanted.token_of_patch.numpy()).all()
+    code, _, err = run("encode", PHOTOGRAPHS[0], "-m", folder, "-o", path, "--merge-tokens", "-3")
+    assert (code, err.startswith("error: merge_tokens is -3")) == (2, True)
 
 
 @pytest.mark.parametrize(
