@@ -48,7 +48,7 @@ from vistoken.choices import TableResize as TableResize
 from vistoken.choices import WidthNorm as WidthNorm
 from vistoken.choices import Windows as Windows
 from vistoken.connector import Connector as Connector
-from vistoken.errors import UsageError
+from vistoken.errors import UsageError, shown
 from vistoken.geometry import Grid, Patch, offsets
 
 NO_POOL = NoPool()
@@ -185,3 +185,32 @@ class EncoderSpec:
     def tokens(self, grid: Grid) -> int:
         """Length of the sequence of one view: patches, and the prefix of each frame."""
         return grid.patches + self.prefix_tokens * grid.frames
+
+    def lengths(self, frame: Grid, merge: int = 0) -> tuple[int, ...]:
+        """Tokens of one frame that enter each block, and those that leave the last one.
+
+        With `merge` above 0, up to so many become part of others between attention and MLP of every block.
+        """
+        left = [self.tokens(frame)]
+        for _ in range(self.depth):
+            left.append(left[-1] - joined_tokens(left[-1], self.prefix_tokens, merge))
+        return tuple(left)
+
+    def check_merge(self, merge: object) -> None:
+        """Raise `UsageError` where `merge` is no number of tokens, and where those of this encoder cannot be joined."""
+        if type(merge) is not int or merge < 0:
+            raise UsageError(f"merge_tokens is {shown(merge)}: it must be a whole number of at least 0, 0 for none")
+        if merge and self.windows is not None:
+            raise UsageError(
+                "merge_tokens joins tokens from anywhere in a picture, and this encoder attends within windows of "
+                f"{self.windows.side} x {self.windows.side} patches, which would fall apart: leave merge_tokens out"
+            )
+
+
+def joined_tokens(tokens: int, prefix_tokens: int, merge: int) -> int:
+    """How many tokens of a frame become part of others where `merge` are asked for: at most half of the patches.
+
+    Source: arXiv 2210.09461, section 3: a token is merged into one of the other half at most once a block. The prefix
+    takes no part (facebookresearch/ToMe, `tome/merge.py`, `bipartite_soft_matching`).
+    """
+    return min(merge, (tokens - prefix_tokens) // 2)

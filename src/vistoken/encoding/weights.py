@@ -15,12 +15,12 @@ from itertools import groupby
 from typing import Any, Literal, assert_never
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from vistoken.configs import read_json
 from vistoken.encoding.headers import Stored, read_header
 from vistoken.encoding.model import VisionEncoder
+from vistoken.encoding.reading import Values, open_values
 from vistoken.errors import WeightsError, one_line, shown
 from vistoken.files import model_file
 from vistoken.weight_names import (
@@ -113,11 +113,12 @@ def load_weights(module: VisionEncoder, folder: str, names: WeightNames) -> None
     parameters = module.state_dict(keep_vars=True)  # parameters, and what is stored without being learned
     matches = _match(weights, parameters, names)
     filled = {name: torch.empty_like(parameter, device="cpu") for name, parameter in parameters.items()}
+    something = not filled
     for path, of_file in groupby(matches, key=lambda match: match.file):
-        with _open(path) as file:
+        with open_values(path, weights.files[path]) as values:
             for match in of_file:
-                _fill(filled[match.ours], file.get_tensor(match.name), match, path, module.spec.head_dim)
-    if filled and not any(tensor.any() for tensor in filled.values()):
+                something |= _fill(filled[match.ours], values, match, module.spec.head_dim)
+    if not something:
         raise WeightsError(f"{weights.source}: every value is zero, as after a copy that broke off; fetch it again")
     module.load_state_dict(filled, assign=True)
 
@@ -156,13 +157,6 @@ def _indexed(folder: str, index: str) -> Weights:
     if lost := [name for name, shard in places.items() if name not in files[shard]]:
         raise WeightsError(f"{index}: {len(lost):,} not in the file that it names: {_listed(lost)}")
     return Weights(index, {os.path.join(folder, shard): header for shard, header in files.items()})
-
-
-def _open(path: str) -> Any:
-    try:
-        return safe_open(path, framework="pt")
-    except (SafetensorError, OSError, RuntimeError) as error:  # torch's own where the file cannot be mapped
-        raise WeightsError(f"{path} is not a valid safetensors file: {one_line(str(error))}") from None
 
 
 # ---------------------------------------------------------------- names and shapes, from the headers alone
@@ -316,19 +310,36 @@ def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
 # ---------------------------------------------------------------- tensors
 
 
-def _fill(target: Tensor, tensor: Tensor, match: Match, folder: str, head_dim: int) -> None:
-    if isinstance(match.step, NoKeys):  # whatever the file has where its mask hides it
-        tensor = torch.cat(tensor.chunk(3)[::2])
-    bound = isinstance(match.step, Cell) and not tensor.isnan().any()  # a bound may be infinite: there is none then
-    if not bound and not tensor.to(target.dtype).isfinite().all():  # a float64 may also be too large for float32
-        why = f"not finite: NaN, infinity, or too large for {target.dtype}"
-        raise WeightsError(f"{match.name} in {folder} holds values that are {why}")
-    match match.step:
-        case AsIs() | DropOnes() | Row() | NoKeys() | CellRows():
-            target.copy_(tensor.reshape(target.shape))
+def _fill(target: Tensor, values: Values, match: Match, head_dim: int) -> bool:
+    """One tensor of a file into its parameter. Tells whether any value in the file is not zero."""
+    step = match.step
+    match step:  # what the file holds in our order is read to its place
+        case AsIs() | DropOnes() | Row() | CellRows():
+            return values.read(match.name, target)
+        case Part(index, of, "half", span):
+            return values.read(match.name, _parts(target, index, of, span))
+        case NoKeys():  # whatever the file has where its mask hides it
+            (q, v), width = target.chunk(2), len(target) // 2
+            return values.read(match.name, q) | values.read(match.name, v, skip=2 * width)
+        case Item(index):
+            return values.read(match.name, target, skip=index * target.numel())
+    dtype = torch.float32 if isinstance(step, PlusOne) else target.dtype
+    tensor = torch.empty(values.tensors[match.name].shape, dtype=dtype)
+    something = values.read(match.name, tensor, finite=not isinstance(step, Cell))  # an infinite bound is none
+    _rearrange(target, tensor, step, head_dim)
+    return something
+
+
+def _parts(target: Tensor, index: int, of: int, span: int) -> Tensor:
+    """`span` of the `of` parts of our rows, from `index` on."""
+    rows = len(target) // of
+    return target[index * rows : (index + span) * rows]
+
+
+def _rearrange(target: Tensor, tensor: Tensor, step: WeightStep, head_dim: int) -> None:
+    match step:
         case Part(index, of, pairs, span):
-            rows = len(target) // of
-            target[index * rows : (index + span) * rows].copy_(_paired(tensor, pairs, head_dim))
+            _parts(target, index, of, span).copy_(_paired(tensor, pairs, head_dim))
         case Paired(pairs):
             target.copy_(_paired(tensor, pairs, head_dim))
         case PairedQk(pairs):
@@ -339,16 +350,16 @@ def _fill(target: Tensor, tensor: Tensor, match: Match, folder: str, head_dim: i
         case SwappedHalves():
             target.copy_(torch.cat(tensor.chunk(2)[::-1]))
         case PlusOne():
-            target.copy_(1 + tensor.float())
-        case Item(index):
-            target.copy_(tensor[index])
+            target.copy_(1 + tensor)
         case Cell(row, col):
             target[row, col] = tensor.item()
         case ChannelsLast():
             _, channels, height, width = target.shape
             target.copy_(tensor.unflatten(1, (height, width, channels)).permute(0, 3, 1, 2))
+        case AsIs() | DropOnes() | Row() | Item() | NoKeys() | CellRows():
+            raise AssertionError(f"{step} is read to its place")
         case _:
-            assert_never(match.step)
+            assert_never(step)
 
 
 def _paired(tensor: Tensor, pairs: Pairs, head_dim: int) -> Tensor:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import assert_never
 
 from vistoken.connector import AveragePool, Connector, Linear, MergeBlocks, MlpStage, Normalise, Resample, Unpadded
@@ -53,12 +54,16 @@ class Operation:
     macs: int
 
 
-def operations(spec: EncoderSpec, grids: Sequence[Grid], classes: int = 0) -> tuple[Operation, ...]:
-    """All operations over the views whose grids are given; `classes` adds a linear classifier on the pooled vector."""
-    return tuple(_operations(spec, grids, classes))
+def operations(spec: EncoderSpec, grids: Sequence[Grid], classes: int = 0, merge: int = 0) -> tuple[Operation, ...]:
+    """All operations over the views whose grids are given.
+
+    `classes` adds a linear classifier on the pooled vector; with `merge`, up to so many tokens a frame are joined to
+    others in every block.
+    """
+    return tuple(_operations(spec, grids, classes, merge))
 
 
-def _operations(spec: EncoderSpec, grids: Sequence[Grid], classes: int) -> Iterator[Operation]:
+def _operations(spec: EncoderSpec, grids: Sequence[Grid], classes: int, merge: int) -> Iterator[Operation]:
     patches = sum(grid.patches for grid in grids)
     frames = [Grid(grid.rows, grid.cols) for grid in grids for _ in range(grid.frames)]
     dim, norm = spec.dim, norm_params(spec.norm, spec.dim)
@@ -75,7 +80,7 @@ def _operations(spec: EncoderSpec, grids: Sequence[Grid], classes: int) -> Itera
     yield Operation("prefix", "prefix tokens", spec.prefix_tokens * dim, 0)
     if spec.pre_norm:
         yield Operation("pre-norm", "norm before the blocks", norm, 0)
-    yield from _blocks(spec, frames)
+    yield from _blocks(spec, frames, merge)
     if spec.final_norm != "none":
         yield Operation("final norm", "norm", norm, 0)
     yield from _pool(spec.pool, spec.norm, dim, [spec.tokens(grid) for grid in grids])
@@ -118,34 +123,42 @@ def _convolutions(stem: Stem, channels: int) -> Iterator[tuple[int, int, int, in
             yield from ((after, middle, 1, 1), (middle, middle, 3, 1), (middle, after, 1, 1))
 
 
-def _blocks(spec: EncoderSpec, frames: Sequence[Grid]) -> Iterator[Operation]:
-    """Every row is over all `depth` blocks."""
-    dim, depth, tokens = spec.dim, spec.depth, sum(map(spec.tokens, frames))
+def _blocks(spec: EncoderSpec, frames: Sequence[Grid], merge: int) -> Iterator[Operation]:
+    """Every row is over all `depth` blocks; where tokens are joined, the MLPs already work on fewer."""
+    dim, lengths = spec.dim, [spec.lengths(grid, merge) for grid in frames]
+    enter, leave = (sum(sum(of_frame[part]) for of_frame in lengths) for part in (slice(-1), slice(1, None)))
 
     def blocks(name: str, params: int, macs: int) -> Operation:
-        return Operation("blocks", name, depth * params, depth * macs)
+        return Operation("blocks", name, spec.depth * params, macs)
 
     matrix = dim * (dim + 2 * spec.kv_dim)
     biases = {"all": dim + 2 * spec.kv_dim, "query and value": 2 * dim, "none": 0}[spec.qkv_bias]
     yield blocks("norms", (4 if spec.block_norms == "both" else 2) * norm_params(spec.norm, dim), 0)
-    yield blocks("attention: q, k, v", matrix + biases, tokens * matrix)
+    yield blocks("attention: q, k, v", matrix + biases, enter * matrix)
     if spec.qkv_norm:
         yield blocks("attention: norms of q and k", _qkv_norm_params(spec), 0)
     # Scores and weighted sum: N^2 D each, over the heads together; one square a frame, or a window.
-    yield Operation("blocks", "attention: scores and sum", 0, 2 * dim * _scores(spec, frames))
+    yield Operation("blocks", "attention: scores and sum", 0, 2 * dim * _scores(spec, frames, lengths))
     if spec.attention_norm:
         yield blocks("attention: norm before the output", norm_params(spec.norm, dim), 0)
-    yield blocks("attention: output", dim * (dim + spec.out_bias), tokens * dim * dim)
-    yield blocks("MLP", mlp_params(spec.mlp, dim), tokens * mlp_macs(spec.mlp, dim))
+    yield blocks("attention: output", dim * (dim + spec.out_bias), enter * dim * dim)
+    if merge:
+        yield blocks("token merging", 0, spec.head_dim * sum(map(_compared, lengths)))
+    yield blocks("MLP", mlp_params(spec.mlp, dim), leave * mlp_macs(spec.mlp, dim))
     if spec.layer_scale:
         yield blocks("layer scale", 2 * dim, 0)
 
 
-def _scores(spec: EncoderSpec, frames: Sequence[Grid]) -> int:
-    """Pairs of tokens that meet, over all blocks and frames."""
-    whole = sum(spec.tokens(grid) ** 2 for grid in frames)
+def _compared(lengths: Sequence[int]) -> int:
+    """Pairs of keys that are compared in a frame, one of each half, in the blocks that join any."""
+    return sum((tokens + 1) // 2 * (tokens // 2) for tokens, left in pairwise(lengths) if left < tokens)
+
+
+def _scores(spec: EncoderSpec, frames: Sequence[Grid], lengths: Sequence[Sequence[int]]) -> int:
+    """Pairs of tokens that meet, over all blocks and frames; `lengths` are of each frame the tokens of every block."""
     if spec.windows is None:
-        return spec.depth * whole
+        return sum(tokens**2 for of_frame in lengths for tokens in of_frame[:-1])
+    whole = sum(spec.tokens(grid) ** 2 for grid in frames)
     full = sum(number < spec.depth for number in spec.windows.full)
     return full * whole + (spec.depth - full) * sum(_in_windows(grid, spec.windows) for grid in frames)
 
