@@ -24,8 +24,10 @@ from vistoken.weight_names import (  # noqa: E402
     Cell,
     ChannelsLast,
     DropOnes,
+    Flattened,
     Ignore,
     Item,
+    LastRowFirst,
     Paired,
     PairedQk,
     Part,
@@ -59,7 +61,7 @@ def unpaired(ours, pairs, head_dim):
 def back(ours, step, head_dim):
     """What the file must hold where `ours` was filled from it: the step backwards, written on its own."""
     match step:
-        case AsIs() | DropOnes() | Row() | Item():
+        case AsIs() | DropOnes() | Row() | Item() | Flattened():
             return ours
         case Part(index, of, pairs, span):
             rows = len(ours) // of
@@ -71,6 +73,8 @@ def back(ours, step, head_dim):
             return torch.cat([unpaired(q, pairs, head_dim), unpaired(k, pairs, head_dim), v])
         case Transposed():
             return ours.T
+        case LastRowFirst():
+            return torch.cat([ours[1:], ours[:1]])
         case SwappedHalves():
             middle = len(ours) // 2
             return torch.cat([ours[middle:], ours[:middle]])

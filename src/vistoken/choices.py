@@ -294,7 +294,17 @@ class HeadNorm:
     norm: RmsNorm
 
 
-QkvNorm = WidthNorm | HeadNorm
+@dataclass(frozen=True, slots=True)
+class QkNorm:
+    """Queries and keys are normed head by head with a weight, values are not (GLM-OCR).
+
+    Source: transformers 5.23.0, `models/glm_ocr/modeling_glm_ocr.py`, `GlmOcrVisionAttention`.
+    """
+
+    norm: RmsNorm
+
+
+QkvNorm = WidthNorm | HeadNorm | QkNorm
 
 # Where a block norms: what enters attention and MLP, what leaves them before it is added, or both (a sandwich).
 BlockNorms = Literal["before", "after", "both"]

@@ -35,6 +35,7 @@ from vistoken.choices import Pool as Pool
 from vistoken.choices import Position as Position
 from vistoken.choices import PrefixToken as PrefixToken
 from vistoken.choices import ProjectedClass as ProjectedClass
+from vistoken.choices import QkNorm as QkNorm
 from vistoken.choices import QkvBias as QkvBias
 from vistoken.choices import QkvNorm as QkvNorm
 from vistoken.choices import QueryPool as QueryPool

@@ -108,6 +108,16 @@ class CellRows:
 
 
 @dataclass(frozen=True, slots=True)
+class Flattened:
+    """A matrix in one of the two, where the other has its columns as several axes; the order of numbers is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastRowFirst:
+    """The file's last row, of the class token, is our first; the others follow in order (Llama 4)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ignore:
     """The tensor is left out on purpose."""
 
@@ -116,7 +126,7 @@ class Ignore:
 
 WeightStep = (
     AsIs | DropOnes | Row | Part | Paired | PairedQk | NoKeys | Transposed | SwappedHalves | PlusOne | Item | Cell
-    | CellRows | ChannelsLast
+    | CellRows | ChannelsLast | Flattened | LastRowFirst
 )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from vistoken.encoding.pooling import build_pool, choose_pooling
 from vistoken.encoding.routes import Merged, Route
 from vistoken.errors import UsageError
 from vistoken.geometry import Grid
-from vistoken.spec import EncoderSpec, HeadNorm, WidthNorm
+from vistoken.spec import EncoderSpec, HeadNorm, QkNorm, WidthNorm
 
 T = TypeVar("T", bound=nn.Module)
 
@@ -238,9 +238,9 @@ class Attention(nn.Module):
         self.qv_bias = nn.Parameter(torch.zeros(2 * spec.dim)) if spec.qkv_bias == "query and value" else None
         self.norm = build_norm(spec.norm, spec.dim) if spec.attention_norm else nn.Identity()
         self.out = build_linear(spec.dim, spec.dim, spec.out_bias, spec.clamps)
-        self.by_head = isinstance(spec.qkv_norm, HeadNorm)
+        self.by_head = isinstance(spec.qkv_norm, HeadNorm | QkNorm)
         self.q_norm, self.k_norm, self.v_norm = _qkv_norms(spec)
-        self.scale = 1.0 if self.by_head else spec.head_dim**-0.5
+        self.scale = 1.0 if isinstance(spec.qkv_norm, HeadNorm) else spec.head_dim**-0.5
 
     def forward(self, x: Tensor, number: int, route: Route) -> Tensor:
         q, k, v = self.project(x, route.turn)
@@ -291,5 +291,7 @@ def _qkv_norms(spec: EncoderSpec) -> tuple[nn.Module, nn.Module, nn.Module]:
         case HeadNorm(norm):
             width = spec.head_dim
             return Rms(width, norm.eps), Rms(width, norm.eps), Rms(width, norm.eps, weight=False)
+        case QkNorm(norm):
+            return Rms(spec.head_dim, norm.eps), Rms(spec.head_dim, norm.eps), nn.Identity()
         case None:
             return nn.Identity(), nn.Identity(), nn.Identity()

@@ -29,8 +29,10 @@ from vistoken.weight_names import (
     CellRows,
     ChannelsLast,
     DropOnes,
+    Flattened,
     Ignore,
     Item,
+    LastRowFirst,
     NoKeys,
     Paired,
     PairedQk,
@@ -273,7 +275,7 @@ def _shape_fault(header: Any, ours: torch.Size, step: WeightStep) -> str:
     if dtype not in _FLOATS:
         return f"is {dtype}, not a floating-point type"
     match step:
-        case AsIs() | Paired() | PairedQk() | SwappedHalves() | PlusOne():
+        case AsIs() | Paired() | PairedQk() | SwappedHalves() | PlusOne() | LastRowFirst():
             fits, wanted = shape == ours, str(tuple(ours))
         case Transposed():
             fits, wanted = shape == tuple(reversed(ours)), str(tuple(reversed(ours)))
@@ -290,6 +292,9 @@ def _shape_fault(header: Any, ours: torch.Size, step: WeightStep) -> str:
             fits, wanted = shape == part, str(part)
         case NoKeys():
             fits, wanted = shape == (ours[0] // 2 * 3,), str((ours[0] // 2 * 3,))
+        case Flattened():
+            fits = shape[:1] == ours[:1] and min(len(shape), len(ours)) == 2 and math.prod(shape) == math.prod(ours)
+            wanted = f"{ours[0]} rows of {math.prod(ours[1:]):,} numbers"
         case CellRows():
             fits = shape[-1:] == ours[-1:] and math.prod(shape) == math.prod(ours)
             wanted = f"a grid of {ours[0]} cells of {ours[1]}"
@@ -314,7 +319,7 @@ def _fill(target: Tensor, values: Values, match: Match, head_dim: int) -> bool:
     """One tensor of a file into its parameter. Tells whether any value in the file is not zero."""
     step = match.step
     match step:  # what the file holds in our order is read to its place
-        case AsIs() | DropOnes() | Row() | CellRows():
+        case AsIs() | DropOnes() | Row() | CellRows() | Flattened():
             return values.read(match.name, target)
         case Part(index, of, "half", span):
             return values.read(match.name, _parts(target, index, of, span))
@@ -347,6 +352,8 @@ def _rearrange(target: Tensor, tensor: Tensor, step: WeightStep, head_dim: int) 
                 target.chunk(3)[index].copy_(part if index == 2 else _paired(part, pairs, head_dim))
         case Transposed():
             target.copy_(tensor.T)
+        case LastRowFirst():
+            target.copy_(tensor.roll(1, dims=0))
         case SwappedHalves():
             target.copy_(torch.cat(tensor.chunk(2)[::-1]))
         case PlusOne():
@@ -356,7 +363,7 @@ def _rearrange(target: Tensor, tensor: Tensor, step: WeightStep, head_dim: int) 
         case ChannelsLast():
             _, channels, height, width = target.shape
             target.copy_(tensor.unflatten(1, (height, width, channels)).permute(0, 3, 1, 2))
-        case AsIs() | DropOnes() | Row() | Item() | NoKeys() | CellRows():
+        case AsIs() | DropOnes() | Row() | Item() | NoKeys() | CellRows() | Flattened():
             raise AssertionError(f"{step} is read to its place")
         case _:
             assert_never(step)

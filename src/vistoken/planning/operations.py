@@ -35,6 +35,7 @@ from vistoken.spec import (
     Pool,
     Position,
     ProjectedClass,
+    QkNorm,
     QueryPool,
     RmsNorm,
     Sinusoidal,
@@ -177,7 +178,7 @@ def _qkv_norm_params(spec: EncoderSpec) -> int:
     match spec.qkv_norm:
         case WidthNorm():
             return 2 * spec.dim
-        case HeadNorm():
+        case HeadNorm() | QkNorm():
             return 2 * spec.head_dim
         case None:
             return 0
