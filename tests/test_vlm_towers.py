@@ -24,16 +24,23 @@ from vistoken.weight_names import (  # noqa: E402
     AsIs,
     Cell,
     ChannelsLast,
+    DropOnes,
+    Flat,
     Ignore,
     Item,
     Paired,
     Part,
     PlusOne,
     Row,
+    Table,
     Transposed,
 )  # fmt: skip
 
-NAMES = [name for name in BUILDERS if name.startswith(("llava", "idefics3", "smolvlm", "gemma"))]
+FURTHER = (
+    "qwen2.5-omni", "qwen3-omni", "exaone", "vip-llava", "video-llava", "lighton", "paddleocr", "videollama3", "janus",
+    "deepseek", "qianfan", "ovis2", "ernie",
+)  # fmt: skip
+NAMES = [name for name in BUILDERS if name.startswith(("llava", "idefics3", "smolvlm", "gemma", *FURTHER))]
 
 
 @pytest.mark.parametrize("name", ["llava", "llava-layers", "llava-siglip", "gemma3"])
@@ -106,6 +113,12 @@ def _back(ours, step, head_dim):
             return _unpaired(ours, pairs, head_dim)
         case Transposed():
             return ours.T
+        case Flat():
+            return ours.flatten(1)
+        case DropOnes():
+            return ours.flatten()[None, None] if len(ours) == 1 else ours[None]
+        case Table():
+            return ("rows", slice(ours.shape[1]), ours.T)
         case PlusOne():
             return ours - 1
         case Item(index):

@@ -73,7 +73,17 @@ class Standardise:
     """(x - shift) * scale, a learned vector each (Gemma 4)."""
 
 
-Stage = Normalise | MergeBlocks | AveragePool | Linear | Activate | Scale | Standardise
+@dataclass(frozen=True, slots=True)
+class Softmax:
+    """Exponentials over their sum: what a token shares out over a vocabulary (Ovis2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Twice:
+    """Each vector beside itself: a still picture, where two frames of a video would stand (ERNIE-4.5-VL)."""
+
+
+Stage = Softmax | Twice | Normalise | MergeBlocks | AveragePool | Linear | Activate | Scale | Standardise
 
 # ---------------------------------------------------------------- the order of views
 
@@ -166,6 +176,8 @@ class Connector:
                     width = out
                 case MergeBlocks(side):
                     width *= side * side
+                case Twice():
+                    width *= 2
                 case _:
                     continue
         return width

@@ -63,6 +63,18 @@ class Transposed:
 
 
 @dataclass(frozen=True, slots=True)
+class Table:
+    """The rows of the file's table of embeddings, but for the last `unused`, are our columns."""
+
+    unused: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flat:
+    """The file's matrix counts a patch as (channel, row, column) in one axis, where ours has three."""
+
+
+@dataclass(frozen=True, slots=True)
 class PlusOne:
     """The file stores what is added to a weight of 1 (Gemma's norms)."""
 
@@ -95,7 +107,9 @@ class Ignore:
     why: str
 
 
-WeightStep = AsIs | DropOnes | Row | Part | Paired | PairedQk | Transposed | PlusOne | Item | Cell | ChannelsLast
+WeightStep = (
+    AsIs | DropOnes | Row | Part | Paired | PairedQk | Transposed | Table | Flat | PlusOne | Item | Cell | ChannelsLast
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,10 @@ from vistoken.connector import (
     MergeBlocks,
     Normalise,
     Scale,
+    Softmax,
     Stage,
     Standardise,
+    Twice,
     Unpadded,
 )
 from vistoken.encoding.mlp import ACTIVATIONS
@@ -64,6 +66,11 @@ class Multiply(nn.Module):
         return x * self.factor
 
 
+class Doubled(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x, x], dim=-1)
+
+
 class Standardised(nn.Module):
     """(x - shift) * scale: stored, not learned."""
 
@@ -98,6 +105,10 @@ def _build(stage: Stage, width: int) -> nn.Module:
             return Activated(ACTIVATIONS[activation])
         case Scale(factor):
             return Multiply(factor)
+        case Softmax():
+            return nn.Softmax(dim=-1)
+        case Twice():
+            return Doubled()
         case Standardise():
             return Standardised(width)
         case MergeBlocks() | AveragePool():

@@ -27,6 +27,7 @@ from vistoken.weight_names import (
     Cell,
     ChannelsLast,
     DropOnes,
+    Flat,
     Ignore,
     Item,
     Paired,
@@ -35,6 +36,7 @@ from vistoken.weight_names import (
     Part,
     PlusOne,
     Row,
+    Table,
     Transposed,
     Weight,
     WeightNames,
@@ -261,6 +263,9 @@ def _shape_fault(header: Any, ours: torch.Size, step: WeightStep) -> str:
             fits, wanted = shape == ours, str(tuple(ours))
         case Transposed():
             fits, wanted = shape == tuple(reversed(ours)), str(tuple(reversed(ours)))
+        case Table(unused):
+            fits = shape == (ours[1] + unused, ours[0])
+            wanted = str((ours[1] + unused, ours[0]))
         case Item(_, of):
             fits, wanted = shape == (of, *ours), str((of, *ours))
         case Cell():
@@ -272,7 +277,7 @@ def _shape_fault(header: Any, ours: torch.Size, step: WeightStep) -> str:
         case Part(_, of):
             part = (ours[0] // of, *ours[1:])
             fits, wanted = shape == part, str(part)
-        case ChannelsLast():
+        case ChannelsLast() | Flat():
             flat = (ours[0], ours[1] * ours[2] * ours[3])
             fits, wanted = shape == flat, str(flat)
         case _:
@@ -295,7 +300,7 @@ def _fill(target: Tensor, tensor: Tensor, match: Match, folder: str, head_dim: i
         why = f"not finite: NaN, infinity, or too large for {target.dtype}"
         raise WeightsError(f"{match.name} in {folder} holds values that are {why}")
     match match.step:
-        case AsIs() | DropOnes() | Row():
+        case AsIs() | DropOnes() | Row() | Flat():
             target.copy_(tensor.reshape(target.shape))
         case Part(index, of, pairs):
             target.chunk(of)[index].copy_(_paired(tensor, pairs, head_dim))
@@ -306,6 +311,8 @@ def _fill(target: Tensor, tensor: Tensor, match: Match, folder: str, head_dim: i
                 target.chunk(3)[index].copy_(part if index == 2 else _paired(part, pairs, head_dim))
         case Transposed():
             target.copy_(tensor.T)
+        case Table():
+            target.copy_(tensor[: target.shape[1]].T)
         case PlusOne():
             target.copy_(1 + tensor.float())
         case Item(index):
