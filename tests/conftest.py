@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import rooms
 from hypothesis import settings
 
 # Nothing in the tests may reach a network.
@@ -16,6 +17,10 @@ settings.load_profile("vistoken")
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "examples" / "images"
 PHOTOGRAPHS = sorted(path for path in IMAGES.iterdir() if path.suffix in (".png", ".jpg"))
+
+
+def pytest_unconfigure():
+    rooms.clear()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from conftest import PHOTOGRAPHS  # noqa: E402
+from evidence import agree  # noqa: E402
 from PIL import Image  # noqa: E402
 from plain import pixels_of  # noqa: E402
 from twins import NAMES, close, tokens_of, twin  # noqa: E402
@@ -43,11 +44,11 @@ def test_tokens_and_pooled_vector_equal_the_reference(name, attention):
         tokens, pooled = t.forward(image[None])
         [result] = encoder.encode_pixels([image])
         assert result.attention == attention
-        close(tokens_of(result), tokens[0])
+        agree(t.folder, "tokens", tokens_of(result), tokens[0], size[::-1])
         if pooled is None:
             assert result.pooled is None
         else:
-            close(result.pooled, pooled[0])
+            agree(t.folder, "pooled", result.pooled, pooled[0], size[::-1])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -181,11 +182,7 @@ def test_patches_are_cut_in_raster_order():
     assert torch.equal(packed.patches, torch.stack(wanted))
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["vit", "deit", "clip-gelu", "siglip", "naflex", "dinov2", "dinov2-registers", "dinov3-registers", "aimv2-native",
-     "vistoken/front-end"],
-)  # fmt: skip
+@pytest.mark.parametrize("name", [*NAMES, "vistoken/front-end"])
 def test_count_equals_what_encode_returns(name):
     """200 random sizes a family, from 1x1 to thin ones; the front end needs a patch of 16 pixels."""
     folder = name if "/" in name else twin(name).folder

@@ -7,8 +7,8 @@ pytest.importorskip("transformers")
 
 import numpy as np  # noqa: E402
 from conftest import PHOTOGRAPHS  # noqa: E402
+from evidence import agree  # noqa: E402
 from PIL import Image  # noqa: E402
-from twins import close  # noqa: E402
 from vlm_twins import BUILDERS, vlm_twin  # noqa: E402
 
 from vistoken import count  # noqa: E402
@@ -45,8 +45,8 @@ def test_image_tokens_equal_the_reference_one_by_one_and_packed(name, attention)
     for picture, packed in zip(PICTURES, together, strict=True):
         wanted = reference(twin, picture)
         [alone] = encoder.encode([picture])
-        close(alone.image_tokens, wanted)
-        close(packed.image_tokens, wanted)
+        agree(twin.folder, "image tokens", alone.image_tokens, wanted, picture.size)
+        agree(twin.folder, "image tokens", packed.image_tokens, wanted, picture.size)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -10,10 +10,11 @@ import pytest
 torch = pytest.importorskip("torch")
 hf = pytest.importorskip("transformers")
 
+from evidence import agree  # noqa: E402
 from test_mrope import PICTURES as GRIDS  # noqa: E402
 from test_mrope import SECONDS, STARTS, VIDEOS, result  # noqa: E402
 from test_vlm import PICTURES  # noqa: E402
-from twins import close, redraw, tokens_of  # noqa: E402
+from twins import redraw, tokens_of  # noqa: E402
 from vlm_twins import TOWER, vlm_twin  # noqa: E402
 
 from vistoken import count, plan, registry  # noqa: E402
@@ -47,7 +48,7 @@ def blip():
 
 @pytest.mark.parametrize("build", [kosmos2, git, blip])
 def test_towers_alone_equal_the_reference(build, tmp_path):
-    """All tokens, and hidden states, of pictures alone and packed; nothing is pooled but class tokens."""
+    """All tokens of pictures, alone and packed, and Kosmos-2's class token, which its tower norms."""
     module, tower = build()
     redraw(module, seed=3)
     module.eval().save_pretrained(tmp_path)
@@ -58,14 +59,14 @@ def test_towers_alone_equal_the_reference(build, tmp_path):
         for picture, packed in zip(PICTURES, encoder.encode(PICTURES), strict=True):
             pixels = processor(images=[picture], return_tensors="pt")["pixel_values"]
             with torch.no_grad():
-                wanted = tower(module)(pixels, output_hidden_states=True)
-            close(tokens_of(packed), wanted.last_hidden_state[0])
+                wanted = tower(module)(pixels)
+            agree(str(tmp_path), "tokens", tokens_of(packed), wanted.last_hidden_state[0], picture.size)
             [alone] = encoder.encode([picture])
-            close(tokens_of(alone), wanted.last_hidden_state[0])
+            agree(str(tmp_path), "tokens", tokens_of(alone), wanted.last_hidden_state[0], picture.size)
             counted = count(str(tmp_path), width=picture.width, height=picture.height)
             assert (counted.patches, counted.prefix_tokens) == (len(alone.patches), 1)
             if build is kosmos2:
-                close(alone.pooled, wanted.pooler_output[0])
+                agree(str(tmp_path), "pooled", alone.pooled, wanted.pooler_output[0], picture.size)
 
 
 def test_lighton_in_folders_that_name_mistral(tmp_path):
@@ -98,7 +99,7 @@ PUBLISHED = {
     "qwen2.5-omni-7b": ("Qwen2_5OmniThinkerForConditionalGeneration", {}, "visual"),
     "exaone-4.5-33b": ("Exaone4_5_ForConditionalGeneration", {"text_config": SMALL | {"model_type": "exaone4"}}, "visual"),
     "lighton-ocr-1b": ("LightOnOcrForConditionalGeneration", {}, "vision_"),
-    "vip-llava-7b": ("VipLlavaForConditionalGeneration", {}, TWO),
+    "vip-llava-7b": ("VipLlavaForConditionalGeneration", {"vision_feature_layer": [-2, -5, -8, -11, 6]}, TWO),
     "llava-next-video-34b": ("LlavaNextVideoForConditionalGeneration", {}, TWO),
     "video-llava": ("VideoLlavaForConditionalGeneration", {}, r"image_tower|projector"),
     "paddleocr-vl": ("PaddleOCRVLForConditionalGeneration", {}, r"visual|projector"),
@@ -129,6 +130,13 @@ def test_parameters_of_published_models_equal_the_library(name):
     total, width = plan(name, width=640, height=480).params.total, 896
     indicators = 5 * width if name == "ovis2-1b" else 0  # words that stand for no picture
     assert total == _library(name) - indicators
+
+
+def test_vip_llavas_published_files_name_one_layer_and_mean_five():
+    """The field is LLaVA's; the class has five layers by default, for which the projector is made (arXiv 2312.00784)."""
+    spec = registry.find("vip-llava-7b").spec.encoder
+    assert spec.connector.layers == (-2, -5, -8, -11, 6)
+    assert registry.published("vip-llava-7b")[1].config["vision_feature_layer"] == -2
 
 
 # ---------------------------------------------------------------- positions in the LLM

@@ -7,10 +7,10 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 
 import torch
 import transformers as hf
+from rooms import room
 
 SMALL = {"hidden_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 80}
 GATED = {"hidden_act": "silu", "use_gated_mlp": True}
@@ -134,7 +134,7 @@ def _all():
 def twin(name) -> Twin:
     module, processor, own, patch = _all()[name]
     redraw(module, seed=NAMES.index(name))
-    folder = Path(mkdtemp(prefix=f"twin-{name}-"))
+    folder = room(f"twin-{name}")
     module.eval().save_pretrained(folder)
     processor.save_pretrained(folder)
     return Twin(name, str(folder), module, processor, own, patch)

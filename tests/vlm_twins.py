@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from tempfile import mkdtemp
 
 import torch
 import transformers as hf
+from rooms import room
 from twins import redraw
 
 TEXT = {"hidden_size": 40, "num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 2,
@@ -469,7 +469,7 @@ BUILDERS = {
 def vlm_twin(name) -> VlmTwin:
     module, processor, features, patches = BUILDERS[name]()
     redraw(module, seed=len(name))
-    folder = Path(mkdtemp(prefix=f"vlm-{name}-"))
+    folder = room(f"vlm-{name}")
     module.eval().save_pretrained(folder)
     processor.save_pretrained(folder)
     assert json.loads((folder / "config.json").read_text())["model_type"]
