@@ -173,6 +173,14 @@ def test_positions_of_omni_models(name, whole):
 # ---------------------------------------------------------------- what is refused
 
 
+def test_video_llavas_videos_have_a_tower_of_their_own():
+    frames = PICTURES[:1] * 2
+    encoder = Encoder.from_pretrained(vlm_twin("video-llava").folder)
+    for what in ({}, {"what": ["patches"]}):
+        with pytest.raises(UsageError, match="a tower of their own and are counted, not encoded"):
+            encoder.encode_video(frames, **what)
+
+
 @pytest.mark.parametrize(("name", "values", "message"), [
     ("janus", {"vision_config": {"use_qk_norm": True}}, "use_qk_norm is True"),
     ("ovis2", {"vision_config": {"tokenize_function": "gumbel_argmax"}}, "only \"softmax\" is encoded"),

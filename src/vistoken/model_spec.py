@@ -83,13 +83,15 @@ class VideoSpec:
     """How videos are brought to the encoder and the LLM.
 
     `sampling` is None where the family has no rule of its own: then the caller says which frames there are. `pixels`
-    is None where frames are normalised as pictures are.
+    is None where frames are normalised as pictures are. `own_tower` tells that frames go through another tower than
+    pictures, which is not described.
     """
 
     rule: FrameRule
     prompt: VideoLayout
     sampling: Sampling | None = None
     pixels: PixelSpec | None = None
+    own_tower: bool = False
 
 
 class Later(Generic[T]):

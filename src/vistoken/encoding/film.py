@@ -58,6 +58,11 @@ def of_film(film: Film, clip: Clip, spec: ModelSpec, image_tokens: bool) -> Prep
 def _view(spec: ModelSpec, size: Size, clip: Clip) -> tuple[View, int]:
     """What is looked at in every frame, and how many image tokens the LLM receives of all."""
     video = spec.known_video()
+    if video.own_tower:
+        raise UsageError(
+            f"videos of {spec.name} go through a tower of their own and are counted, not encoded: give its frames to "
+            "encode as pictures"
+        )
     views, tiling = video.rule.views(size, clip.frames), video.rule.tiling(size, clip.frames)
     if len(views) != 1 or views[0].grid.frames * views[0].patch.frames < clip.frames:
         raise UsageError(f"videos of {spec.name} are counted, not encoded: give its frames to encode as pictures")
