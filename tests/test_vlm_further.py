@@ -15,7 +15,7 @@ from test_mrope import PICTURES as GRIDS  # noqa: E402
 from test_mrope import SECONDS, STARTS, VIDEOS, result  # noqa: E402
 from test_vlm import PICTURES  # noqa: E402
 from twins import redraw, tokens_of  # noqa: E402
-from vlm_twins import TOWER, vlm_twin  # noqa: E402
+from vlm_twins import TEXT, TOWER, vlm_twin  # noqa: E402
 
 from vistoken import count, plan, registry  # noqa: E402
 from vistoken.connector import SecondsPositions  # noqa: E402
@@ -67,6 +67,25 @@ def test_towers_alone_equal_the_reference(build, tmp_path):
             assert (counted.patches, counted.prefix_tokens) == (len(alone.patches), 1)
             if build is kosmos2:
                 agree(str(tmp_path), "pooled", alone.pooled, wanted.pooler_output[0], picture.size)
+
+
+def test_hunyuans_tower_equals_the_reference(tmp_path):
+    """Patches of pictures of many sizes, with a table of 3 x 3 places, a row of which serves no token."""
+    vision = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 24,
+              "max_image_size": 48, "text_hidden_size": 40}  # fmt: skip
+    module = hf.HunYuanVLForConditionalGeneration(
+        hf.HunYuanVLConfig(vision_config=vision, text_config=TEXT | {"head_dim": 10})
+    )
+    redraw(module, seed=4)
+    module.eval().save_pretrained(tmp_path)
+    processor = hf.HunYuanVLImageProcessorPil(min_pixels=64 * 64, max_pixels=32 * 32 * 60)
+    processor.save_pretrained(tmp_path)
+    for picture, ours in zip(PICTURES, Encoder.from_pretrained(str(tmp_path)).encode(PICTURES), strict=True):
+        inputs = processor(images=[picture], return_tensors="pt")
+        with torch.no_grad():
+            wanted = module.model.vision_tower(inputs["pixel_values"], inputs["image_grid_thw"]).last_hidden_state[0]
+        agree(str(tmp_path), "tokens", ours.patches, wanted, picture.size)
+        assert count(str(tmp_path), width=picture.width, height=picture.height).patches == len(ours.patches)
 
 
 def test_lighton_in_folders_that_name_mistral(tmp_path):
