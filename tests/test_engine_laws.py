@@ -455,7 +455,8 @@ def tiny(spec):
     small = {"heads": 2, "hidden": 8, "dim": 8}
     pool = replace(spec.pool, **{part.name: small[part.name] for part in fields(spec.pool) if part.name in small})
     return replace(
-        spec, dim=16, heads=2, depth=min(spec.depth, 1), mlp=replace(spec.mlp, hidden=8), pool=pool,
+        spec, dim=16, heads=2, kv_heads=spec.kv_heads and 1, depth=min(spec.depth, 1), pool=pool,
+        mlp=replace(spec.mlp, hidden=8),
         windows=spec.windows and replace(spec.windows, full=()),
         connector=spec.connector and connector(spec.connector), deepstack=tuple(map(connector, spec.deepstack)),
     )  # fmt: skip

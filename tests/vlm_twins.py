@@ -201,6 +201,19 @@ def llava_next():
     return hf.LlavaNextForConditionalGeneration(config), processor, tiled, None
 
 
+def granite_vision():
+    """LLaVA-NeXT with SigLIP, three layers side by side, as Granite Vision 3."""
+    config = hf.LlavaNextConfig(
+        vision_config=SIGLIP | {"image_size": 28, "patch_size": 7}, text_config=TEXT, image_grid_pinpoints=PINPOINTS,
+        vision_feature_layer=[-3, -2, -1], vision_feature_select_strategy="full",
+    )  # fmt: skip
+    processor = hf.LlavaNextImageProcessorPil(
+        size={"height": 28, "width": 28}, crop_size={"height": 28, "width": 28}, image_grid_pinpoints=PINPOINTS
+    )
+    values = {"patch_size": 7, "num_additional_image_tokens": 0, "vision_feature_select_strategy": "full"}
+    return hf.LlavaNextForConditionalGeneration(config), Saved(processor, **values), tiled, None
+
+
 def llava_next_video():
     config = hf.LlavaNextVideoConfig(
         vision_config=CLIP | {"image_size": 28, "patch_size": 7}, text_config=TEXT, image_grid_pinpoints=PINPOINTS
@@ -438,6 +451,7 @@ BUILDERS = {
     "vip-llava": vip_llava,
     "video-llava": video_llava,
     "llava-next-video": llava_next_video,
+    "granite-vision": granite_vision,
     "llava-next": llava_next,
     "llava-onevision": llava_onevision,
     "idefics3": idefics3,
