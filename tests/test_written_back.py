@@ -32,6 +32,7 @@ from vistoken.weight_names import (  # noqa: E402
     Part,
     PlusOne,
     Row,
+    SwappedHalves,
     Table,
     Transposed,
 )
@@ -62,9 +63,9 @@ def back(ours, step, head_dim):
     match step:
         case AsIs() | DropOnes() | Row() | Item():
             return ours
-        case Part(index, of, pairs):
+        case Part(index, of, pairs, span):
             rows = len(ours) // of
-            return unpaired(ours[index * rows : (index + 1) * rows], pairs, head_dim)
+            return unpaired(ours[index * rows : (index + span) * rows], pairs, head_dim)
         case Paired(pairs):
             return unpaired(ours, pairs, head_dim)
         case PairedQk(pairs):
@@ -74,6 +75,9 @@ def back(ours, step, head_dim):
             return ours.T
         case Flat():
             return ours.flatten(1)
+        case SwappedHalves():
+            middle = len(ours) // 2
+            return torch.cat([ours[middle:], ours[:middle]])
         case PlusOne():
             return ours - 1
         case Cell(row, col):

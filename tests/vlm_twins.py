@@ -10,10 +10,16 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
+import numpy as np
 import torch
 import transformers as hf
 from rooms import room
-from twins import redraw
+from twins import HALF, redraw
+
+from vistoken import registry
+from vistoken.encoding.prepared import normalise
+from vistoken.geometry import Size
+from vistoken.pixels import carry_out
 
 TEXT = {"hidden_size": 40, "num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 2,
         "intermediate_size": 32, "vocab_size": 64}  # fmt: skip
@@ -148,6 +154,27 @@ class Saved:
         (Path(folder) / "processor_config.json").write_text(json.dumps(self.values))
 
 
+class OwnViews:
+    """In place of a processor that exists only with torchvision: what the model takes, made of our own views.
+
+    That these are the processor's, to within one of 255 steps, `test_pixels_reference` shows with golden files, and
+    `test_conformance` that there are as many.
+    """
+
+    def __init__(self, values, make):
+        self.values, self.make, self.folder = values | HALF, make, None
+
+    def save_pretrained(self, folder):
+        (Path(folder) / "preprocessor_config.json").write_text(json.dumps(self.values))
+        self.folder = str(folder)
+
+    def __call__(self, images, return_tensors):
+        [picture], spec = images, registry.describe(self.folder)
+        views = spec.views(Size(height=picture.height, width=picture.width))
+        seen = [normalise(np.asarray(carry_out(picture, view)), spec.pixels) for view in views]
+        return self.make(seen, spec.encoder.patch.height)
+
+
 TOWER = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 24, "patch_size": 14}
 CLIP, SIGLIP = TOWER | {"model_type": "clip_vision_model"}, TOWER | {"model_type": "siglip_vision_model"}
 
@@ -187,6 +214,7 @@ def video_llavas_picture(module, inputs):
     return module.get_image_features(inputs["pixel_values_images"]).pooler_output[0]
 
 
+HEADLESS = SIGLIP | {"vision_use_head": False}
 PINPOINTS = [[28, 56], [56, 28], [56, 56], [84, 28], [28, 84], [28, 140]]
 
 
@@ -293,6 +321,83 @@ def gemma4_plain():
 
 PIXTRAL = {"model_type": "pixtral", "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2,
            "intermediate_size": 24, "patch_size": 14, "hidden_act": "silu"}  # fmt: skip
+
+
+def paligemma():
+    config = hf.PaliGemmaConfig(
+        vision_config=HEADLESS | {"image_size": 56}, text_config=TEXT | {"model_type": "gemma", "head_dim": 8},
+        projection_dim=40,
+    )  # fmt: skip
+    processor = hf.SiglipImageProcessorPil(size={"height": 56, "width": 56})
+    return hf.PaliGemmaForConditionalGeneration(config), processor, one_view, whole_tower
+
+
+def pi0():
+    gemma = TEXT | {"head_dim": 8, "model_type": "gemma"}
+    vlm = {"vision_config": HEADLESS | {"image_size": 56}, "text_config": gemma, "projection_dim": 40}
+    module = hf.PI0ForConditionalGeneration(hf.PI0Config(vlm_config=vlm, dit_config=gemma))
+    values = {"image_processor_type": "PI0ImageProcessor", "size": {"max_height": 56, "max_width": 56},
+              "pad_size": {"height": 56, "width": 56}, "image_seq_length": 16}  # fmt: skip
+    return module, OwnViews(values, stacked), lambda module, inputs: one_view(module.model.vlm, inputs), None
+
+
+def shieldgemma2():
+    config = hf.ShieldGemma2Config(
+        vision_config=HEADLESS | {"image_size": 56}, text_config=TEXT | {"model_type": "gemma3_text", "head_dim": 8},
+        mm_tokens_per_image=4,
+    )  # fmt: skip
+    processor = Saved(hf.Gemma3ImageProcessorPil(size={"height": 56, "width": 56}), image_seq_length=4)
+    module = hf.ShieldGemma2ForImageClassification(config)
+    return module, processor, lambda module, inputs: all_views(module.model, inputs), None
+
+
+COHERE = TEXT | {"model_type": "cohere2"}
+
+
+def aya_vision(**values):
+    """Tiles of 56 pixels, the last hidden state before the tower's norm, and an MLP of 24 behind the norm."""
+    config = hf.AyaVisionConfig(
+        vision_config=HEADLESS | {"image_size": 56}, text_config=COHERE, adapter_layer_norm_eps=1e-3,
+        **{"alignment_intermediate_size": 48} | values,
+    )  # fmt: skip
+    # As AyaVisionProcessor calls it: always cut.
+    tiles = hf.GotOcr2ImageProcessorPil(size={"height": 56, "width": 56}, max_patches=6, crop_to_patches=True)
+    processor = Saved(tiles, patch_size=28, img_size=56)
+    return hf.AyaVisionForConditionalGeneration(config), processor, all_views, None
+
+
+def cohere2_vision():
+    """Tiles of 64 pixels: 16 tokens of 2 x 2 patches, the square of the `patch_size` in the processor's file."""
+    config = hf.Cohere2VisionConfig(
+        vision_config=HEADLESS | {"image_size": 64, "patch_size": 8}, text_config=COHERE, alignment_intermediate_size=48
+    )
+    values = {"image_processor_type": "Cohere2VisionImageProcessorFast", "size": {"height": 64, "width": 64},
+              "patch_size": 4, "max_patches": 6}  # fmt: skip
+    return hf.Cohere2VisionForConditionalGeneration(config), OwnViews(values, stacked), all_views, None
+
+
+def lfm2_vl(**values):
+    """Views of up to 20 tokens of 2 x 2 patches, or tiles of 64 pixels and a thumbnail; a table of 3 x 3 places."""
+    vision = HEADLESS | {"model_type": "siglip2_vision_model", "patch_size": 16, "num_patches": 9}
+    text = TEXT | {"model_type": "lfm2", "layer_types": ["full_attention"]}
+    config = hf.Lfm2VlConfig(vision_config=vision, text_config=text, projector_hidden_size=24, **values)
+    processor = {"image_processor_type": "Lfm2VlImageProcessor", "encoder_patch_size": 16, "tile_size": 64,
+                 "min_image_tokens": 4, "max_image_tokens": 20, "max_tiles": 6}  # fmt: skip
+    return hf.Lfm2VlForConditionalGeneration(config), OwnViews(processor, naflex), naflex_features, None
+
+
+def idefics2(text_width=40):
+    """A picture and its quarters, of odd sizes; two latents' heads to one of keys; a table of 3 x 3 places."""
+    text = TEXT | {"model_type": "mistral", "hidden_size": text_width, "rms_norm_eps": 1e-3}
+    perceiver = {"hidden_size": 40, "resampler_n_latents": 5, "resampler_depth": 2, "resampler_n_heads": 4,
+                 "resampler_head_dim": 6, "num_key_value_heads": 2, "rms_norm_eps": 1e-4}  # fmt: skip
+    config = hf.Idefics2Config(
+        vision_config=TOWER | {"image_size": 42}, text_config=text | {"pad_token_id": 0}, perceiver_config=perceiver
+    )
+    processor = hf.Idefics2ImageProcessorPil(
+        size={"shortest_edge": 30, "longest_edge": 100}, do_image_splitting=text_width == 40
+    )
+    return hf.Idefics2ForConditionalGeneration(config), Saved(processor, image_seq_len=5), masked, None
 
 
 def pixtral(**values):
@@ -407,6 +512,31 @@ def ernie4_5_vl():
     return hf.Ernie4_5_VLMoeForConditionalGeneration(config), processor, grid_features, None
 
 
+def stacked(views, patch):
+    return {"pixel_values": torch.stack(views)}
+
+
+def naflex(views, patch):
+    """Patches as (row, column, channel), padded to the longest view with what must not matter."""
+    rows = [
+        view.unfold(1, patch, patch).unfold(2, patch, patch).permute(1, 2, 3, 4, 0).flatten(2).flatten(0, 1)
+        for view in views
+    ]
+    shapes = torch.tensor([[view.shape[1] // patch, view.shape[2] // patch] for view in views])
+    longest = max(map(len, rows))
+    padded = [torch.cat([row, torch.full((longest - len(row), row.shape[1]), 0.7)]) for row in rows]
+    mask = [torch.arange(longest) < len(row) for row in rows]
+    return {
+        "pixel_values": torch.stack(padded),
+        "spatial_shapes": shapes,
+        "pixel_attention_mask": torch.stack(mask).long(),
+    }
+
+
+def naflex_features(module, inputs):
+    return torch.cat(module.get_image_features(**inputs).pooler_output)
+
+
 def masked(module, inputs):
     return torch.cat(module.get_image_features(inputs["pixel_values"], inputs["pixel_attention_mask"]).pooler_output)
 
@@ -458,6 +588,16 @@ BUILDERS = {
     "idefics3-buckets": idefics3_buckets,
     "smolvlm": smolvlm,
     "gemma3": gemma3,
+    "paligemma": paligemma,
+    "pi0": pi0,
+    "shieldgemma2": shieldgemma2,
+    "aya-vision": aya_vision,
+    "aya-vision-layer": partial(aya_vision, vision_feature_layer=1),
+    "cohere2-vision": cohere2_vision,
+    "lfm2-vl": lfm2_vl,
+    "lfm2-vl-bare": partial(lfm2_vl, projector_use_layernorm=False, projector_bias=False),
+    "idefics2": idefics2,
+    "idefics2-narrow": partial(idefics2, text_width=24),
     "gemma4": gemma4,
     "gemma4-plain": gemma4_plain,
     "internvl": partial(internvl, attention_bias=True),
@@ -477,6 +617,9 @@ BUILDERS = {
     "lighton-ocr": lighton_ocr,
     "mistral3-bias": partial(mistral3, multimodal_projector_bias=True, vision_feature_layer=-2),
 }
+
+# Their processors exist only with torchvision, see `OwnViews`.
+WITHOUT_PIL = ("pi0", "cohere2-vision", "lfm2-vl", "lfm2-vl-bare")
 
 
 @cache

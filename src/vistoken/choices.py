@@ -10,18 +10,26 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vistoken.errors import InputError, UsageError
-from vistoken.geometry import Grid
+from vistoken.geometry import Grid, Patch
 
 # ---------------------------------------------------------------- prefix tokens
 
 
 @dataclass(frozen=True, slots=True)
 class ClassToken:
-    """One learned token in front of the patches, made to gather the picture (ViT)."""
+    """A learned token in front of the patches, made to gather the picture (ViT); Pixio has several."""
+
+    count: int = 1
 
     key = "cls"
-    label = "class token"
-    count = 1
+
+    def __post_init__(self) -> None:
+        if type(self.count) is not int or self.count < 1:
+            raise UsageError(f"there are {self.count!r} class tokens: give a whole number of at least 1, or none")
+
+    @property
+    def label(self) -> str:
+        return "class token" if self.count == 1 else "class tokens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,55 @@ class Registers:
 
 PrefixToken = ClassToken | DistillationToken | Registers
 
+# ---------------------------------------------------------------- stems
+
+
+@dataclass(frozen=True, slots=True)
+class BitStem:
+    """A residual network in front of the transformer, whose map is cut into patches instead of the picture (hybrids).
+
+    A 7 x 7 convolution to `width` channels and a maximum, each halving the picture; then stages of `depths` bottleneck
+    blocks with 4, 8, 16 and 32 times as many channels, of which all but the first halve the map again. Weights are
+    standardised, norms are over groups of channels (Big Transfer, arXiv 1912.11370; hybrids: arXiv 2010.11929).
+    Source: timm 1.0.31, `models/vision_transformer_hybrid.py` and `models/resnetv2.py`.
+    """
+
+    depths: tuple[int, ...]
+    width: int = 64
+
+    def __post_init__(self) -> None:
+        if len(self.depths) > 4 or any(depth < 1 for depth in self.depths):
+            raise UsageError(f"stages of {self.depths} blocks: give up to four numbers of at least 1")
+        if self.width < 1 or self.width % GROUPS:
+            raise UsageError(f"a stem {self.width} channels wide does not divide into {GROUPS} groups")
+
+    @property
+    def channels(self) -> int:
+        """Of the map."""
+        return self.stages()[-1][2] if self.depths else self.width
+
+    @property
+    def stride(self) -> int:
+        """Pixels along a side of one cell of the map."""
+        return 4 << max(0, len(self.depths) - 1)
+
+    def cell(self, patch: Patch) -> Patch:
+        """What becomes one token, in cells of the map instead of pixels."""
+        return Patch(patch.height // self.stride, patch.width // self.stride)
+
+    def stages(self) -> tuple[tuple[int, int, int, int], ...]:
+        """Of every stage: blocks, channels that come in, channels that go out, and its own stride."""
+        return tuple(
+            (depth, self.width << (number + 1 if number else 0), self.width << (number + 2), 2 if number else 1)
+            for number, depth in enumerate(self.depths)
+        )
+
+
+# Channels are normed in so many groups, whatever their number (transformers 5.23.0, `BitConfig.num_groups`).
+GROUPS = 32
+
+Stem = BitStem
+
 # ---------------------------------------------------------------- positions
 
 
@@ -56,12 +113,14 @@ PrefixToken = ClassToken | DistillationToken | Registers
 class TableResize:
     """How a learned table is brought to another grid: torch's `interpolate`.
 
-    Pixel centres lie at halves, or with `align_corners` the corner cells of both grids coincide (Qwen3-VL).
+    Pixel centres lie at halves, or with `align_corners` the corner cells of both grids coincide (Qwen3-VL). With an
+    `offset` the two grids' ratio is taken as (n + offset) to the table's side, as DINO's first code did.
     """
 
     mode: Literal["bicubic", "bilinear"]
     antialias: bool
     align_corners: bool = False
+    offset: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +198,16 @@ class Rotary:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassRotary:
+    """As `Rotary`, but the class token is turned too, by learned angles of its own (MLCD).
+
+    Source: transformers 5.23.0, `models/mlcd/modeling_mlcd.py`, `class_pos_emb` of `MLCDVisionModel`.
+    """
+
+    base: float = 10_000.0
+
+
+@dataclass(frozen=True, slots=True)
 class EvenOddRotary:
     """One ladder of frequencies over the whole head: the even ones serve the row, the odd ones the column (Pixtral).
 
@@ -159,7 +228,7 @@ class CentredRotary:
     base: float = 100.0
 
 
-RotaryPosition = Rotary | EvenOddRotary | CentredRotary
+RotaryPosition = Rotary | ClassRotary | EvenOddRotary | CentredRotary
 
 # ---------------------------------------------------------------- blocks
 
@@ -255,7 +324,7 @@ class NoPool:
 
 @dataclass(frozen=True, slots=True)
 class ClassPool:
-    """The class token after the final norm (ViT, DINOv2, DeiT)."""
+    """The class token after the final norm (ViT, DINOv2, DeiT); of several their mean (Pixio)."""
 
 
 @dataclass(frozen=True, slots=True)

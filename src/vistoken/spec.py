@@ -10,10 +10,12 @@ from dataclasses import dataclass
 
 from vistoken.choices import Activation as Activation
 from vistoken.choices import AttentionPool as AttentionPool
+from vistoken.choices import BitStem as BitStem
 from vistoken.choices import BlockNorms as BlockNorms
 from vistoken.choices import Buckets as Buckets
 from vistoken.choices import CentredRotary as CentredRotary
 from vistoken.choices import ClassPool as ClassPool
+from vistoken.choices import ClassRotary as ClassRotary
 from vistoken.choices import ClassToken as ClassToken
 from vistoken.choices import DistillationToken as DistillationToken
 from vistoken.choices import EvenOddRotary as EvenOddRotary
@@ -41,6 +43,7 @@ from vistoken.choices import RmsNorm as RmsNorm
 from vistoken.choices import Rotary as Rotary
 from vistoken.choices import RotaryPosition as RotaryPosition
 from vistoken.choices import Sinusoidal as Sinusoidal
+from vistoken.choices import Stem as Stem
 from vistoken.choices import TableResize as TableResize
 from vistoken.choices import WidthNorm as WidthNorm
 from vistoken.choices import Windows as Windows
@@ -56,6 +59,8 @@ MAX_WIDTH, MAX_DEPTH = 1_000_000, 10_000
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderSpec:
     """A vision transformer. `depth` 0 is the front end alone: patches, prefix tokens, positions.
+
+    A `stem` stands in front of the projection: then a patch, still in pixels, is what becomes one token.
 
     Norms: `embed_norm` on the patches before positions are added (AIMv2), `pre_norm` on all tokens after that (CLIP);
     `block_norms` tells where blocks norm: "before" (pre-norm), "after" (EVA-02-CLIP-E's x + norm(f(x))) or "both"
@@ -84,6 +89,7 @@ class EncoderSpec:
     prefix: tuple[PrefixToken, ...] = ()
     pool: Pool = NO_POOL
     channels: int = 3
+    stem: Stem | None = None
     patch_bias: bool = True
     embed_norm: bool = False
     pre_norm: bool = False
@@ -109,6 +115,9 @@ class EncoderSpec:
                 raise UsageError(f"{name} is {value!r}: it must be a whole number from 1 to {MAX_WIDTH:,}")
         if type(self.depth) is not int or not 0 <= self.depth <= MAX_DEPTH:
             raise UsageError(f"depth is {self.depth!r}: it must be a whole number from 0 to {MAX_DEPTH:,}")
+        sides = (self.patch.height, self.patch.width)
+        if self.stem and (any(side % self.stem.stride for side in sides) or self.patch.frames > 1):
+            raise UsageError(f"a {self.patch} patch is no whole number of cells of a stem of stride {self.stem.stride}")
         if self.dim % self.heads:
             raise UsageError(f"{self.heads} heads do not divide dim {self.dim}: choose heads from its divisors")
         if self.kv_heads is not None:
@@ -125,14 +134,21 @@ class EncoderSpec:
             raise UsageError(f"{self.pool.heads} pooling heads do not divide dim {self.dim}")
         if self.windows is not None and (self.windows.side < 1 or self.prefix):
             raise UsageError("windows hold whole patches and no prefix: give a side of at least 1 and no prefix tokens")
-        if isinstance(self.pool, ClassPool | ProjectedClass) and ClassToken() not in self.prefix:
+        if isinstance(self.pool, ClassPool | ProjectedClass) and "cls" not in self.prefix_places:
             raise UsageError("pooling by class token needs a class token among the prefix tokens")
+        if isinstance(self.rotary, ClassRotary) and self.prefix != (ClassToken(),):
+            raise UsageError("learned angles of the class token need a class token, and no other prefix tokens")
 
     def _check_kv_heads(self, heads: int) -> None:
         if type(heads) is not int or heads < 1 or self.heads % heads:
             raise UsageError(f"{heads!r} heads of keys and values: they must divide the {self.heads} of queries")
         if self.clamps or self.qkv_norm or self.qkv_bias == "query and value":
             raise UsageError("fewer heads of keys and values go with one plain matrix: no clamps, no norms, one bias")
+
+    @property
+    def projected(self) -> tuple[Patch, int]:
+        """What the projection maps to one token: pixels and channels, or those of the stem's map."""
+        return (self.patch, self.channels) if self.stem is None else (self.stem.cell(self.patch), self.stem.channels)
 
     @property
     def head_dim(self) -> int:

@@ -36,11 +36,15 @@ Pairs = Literal["half", "axes", "rows first", "cols first", "alternating"]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The file's tensor is part `index` of `of` equal parts of our rows: separate q, k and v are fused."""
+    """The file's tensor is part `index` of `of` equal parts of our rows: separate q, k and v are fused.
+
+    It may be `span` of these parts at once (k and v together: timm's attention pool).
+    """
 
     index: int
     of: int
     pairs: Pairs = "half"
+    span: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,11 @@ class PairedQk:
 
 
 @dataclass(frozen=True, slots=True)
+class NoKeys:
+    """The file's bias is that of q, k and v; ours has none of k, which the file masks (DINOv3)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Transposed:
     """The file multiplies from the other side: (in, out) instead of (out, in)."""
 
@@ -72,6 +81,11 @@ class Table:
 @dataclass(frozen=True, slots=True)
 class Flat:
     """The file's matrix counts a patch as (channel, row, column) in one axis, where ours has three."""
+
+
+@dataclass(frozen=True, slots=True)
+class SwappedHalves:
+    """The second half of the file's rows stands first in ours: the gate behind what it gates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +115,11 @@ class ChannelsLast:
 
 
 @dataclass(frozen=True, slots=True)
+class CellRows:
+    """The file's table is a grid, (1, rows, columns, dim); ours has one row a cell."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ignore:
     """The tensor is left out on purpose."""
 
@@ -108,8 +127,9 @@ class Ignore:
 
 
 WeightStep = (
-    AsIs | DropOnes | Row | Part | Paired | PairedQk | Transposed | Table | Flat | PlusOne | Item | Cell | ChannelsLast
-)
+    AsIs | DropOnes | Row | Part | Paired | PairedQk | NoKeys | Transposed | SwappedHalves | Table | Flat | PlusOne
+    | Item | Cell | CellRows | ChannelsLast
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +146,16 @@ class WeightNames:
     """All published names of a family. A tensor that nothing here names is an error.
 
     `roots` are prefixes that a file may put before every name of the encoder ("vit." in classification checkpoints).
-    `ignored` pairs a pattern, where `*` stands for anything, with the reason.
+    `ignored` pairs a pattern, where `*` at the end stands for anything, with the reason: of tensors that fill no
+    parameter of the encoder, even where the family names them (a head is CLIP's projection, or a classifier). `tower`
+    is a root that all tensors of the encoder have where any has it; what stands outside then is another's, though it
+    may be named alike (the text tower of CLIP's first form).
     """
 
     weights: tuple[Weight, ...]
     roots: tuple[str, ...] = ("",)
     ignored: tuple[tuple[str, Ignore], ...] = ()
+    tower: str = ""
 
 
 @dataclass(frozen=True, slots=True)

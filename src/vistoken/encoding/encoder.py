@@ -54,7 +54,7 @@ class Encoder:
     def __init__(self, spec: ModelSpec, module: VisionEncoder) -> None:
         self.spec, self.module = spec, module.eval().requires_grad_(False)
         if spec.pixels:
-            module.embed.patch.fold(spec.pixels.scale, spec.pixels.mean, spec.pixels.std)
+            module.embed.fold(spec.pixels.scale, spec.pixels.mean, spec.pixels.std)
 
     @classmethod
     def from_pretrained(

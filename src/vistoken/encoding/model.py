@@ -90,8 +90,10 @@ class VisionEncoder(nn.Module):
         self.pool = build_pool(spec, engine(attention))
         # In a tuple, since it may be the module above, which must not be registered twice.
         self.pooling = (choose_pooling(spec, self.pool, pool),)
-        self.connector = Connecting(spec.connector, spec.dim) if spec.connector else None
-        self.deepstack: Sequence[Connecting] = _list(Connecting(connector, spec.dim) for connector in spec.deepstack)
+        self.connector = Connecting(spec.connector, spec.dim, engine(attention)) if spec.connector else None
+        self.deepstack: Sequence[Connecting] = _list(
+            Connecting(connector, spec.dim, engine(attention)) for connector in spec.deepstack
+        )
         if spec.mask_token:  # stored in the files, used in pre-training alone
             self.mask_token = nn.Parameter(torch.zeros(1, spec.dim))
 

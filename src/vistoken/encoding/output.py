@@ -124,8 +124,7 @@ class ImageTokens:
         if scene.connector is None or self.image_tokens is None:
             raise UsageError("there are no image tokens here: ask for them with what=['image_tokens']")
         tiling = scene.tiling or Tiling(scene.views[0].grid)
-        connector = scene.connector
-        return token_boxes(connector.arrangement, scene.views, scene.image_grids, connector.side, tiling, scene.size)
+        return token_boxes(scene.connector, scene.views, scene.image_grids, tiling, scene.size)
 
     def position_ids(self, start: int | Sequence[int] = 0, seconds: float | None = None) -> Tensor:
         """Time, row and column of each image token in the LLM's sequence (M-RoPE): (3, n) whole numbers.

@@ -12,12 +12,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from vistoken.connector import AveragePool, Connector, Linear, MergeBlocks, Normalise, Unpadded
+from vistoken.connector import AveragePool, Connector, Linear, MergeBlocks, MlpStage, Normalise, Resample, Unpadded
 from vistoken.geometry import Grid
 from vistoken.spec import (
     AttentionPool,
     Buckets,
     ClassPool,
+    ClassRotary,
     EncoderSpec,
     Factorised,
     GatedMlp,
@@ -36,6 +37,7 @@ from vistoken.spec import (
     QueryPool,
     RmsNorm,
     Sinusoidal,
+    Stem,
     WidthNorm,
     Windows,
 )
@@ -59,11 +61,17 @@ def operations(spec: EncoderSpec, grids: Sequence[Grid], classes: int = 0) -> tu
 def _operations(spec: EncoderSpec, grids: Sequence[Grid], classes: int) -> Iterator[Operation]:
     patches = sum(grid.patches for grid in grids)
     frames = [Grid(grid.rows, grid.cols) for grid in grids for _ in range(grid.frames)]
-    values, dim, norm = spec.patch.values(spec.channels), spec.dim, norm_params(spec.norm, spec.dim)
+    dim, norm = spec.dim, norm_params(spec.norm, spec.dim)
+    patch, channels = spec.projected
+    values = patch.values(channels)
+    if spec.stem:
+        yield _stem(spec.stem, spec.channels, patches * patch.height * patch.width)
     yield Operation("patch embedding", "projection", dim * (values + spec.patch_bias), patches * values * dim)
     if spec.embed_norm:
         yield Operation("patch embedding", "norm", norm, 0)
     yield Operation("position", type(spec.position).__name__, position_params(spec.position, dim), 0)
+    if isinstance(spec.rotary, ClassRotary):
+        yield Operation("position", "angles of the class token", spec.head_dim // 2, 0)
     yield Operation("prefix", "prefix tokens", spec.prefix_tokens * dim, 0)
     if spec.pre_norm:
         yield Operation("pre-norm", "norm before the blocks", norm, 0)
@@ -80,6 +88,34 @@ def _operations(spec: EncoderSpec, grids: Sequence[Grid], classes: int) -> Itera
         yield Operation("pool and head", "classifier", (width + 1) * classes, len(grids) * width * classes)
     if spec.mask_token:
         yield Operation("mask token", "stored, not used", dim, 0)
+
+
+def _stem(stem: Stem, channels: int, cells: int) -> Operation:
+    """Convolutions without biases, a group norm behind each; `cells` are those of the map that comes out."""
+    params = macs = 0
+    reduction = 2  # of the sides, so far
+    for before, after, kernel, stride in _convolutions(stem, channels):
+        reduction *= stride
+        weights = before * after * kernel**2
+        params += weights + 2 * after
+        macs += weights * cells * stem.stride**2 // reduction**2
+    return Operation("patch embedding", "stem", params, macs)
+
+
+def _convolutions(stem: Stem, channels: int) -> Iterator[tuple[int, int, int, int]]:
+    """Channels that come in and go out, kernel, and by how much sides shrink since the convolution before.
+
+    The first halves the picture, and so does the maximum behind it.
+    """
+    yield channels, stem.width, 7, 1
+    for number, (depth, before, after, stride) in enumerate(stem.stages()):
+        middle, shrunk = after // 4, 2 if number == 0 else 1
+        yield before, middle, 1, shrunk
+        yield middle, middle, 3, stride
+        yield middle, after, 1, 1
+        yield before, after, 1, 1  # the shortcut
+        for _ in range(1, depth):
+            yield from ((after, middle, 1, 1), (middle, middle, 3, 1), (middle, after, 1, 1))
 
 
 def _blocks(spec: EncoderSpec, frames: Sequence[Grid]) -> Iterator[Operation]:
@@ -150,12 +186,17 @@ def _connector(
     """The stages with parameters; the grids of `frames` shrink where blocks become one token."""
     width, grids = dim * len(connector.layers or (0,)), frames
     for stage in connector.stages:
+        tokens = sum(grid.patches for grid in grids)
         match stage:
             case Normalise(norm, weight):
                 yield Operation(part, f"{mark}norm", norm_params(norm, width) * weight, 0)
             case Linear(out, bias):
-                tokens = sum(grid.patches for grid in grids)
                 yield Operation(part, f"{mark}linear", out * (width + bias), tokens * width * out)
+            case MlpStage(mlp, out):
+                yield Operation(part, f"{mark}MLP", mlp_params(mlp, width, out), tokens * mlp_macs(mlp, width, out))
+            case Resample(latents):
+                yield from _resample(part, stage, width, tokens, len(frames))
+                grids = [Grid(1, latents)] * len(grids)
             case MergeBlocks(side) | AveragePool(side):
                 grids = [Grid(grid.rows // side, grid.cols // side) for grid in grids]
             case _:
@@ -165,24 +206,41 @@ def _connector(
         yield Operation(part, f"{mark}newline", width, 0)
 
 
-def mlp_params(mlp: Mlp, dim: int) -> int:
+def _resample(part: str, stage: Resample, width: int, tokens: int, views: int) -> Iterator[Operation]:
+    """Over all its blocks: the latents of every view ask the view's tokens and one another."""
+    asked, depth = stage.latents * views, stage.depth
+    seen, inner, keys = tokens + asked, stage.heads * stage.head_dim, stage.key_heads * stage.head_dim
+    yield Operation(part, "latents", stage.latents * width, 0)
+    yield Operation(part, "resampler: norms", (3 * depth + 1) * norm_params(stage.norm, width), 0)
+    yield Operation(part, "resampler: q", depth * width * inner, depth * asked * width * inner)
+    yield Operation(part, "resampler: k, v", 2 * depth * width * keys, 2 * depth * seen * width * keys)
+    yield Operation(part, "resampler: scores and sum", 0, 2 * depth * stage.latents * seen * inner)
+    yield Operation(part, "resampler: output", depth * width * inner, depth * asked * width * inner)
+    yield Operation(
+        part, "resampler: MLP", depth * mlp_params(stage.mlp, width), depth * asked * mlp_macs(stage.mlp, width)
+    )
+
+
+def mlp_params(mlp: Mlp, dim: int, out: int | None = None) -> int:
+    """From `dim` dimensions to `out`, or to as many."""
+    out = out or dim
     match mlp:
         case PlainMlp(hidden):
-            return 2 * dim * hidden + mlp.bias * (hidden + dim)
+            return (dim + out) * hidden + mlp.bias * (hidden + out)
         case GatedMlp(hidden):
             inner = norm_params(mlp.norm, hidden) if mlp.norm else 0
-            return 3 * dim * hidden + mlp.bias * (2 * hidden + dim) + inner
+            return (2 * dim + out) * hidden + mlp.bias * (2 * hidden + out) + inner
         case _:
             assert_never(mlp)
 
 
-def mlp_macs(mlp: Mlp, dim: int) -> int:
+def mlp_macs(mlp: Mlp, dim: int, out: int | None = None) -> int:
     """Multiply-adds of one token."""
     match mlp:
         case PlainMlp(hidden):
-            return 2 * dim * hidden
+            return (dim + (out or dim)) * hidden
         case GatedMlp(hidden):
-            return 3 * dim * hidden
+            return (2 * dim + (out or dim)) * hidden
         case _:
             assert_never(mlp)
 
