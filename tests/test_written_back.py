@@ -34,6 +34,7 @@ from vistoken.weight_names import (  # noqa: E402
     PlusOne,
     Row,
     SwappedHalves,
+    Table,
     Transposed,
 )
 
@@ -71,7 +72,7 @@ def back(ours, step, head_dim):
         case PairedQk(pairs):
             q, k, v = ours.chunk(3)
             return torch.cat([unpaired(q, pairs, head_dim), unpaired(k, pairs, head_dim), v])
-        case Transposed():
+        case Transposed() | Table():
             return ours.T
         case LastRowFirst():
             return torch.cat([ours[1:], ours[:1]])
@@ -85,6 +86,16 @@ def back(ours, step, head_dim):
         case ChannelsLast():
             return ours.permute(0, 2, 3, 1).flatten(1)
     raise AssertionError(step)
+
+
+def used(tensor, step):
+    """The part of a file's tensor that one step takes."""
+    match step:
+        case Item(index):
+            return tensor[index]
+        case Table(unused):
+            return tensor[:-unused]
+    return tensor
 
 
 def check_written_back(folder, name="model.safetensors"):
@@ -101,7 +112,7 @@ def check_written_back(folder, name="model.safetensors"):
         for weight in weights:
             if weight.ours not in parameters:
                 continue
-            stored = tensor[weight.step.index] if isinstance(weight.step, Item) else tensor
+            stored = used(tensor, weight.step)
             theirs = back(parameters[weight.ours], weight.step, encoder.module.spec.head_dim).reshape(stored.shape)
             # 1 + w rounds; everything else is the same bits.
             assert torch.allclose(theirs, stored, rtol=0, atol=1e-6 if isinstance(weight.step, PlusOne) else 0), (

@@ -229,6 +229,19 @@ def llava_next():
     return hf.LlavaNextForConditionalGeneration(config), processor, tiled, None
 
 
+def granite_vision():
+    """LLaVA-NeXT with SigLIP, three layers side by side, as Granite Vision 3."""
+    config = hf.LlavaNextConfig(
+        vision_config=SIGLIP | {"image_size": 28, "patch_size": 7}, text_config=TEXT, image_grid_pinpoints=PINPOINTS,
+        vision_feature_layer=[-3, -2, -1], vision_feature_select_strategy="full",
+    )  # fmt: skip
+    processor = hf.LlavaNextImageProcessorPil(
+        size={"height": 28, "width": 28}, crop_size={"height": 28, "width": 28}, image_grid_pinpoints=PINPOINTS
+    )
+    values = {"patch_size": 7, "num_additional_image_tokens": 0, "vision_feature_select_strategy": "full"}
+    return hf.LlavaNextForConditionalGeneration(config), Saved(processor, **values), tiled, None
+
+
 def llava_next_video():
     config = hf.LlavaNextVideoConfig(
         vision_config=CLIP | {"image_size": 28, "patch_size": 7}, text_config=TEXT, image_grid_pinpoints=PINPOINTS
@@ -481,6 +494,24 @@ def qianfan_ocr():
     return module, Saved(tiles, image_seq_length=4), all_views, None
 
 
+def ovis2():
+    """32 visual words, and five that stand for no picture."""
+    vision = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 24,
+              "image_size": 56, "patch_size": 14, "hidden_stride": 2, "vocab_size": 37}  # fmt: skip
+    config = hf.Ovis2Config(vision_config=vision, text_config=TEXT | {"model_type": "qwen2"}, hidden_size=40)
+    processor = hf.Ovis2ImageProcessorPil(size={"height": 56, "width": 56}, max_patches=6, crop_to_patches=True)
+    return hf.Ovis2ForConditionalGeneration(config), Saved(processor, image_seq_length=4), all_views, None
+
+
+def ernie4_5_vl():
+    text = TEXT | {"moe_intermediate_size": [8, 8], "moe_num_experts": 2, "moe_k": 1, "rms_norm_eps": 1e-3,
+                   "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 2, 1]}}  # fmt: skip
+    vision = {"depth": 3, "hidden_size": 32, "num_heads": 2, "intermediate_size": 24}
+    config = hf.Ernie4_5_VLMoeConfig(vision_config=vision, text_config=text)
+    processor = hf.Ernie4_5_VLMoeImageProcessorPil(size={"shortest_edge": 56 * 56, "longest_edge": 28 * 28 * 90})
+    return hf.Ernie4_5_VLMoeForConditionalGeneration(config), processor, grid_features, None
+
+
 def stacked(views, patch):
     return {"pixel_values": torch.stack(views)}
 
@@ -550,6 +581,7 @@ BUILDERS = {
     "vip-llava": vip_llava,
     "video-llava": video_llava,
     "llava-next-video": llava_next_video,
+    "granite-vision": granite_vision,
     "llava-next": llava_next,
     "llava-onevision": llava_onevision,
     "idefics3": idefics3,
@@ -577,6 +609,8 @@ BUILDERS = {
     "janus": janus,
     "deepseek-vl": deepseek_vl,
     "qianfan-ocr": qianfan_ocr,
+    "ovis2": ovis2,
+    "ernie-4.5-vl": ernie4_5_vl,
     "pixtral": pixtral,
     "pixtral-layers": partial(pixtral, vision_feature_layer=[1, -2], multimodal_projector_bias=False),
     "mistral3": mistral3,

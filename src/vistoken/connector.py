@@ -74,6 +74,16 @@ class Standardise:
 
 
 @dataclass(frozen=True, slots=True)
+class Softmax:
+    """Exponentials over their sum: what a token shares out over a vocabulary (Ovis2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Twice:
+    """Each vector beside itself: a still picture, where two frames of a video would stand (ERNIE-4.5-VL)."""
+
+
+@dataclass(frozen=True, slots=True)
 class MlpStage:
     """An MLP, plain or gated, that ends at `out` dimensions; None keeps the width."""
 
@@ -104,7 +114,19 @@ class Resample:
             raise UsageError(f"{self.key_heads} heads of keys do not divide the {self.heads} of queries")
 
 
-Stage = Normalise | MergeBlocks | AveragePool | Linear | Activate | Scale | Standardise | MlpStage | Resample
+Stage = (
+    Softmax
+    | Twice
+    | Normalise
+    | MergeBlocks
+    | AveragePool
+    | Linear
+    | Activate
+    | Scale
+    | Standardise
+    | MlpStage
+    | Resample
+)
 
 # ---------------------------------------------------------------- the order of views
 
@@ -197,6 +219,8 @@ class Connector:
                     width = out
                 case MergeBlocks(side):
                     width *= side * side
+                case Twice():
+                    width *= 2
                 case _:
                     continue
         return width

@@ -72,6 +72,13 @@ class Transposed:
 
 
 @dataclass(frozen=True, slots=True)
+class Table:
+    """The rows of the file's table of embeddings, but for the last `unused`, are our columns."""
+
+    unused: int
+
+
+@dataclass(frozen=True, slots=True)
 class SwappedHalves:
     """The second half of the file's rows stands first in ours: the gate behind what it gates."""
 
@@ -125,8 +132,8 @@ class Ignore:
 
 
 WeightStep = (
-    AsIs | DropOnes | Row | Part | Paired | PairedQk | NoKeys | Transposed | SwappedHalves | PlusOne | Item | Cell
-    | CellRows | ChannelsLast | Flattened | LastRowFirst
+    AsIs | DropOnes | Row | Part | Paired | PairedQk | NoKeys | Transposed | SwappedHalves | Table | PlusOne | Item
+    | Cell | CellRows | ChannelsLast | Flattened | LastRowFirst
 )  # fmt: skip
 
 

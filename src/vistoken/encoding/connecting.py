@@ -21,8 +21,10 @@ from vistoken.connector import (
     Normalise,
     Resample,
     Scale,
+    Softmax,
     Stage,
     Standardise,
+    Twice,
     Unpadded,
 )
 from vistoken.encoding.attention import Engine
@@ -71,6 +73,11 @@ class Multiply(nn.Module):
         return x * self.factor
 
 
+class Doubled(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x, x], dim=-1)
+
+
 class Standardised(nn.Module):
     """(x - shift) * scale: stored, not learned."""
 
@@ -105,6 +112,10 @@ def _build(stage: Stage, width: int, attend: Engine) -> nn.Module:
             return Activated(ACTIVATIONS[activation])
         case Scale(factor):
             return Multiply(factor)
+        case Softmax():
+            return nn.Softmax(dim=-1)
+        case Twice():
+            return Doubled()
         case Standardise():
             return Standardised(width)
         case MlpStage(mlp, out):

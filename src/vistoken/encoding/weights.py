@@ -41,6 +41,7 @@ from vistoken.weight_names import (
     PlusOne,
     Row,
     SwappedHalves,
+    Table,
     Transposed,
     Weight,
     WeightNames,
@@ -279,6 +280,9 @@ def _shape_fault(header: Any, ours: torch.Size, step: WeightStep) -> str:
             fits, wanted = shape == ours, str(tuple(ours))
         case Transposed():
             fits, wanted = shape == tuple(reversed(ours)), str(tuple(reversed(ours)))
+        case Table(unused):
+            fits = shape == (ours[1] + unused, ours[0])
+            wanted = str((ours[1] + unused, ours[0]))
         case Item(_, of):
             fits, wanted = shape == (of, *ours), str((of, *ours))
         case Cell():
@@ -354,6 +358,8 @@ def _rearrange(target: Tensor, tensor: Tensor, step: WeightStep, head_dim: int) 
             target.copy_(tensor.T)
         case LastRowFirst():
             target.copy_(tensor.roll(1, dims=0))
+        case Table():
+            target.copy_(tensor[: target.shape[1]].T)
         case SwappedHalves():
             target.copy_(torch.cat(tensor.chunk(2)[::-1]))
         case PlusOne():
