@@ -163,12 +163,13 @@ def _open(path: str) -> Any:
 def _match(weights: Weights, parameters: Mapping[str, Tensor], names: WeightNames) -> list[Match]:
     """Pair every tensor of the files with a parameter, or raise one error that lists all faults."""
     faults, matches, taken = Faults(), [], dict[str, dict[int, str]]()
+    table = _table(names)
     beside = bool(names.tower) and any(name.startswith(names.tower) for held in weights.files.values() for name in held)
     for path, header in weights.files.items():
         for name, tensor in header.items():
             if beside and not name.startswith(names.tower):
                 continue
-            found = find_weight(name, names)
+            found = find_weight(name, names, table)
             # A known tensor without numbers fills nothing: DINOv3 without registers stores an empty one.
             if isinstance(found, Ignore) or (found and 0 in tensor.get_shape()):
                 continue
@@ -211,12 +212,15 @@ def _place(step: WeightStep) -> int:
             return ALL
 
 
-def find_weight(name: str, names: WeightNames) -> tuple[Weight, ...] | Ignore:
+def find_weight(
+    name: str, names: WeightNames, table: Mapping[str, Sequence[Weight]] | None = None
+) -> tuple[Weight, ...] | Ignore:
     """What the family says of the tensor `name`: ignored, or what it fills, with the block's number filled in.
 
     Several where it holds several of ours (see `Item`), or where its place depends on the spec: those count that the
-    encoder has. None where nothing names it.
+    encoder has. None where nothing names it. `table` holds the family's weights by name, for many look-ups.
     """
+    table = _table(names) if table is None else table
     for root in sorted(names.roots, key=len, reverse=True):
         if not name.startswith(root):
             continue
@@ -226,7 +230,7 @@ def find_weight(name: str, names: WeightNames) -> tuple[Weight, ...] | Ignore:
                 return ignore
         block = _BLOCK.search(bare)
         for pattern, number in ((bare, ""), (_BLOCK.sub("{n}", bare, count=1), block[0] if block else "")):
-            if weights := _table(names).get(pattern):
+            if weights := table.get(pattern):
                 return tuple(Weight(name, each.ours.replace("{n}", number), each.step) for each in weights)
     return ()
 
