@@ -13,8 +13,17 @@ from vistoken.encoding import Encoder  # noqa: E402
 
 TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 128}
 WORDS = {"width": 32, "layers": 2, "heads": 2}
+EVA = {"embed_dim": 32, "depth": 2, "num_heads": 2}
 # Golden -> the family that reads it, and the small network in the words of the family's own config.
 SMALL = {
+    # int(32 x ratio): timm's ratios of EVA-L, g, 02 and E are 4, 6144 / 1408, 8 / 3 and 15360 / 1792.
+    "eva-l": ("eva", EVA | {"hidden_features": 128}),
+    "eva-g": ("eva", EVA | {"hidden_features": 139}),
+    "eva02-ti": ("eva", EVA | {"hidden_features": 85}),
+    "eva02-b": ("eva", EVA | {"hidden_features": 85}),
+    "eva02-clip": ("eva", EVA | {"hidden_features": 85, "projection": 24}),
+    "eva02-clip-e": ("eva", EVA | {"hidden_features": 274, "projection": 24}),
+    "deit3": ("deit3", TINY),
     "hybrid-r26": ("vit_hybrid", TINY),
     "hybrid-r50": ("vit_hybrid", TINY),
     "hybrid-stem": ("vit_hybrid", TINY),

@@ -38,7 +38,7 @@ Pairs = Literal["half", "axes", "rows first", "cols first", "alternating"]
 class Part:
     """The file's tensor is part `index` of `of` equal parts of our rows: separate q, k and v are fused.
 
-    Or it is `span` of them from there on: k and v together (timm's attention pool).
+    It may be `span` of these parts at once (k and v together: timm's attention pool).
     """
 
     index: int
@@ -62,8 +62,18 @@ class PairedQk:
 
 
 @dataclass(frozen=True, slots=True)
+class NoKeys:
+    """The file's bias is that of q, k and v; ours has none of k, which the file masks (DINOv3)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Transposed:
     """The file multiplies from the other side: (in, out) instead of (out, in)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SwappedHalves:
+    """The second half of the file's rows stands first in ours: the gate behind what it gates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +103,21 @@ class ChannelsLast:
 
 
 @dataclass(frozen=True, slots=True)
+class CellRows:
+    """The file's table is a grid, (1, rows, columns, dim); ours has one row a cell."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ignore:
     """The tensor is left out on purpose."""
 
     why: str
 
 
-WeightStep = AsIs | DropOnes | Row | Part | Paired | PairedQk | Transposed | PlusOne | Item | Cell | ChannelsLast
+WeightStep = (
+    AsIs | DropOnes | Row | Part | Paired | PairedQk | NoKeys | Transposed | SwappedHalves | PlusOne | Item | Cell
+    | CellRows | ChannelsLast
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +134,10 @@ class WeightNames:
     """All published names of a family. A tensor that nothing here names is an error.
 
     `roots` are prefixes that a file may put before every name of the encoder ("vit." in classification checkpoints).
-    `ignored` pairs a pattern, where `*` stands for anything, with the reason. `tower` is a root that all tensors of the
-    encoder have where any has it; what stands outside then is another's, though it may be named alike (the text tower
-    of CLIP's first form).
+    `ignored` pairs a pattern, where `*` at the end stands for anything, with the reason: of tensors that fill no
+    parameter of the encoder, even where the family names them (a head is CLIP's projection, or a classifier). `tower`
+    is a root that all tensors of the encoder have where any has it; what stands outside then is another's, though it
+    may be named alike (the text tower of CLIP's first form).
     """
 
     weights: tuple[Weight, ...]

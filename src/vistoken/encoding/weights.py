@@ -6,10 +6,11 @@ missing, unknown or misshapen is listed in one error. Pickles are never opened.
 
 from __future__ import annotations
 
+import math
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Literal, assert_never
 
@@ -25,16 +26,19 @@ from vistoken.files import model_file
 from vistoken.weight_names import (
     AsIs,
     Cell,
+    CellRows,
     ChannelsLast,
     DropOnes,
     Ignore,
     Item,
+    NoKeys,
     Paired,
     PairedQk,
     Pairs,
     Part,
     PlusOne,
     Row,
+    SwappedHalves,
     Transposed,
     Weight,
     WeightNames,
@@ -42,11 +46,13 @@ from vistoken.weight_names import (
 )
 
 _BLOCK = re.compile(r"(?<=\.)\d+(?=\.)")
-# Ours that stand for one of a row of modules; their first number is {n} in the families' patterns.
-NUMBERED = ("blocks.", "deepstack.", "embed.stem.stages.")
+# The numbers that stand for {n} in the families' patterns: of blocks, also those of a resampler, of deepstack, and of a
+# stem's stages. A stage of a connector has a number of its own.
+_OUR_BLOCK = re.compile(r"(?:(?<=\bblocks\.)|(?<=\bdeepstack\.)|(?<=\bstem\.stages\.))\d+(?=\.)")
 _SHARD = re.compile(r"[\w.-]+\.safetensors", re.ASCII)
 _FLOATS = ("F64", "F32", "F16", "BF16")
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+OPEN_CLIP = "open_clip_model.safetensors"  # open_clip's `hf_hub` name; read where the others are missing
 MAX_SHARDS = 1000
 ALL = -1  # the place of a step that fills a whole parameter
 # An index takes about 100 bytes a tensor; mixtures of experts have some 200,000.
@@ -121,11 +127,13 @@ def load_weights(module: VisionEncoder, folder: str, names: WeightNames) -> None
 
 def find_weights(folder: str) -> Weights:
     """The safetensors files of a model folder, whole or by index. Raises `WeightsError` where there are none."""
-    whole, index = (os.path.join(folder, name) for name in (WHOLE, INDEX))
-    if os.path.lexists(whole):
-        return Weights(whole, {whole: read_header(model_file(folder, WHOLE, WeightsError))})
-    if os.path.lexists(index):
-        return _indexed(folder, index)
+    for name in (WHOLE, INDEX, OPEN_CLIP):
+        path = os.path.join(folder, name)
+        if not os.path.lexists(path):
+            continue
+        if name == INDEX:
+            return _indexed(folder, path)
+        return Weights(path, {path: read_header(model_file(folder, name, WeightsError))})
     try:
         pickles = sorted(name for name in os.listdir(folder) if name.endswith((".bin", ".pt", ".pth", ".ckpt")))
     except OSError as error:
@@ -162,26 +170,24 @@ def _open(path: str) -> Any:
 
 def _match(weights: Weights, parameters: Mapping[str, Tensor], names: WeightNames) -> list[Match]:
     """Pair every tensor of the files with a parameter, or raise one error that lists all faults."""
-    faults, matches, taken = Faults(), [], dict[str, dict[int, str]]()
-    table = _table(names)
+    faults, matches, taken, table = Faults(), [], dict[str, dict[int, str]](), _table(names)
     beside = bool(names.tower) and any(name.startswith(names.tower) for held in weights.files.values() for name in held)
     for path, header in weights.files.items():
         for name, tensor in header.items():
             if beside and not name.startswith(names.tower):
                 continue
-            found = find_weight(name, names, table)
+            fills = find_weight(name, names, parameters, table)
             # A known tensor without numbers fills nothing: DINOv3 without registers stores an empty one.
-            if isinstance(found, Ignore) or (found and 0 in tensor.get_shape()):
+            if isinstance(fills, Ignore) or (0 in tensor.get_shape() and find_weight(name, names, table=table)):
                 continue
-            fills = [weight for weight in found if weight.ours in parameters]
             if not fills:
                 faults.unknown.append(name)
                 continue
-            if rival := _rival(taken.get(fills[0].ours, {}), _place(fills[0].step)):
+            if rival := _rival(taken.get(fills[0].ours, {}), _filled(fills[0].step)):
                 faults.unknown.append(f"{name} (the same as {rival})")
                 continue
             for weight in fills:
-                taken.setdefault(weight.ours, {})[_place(weight.step)] = name
+                taken.setdefault(weight.ours, {}).update(dict.fromkeys(_filled(weight.step), name))
             if fault := _shape_fault(tensor, parameters[fills[0].ours].shape, fills[0].step):
                 faults.misshapen.append(f"{name} {fault}")
             matches += [Match(path, name, weight.ours, weight.step) for weight in fills]
@@ -194,45 +200,57 @@ def _match(weights: Weights, parameters: Mapping[str, Tensor], names: WeightName
     return matches
 
 
-def _rival(taken: Mapping[int, str], place: int) -> str | None:
-    """The tensor that fills the same place of a parameter already, if there is one; `taken` is what fills it so far."""
-    if place == ALL:
+def _rival(taken: Mapping[int, str], places: Sequence[int]) -> str | None:
+    """The tensor that fills a place of a parameter already, if there is one; `taken` is what fills it so far."""
+    if ALL in places:
         return next(iter(taken.values()), None)
-    return taken.get(place) or taken.get(ALL)
+    return next((taken[place] for place in (*places, ALL) if place in taken), None)
 
 
-def _place(step: WeightStep) -> int:
-    """Which part of one of our tensors a step fills, or `ALL`."""
+def _filled(step: WeightStep) -> Sequence[int]:
+    """Which parts of one of our tensors a step fills, or `ALL`."""
     match step:
-        case Part(index):
-            return index
+        case Part(index, span=span):
+            return range(index, index + span)
         case Cell(row, col):
-            return 4 * row + col  # matrices of bounds have four columns
+            return (4 * row + col,)  # matrices of bounds have four columns
         case _:
-            return ALL
+            return (ALL,)
 
 
 def find_weight(
-    name: str, names: WeightNames, table: Mapping[str, Sequence[Weight]] | None = None
+    name: str,
+    names: WeightNames,
+    parameters: Container[str] | None = None,
+    table: Mapping[str, Sequence[Weight]] | None = None,
 ) -> tuple[Weight, ...] | Ignore:
-    """What the family says of the tensor `name`: ignored, or what it fills, with the block's number filled in.
+    """What the family says of the tensor `name`: what it fills, with the block's number filled in, or ignored.
 
-    Several where it holds several of ours (see `Item`), or where its place depends on the spec: those count that the
-    encoder has. None where nothing names it. `table` holds the family's weights by name, for many look-ups.
+    Several where it holds several of ours (see `Item`), or where its place depends on the spec: those count that are
+    among the encoder's `parameters`, if these are given. None where nothing names it. `table` holds the family's
+    weights by their names in files, for many look-ups.
     """
-    table = _table(names) if table is None else table
+    ignored, table = None, _table(names) if table is None else table
     for root in sorted(names.roots, key=len, reverse=True):
         if not name.startswith(root):
             continue
         bare = name.removeprefix(root)
-        for pattern, ignore in names.ignored:
-            if bare == pattern or (pattern.endswith("*") and bare.startswith(pattern[:-1])):
-                return ignore
         block = _BLOCK.search(bare)
-        for pattern, number in ((bare, ""), (_BLOCK.sub("{n}", bare, count=1), block[0] if block else "")):
-            if weights := table.get(pattern):
-                return tuple(Weight(name, each.ours.replace("{n}", number), each.step) for each in weights)
-    return ()
+        numbered = _BLOCK.sub("{n}", bare, count=1)
+        for pattern, number in ((bare, ""), (numbered, block[0] if block else "")):
+            weights = (replace(each, file=name, ours=each.ours.replace("{n}", number))
+                       for each in table.get(pattern, ()))  # fmt: skip
+            if fills := tuple(each for each in weights if parameters is None or each.ours in parameters):
+                return fills
+        ignored = ignored or _ignored(bare, numbered, names)
+    return ignored or ()
+
+
+def _ignored(bare: str, numbered: str, names: WeightNames) -> Ignore | None:
+    for pattern, ignore in names.ignored:
+        if pattern in (bare, numbered) or (pattern.endswith("*") and bare.startswith(pattern[:-1])):
+            return ignore
+    return None
 
 
 def _table(names: WeightNames) -> dict[str, list[Weight]]:
@@ -251,11 +269,12 @@ def _expected(parameters: Mapping[str, Tensor], names: WeightNames) -> Iterator[
     for weight in names.weights:
         sources.setdefault(weight.ours, []).append(weight)
     for ours in parameters:
-        block = _BLOCK.search(ours)
-        pattern = _BLOCK.sub("{n}", ours, count=1) if block and ours.startswith(NUMBERED) else ours
+        block = _OUR_BLOCK.search(ours)
+        pattern = _OUR_BLOCK.sub("{n}", ours, count=1)
         assert pattern in sources, f"the family names no tensor for {ours}"
-        whole = _place(sources[pattern][0].step) == ALL
-        for place, weight in {_place(weight.step): weight for weight in reversed(sources[pattern])}.items():
+        whole = ALL in _filled(sources[pattern][0].step)
+        places = {place: weight for weight in reversed(sources[pattern]) for place in _filled(weight.step)}
+        for place, weight in places.items():
             if (place == ALL) is whole:
                 yield weight.file.replace("{n}", block[0] if block else ""), ours, place
 
@@ -266,7 +285,7 @@ def _shape_fault(header: Any, ours: torch.Size, step: WeightStep) -> str:
     if dtype not in _FLOATS:
         return f"is {dtype}, not a floating-point type"
     match step:
-        case AsIs() | Paired() | PairedQk() | PlusOne():
+        case AsIs() | Paired() | PairedQk() | SwappedHalves() | PlusOne():
             fits, wanted = shape == ours, str(tuple(ours))
         case Transposed():
             fits, wanted = shape == tuple(reversed(ours)), str(tuple(reversed(ours)))
@@ -278,9 +297,14 @@ def _shape_fault(header: Any, ours: torch.Size, step: WeightStep) -> str:
             bare = tuple(ours[1:]) if ours[0] == 1 else tuple(ours)
             fits = _without_ones(shape) == bare or shape == ours
             wanted = f"{tuple(ours)}, with or without leading ones"
-        case Part(_, of, _, span):
+        case Part(_, of, span=span):
             part = (ours[0] // of * span, *ours[1:])
             fits, wanted = shape == part, str(part)
+        case NoKeys():
+            fits, wanted = shape == (ours[0] // 2 * 3,), str((ours[0] // 2 * 3,))
+        case CellRows():
+            fits = shape[-1:] == ours[-1:] and math.prod(shape) == math.prod(ours)
+            wanted = f"a grid of {ours[0]} cells of {ours[1]}"
         case ChannelsLast():
             flat = (ours[0], ours[1] * ours[2] * ours[3])
             fits, wanted = shape == flat, str(flat)
@@ -299,12 +323,14 @@ def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _fill(target: Tensor, tensor: Tensor, match: Match, folder: str, head_dim: int) -> None:
+    if isinstance(match.step, NoKeys):  # whatever the file has where its mask hides it
+        tensor = torch.cat(tensor.chunk(3)[::2])
     bound = isinstance(match.step, Cell) and not tensor.isnan().any()  # a bound may be infinite: there is none then
     if not bound and not tensor.to(target.dtype).isfinite().all():  # a float64 may also be too large for float32
         why = f"not finite: NaN, infinity, or too large for {target.dtype}"
         raise WeightsError(f"{match.name} in {folder} holds values that are {why}")
     match match.step:
-        case AsIs() | DropOnes() | Row():
+        case AsIs() | DropOnes() | Row() | NoKeys() | CellRows():
             target.copy_(tensor.reshape(target.shape))
         case Part(index, of, pairs, span):
             rows = len(target) // of
@@ -316,6 +342,8 @@ def _fill(target: Tensor, tensor: Tensor, match: Match, folder: str, head_dim: i
                 target.chunk(3)[index].copy_(part if index == 2 else _paired(part, pairs, head_dim))
         case Transposed():
             target.copy_(tensor.T)
+        case SwappedHalves():
+            target.copy_(torch.cat(tensor.chunk(2)[::-1]))
         case PlusOne():
             target.copy_(1 + tensor.float())
         case Item(index):

@@ -124,9 +124,10 @@ def check(model: str, revision: str | None = None, image: str | None = None) -> 
     encoder = Encoder.from_pretrained(model, revision)
     folder, names = _files(model, revision)
     files = find_weights(folder).files
+    parameters = encoder.module.state_dict()
     stored, ignored = [name for header in files.values() for name in header], dict[str, list[str]]()
     for name in stored:
-        if isinstance(use := find_weight(name, names), Ignore):  # all others were used: loading is strict
+        if isinstance(use := find_weight(name, names, parameters), Ignore):  # all others were used: loading is strict
             ignored.setdefault(use.why, []).append(name)
     name, commit = _published(folder)
     reference, states, missing = compare(encoder, folder, picture)
