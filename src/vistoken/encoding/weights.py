@@ -167,15 +167,15 @@ def _indexed(folder: str, index: str) -> Weights:
 
 def _match(weights: Weights, parameters: Mapping[str, Tensor], names: WeightNames) -> list[Match]:
     """Pair every tensor of the files with a parameter, or raise one error that lists all faults."""
-    faults, matches, taken = Faults(), [], dict[str, dict[int, str]]()
+    faults, matches, taken, table = Faults(), [], dict[str, dict[int, str]](), _table(names)
     beside = bool(names.tower) and any(name.startswith(names.tower) for held in weights.files.values() for name in held)
     for path, header in weights.files.items():
         for name, tensor in header.items():
             if beside and not name.startswith(names.tower):
                 continue
-            fills = find_weight(name, names, parameters)
+            fills = find_weight(name, names, parameters, table)
             # A known tensor without numbers fills nothing: DINOv3 without registers stores an empty one.
-            if isinstance(fills, Ignore) or (0 in tensor.get_shape() and find_weight(name, names)):
+            if isinstance(fills, Ignore) or (0 in tensor.get_shape() and find_weight(name, names, table=table)):
                 continue
             if not fills:
                 faults.unknown.append(name)
@@ -215,13 +215,19 @@ def _filled(step: WeightStep) -> Sequence[int]:
             return (ALL,)
 
 
-def find_weight(name: str, names: WeightNames, parameters: Container[str] | None = None) -> tuple[Weight, ...] | Ignore:
+def find_weight(
+    name: str,
+    names: WeightNames,
+    parameters: Container[str] | None = None,
+    table: Mapping[str, Sequence[Weight]] | None = None,
+) -> tuple[Weight, ...] | Ignore:
     """What the family says of the tensor `name`: what it fills, with the block's number filled in, or ignored.
 
     Several where it holds several of ours (see `Item`), or where its place depends on the spec: those count that are
-    among the encoder's `parameters`, if these are given. None where nothing names it.
+    among the encoder's `parameters`, if these are given. None where nothing names it. `table` holds the family's
+    weights by their names in files, for many look-ups.
     """
-    ignored = None
+    ignored, table = None, _table(names) if table is None else table
     for root in sorted(names.roots, key=len, reverse=True):
         if not name.startswith(root):
             continue
@@ -230,7 +236,7 @@ def find_weight(name: str, names: WeightNames, parameters: Container[str] | None
         numbered = _BLOCK.sub("{n}", bare, count=1)
         for pattern, number in ((bare, ""), (numbered, block[0] if block else "")):
             weights = (replace(each, file=name, ours=each.ours.replace("{n}", number))
-                       for each in _table(names).get(pattern, ()))  # fmt: skip
+                       for each in table.get(pattern, ()))  # fmt: skip
             if fills := tuple(each for each in weights if parameters is None or each.ours in parameters):
                 return fills
         ignored = ignored or _ignored(bare, numbered, names)
