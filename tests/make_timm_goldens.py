@@ -29,6 +29,7 @@ class Entry:
 
 
 TINY = {"embed_dim": 32, "depth": 2, "num_heads": 2, "num_classes": 0}
+HEADED = TINY | {"num_classes": 24}
 FOUR = ((56, 56), (28, 70))  # of a table of 4 x 4 patches of 14 pixels: its own grid, and another
 
 ENTRIES = {
@@ -45,6 +46,12 @@ ENTRIES = {
     ),
     "hybrid-r50": Entry("vit_base_r50_s16_384", TINY | {"img_size": 64}, ((64, 64), (48, 80), (16, 96))),
     "hybrid-stem": Entry("vit_tiny_r_s16_p8_224", TINY | {"img_size": 64}, ((64, 64), (32, 96))),
+    # Rotary coordinates are stretched to `ref_feat_shape`, which is otherwise the architecture's.
+    "pe-core": Entry("vit_pe_core_base_patch16_224", HEADED | {"img_size": 64, "ref_feat_shape": (4, 4)}, ((64, 64), (32, 80))),
+    "pe-core-g": Entry("vit_pe_core_gigantic_patch14_448", HEADED | {"img_size": 56}, ((56, 56), (42, 84))),
+    "pe-lang": Entry("vit_pe_lang_large_patch14_448", TINY | {"img_size": 56}, ((56, 56), (28, 70))),
+    "pe-lang-g": Entry("vit_pe_lang_gigantic_patch14_448", TINY | {"img_size": 42}, ((42, 42), (28, 56))),
+    "pe-spatial": Entry("vit_pe_spatial_base_patch16_512", TINY | {"img_size": 64}, ((64, 64), (48, 96))),
 }  # fmt: skip
 
 

@@ -10,8 +10,8 @@ hf = pytest.importorskip("transformers")
 from conftest import PHOTOGRAPHS  # noqa: E402
 from plain import pixels_of  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
+from test_written_back import check_written_back  # noqa: E402
 from twins import close, redraw, tokens_of  # noqa: E402
-from written_back import written_back  # noqa: E402
 
 from vistoken import count, plan, registry  # noqa: E402
 from vistoken.encoding import Encoder, VisionEncoder, pack  # noqa: E402
@@ -71,7 +71,7 @@ def test_the_librarys_backbone_and_transformer_give_the_same(twin):
 
 
 def test_weights_written_back_equal_the_file(twin):
-    written_back(twin[0])
+    check_written_back(twin[0])
 
 
 def test_bytes_are_normalised_before_the_stem_and_counted_as_they_are_encoded(twin):

@@ -4,14 +4,15 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from test_written_back import check_written_back  # noqa: E402
 from timm_goldens import NAMES, golden, pixels  # noqa: E402
 from twins import close, tokens_of  # noqa: E402
-from written_back import written_back  # noqa: E402
 
 from vistoken import registry  # noqa: E402
 from vistoken.encoding import Encoder  # noqa: E402
 
 TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 128}
+WORDS = {"width": 32, "layers": 2, "heads": 2}
 EVA = {"embed_dim": 32, "depth": 2, "num_heads": 2}
 # Golden -> the family that reads it, and the small network in the words of the family's own config.
 SMALL = {
@@ -26,6 +27,11 @@ SMALL = {
     "hybrid-r26": ("vit_hybrid", TINY),
     "hybrid-r50": ("vit_hybrid", TINY),
     "hybrid-stem": ("vit_hybrid", TINY),
+    "pe-core": ("perception_encoder", WORDS | {"ref_feat_shape": 4}),
+    "pe-core-g": ("perception_encoder", WORDS),
+    "pe-lang": ("perception_encoder", WORDS),
+    "pe-lang-g": ("perception_encoder", WORDS),
+    "pe-spatial": ("perception_encoder", WORDS),
 }
 
 
@@ -63,4 +69,4 @@ def test_timms_answers_on_every_size_alone_and_packed(model, engine):
 
 
 def test_weights_written_back_equal_the_file(model):
-    written_back(model[1])
+    check_written_back(model[1])

@@ -31,6 +31,7 @@ from vistoken.weight_names import (  # noqa: E402
     Part,
     PlusOne,
     Row,
+    SwappedHalves,
     Transposed,
 )
 
@@ -60,9 +61,9 @@ def back(ours, step, head_dim):
     match step:
         case AsIs() | DropOnes() | Row() | Item():
             return ours
-        case Part(index, of, pairs):
+        case Part(index, of, pairs, span):
             rows = len(ours) // of
-            return unpaired(ours[index * rows : (index + 1) * rows], pairs, head_dim)
+            return unpaired(ours[index * rows : (index + span) * rows], pairs, head_dim)
         case Paired(pairs):
             return unpaired(ours, pairs, head_dim)
         case PairedQk(pairs):
@@ -70,6 +71,9 @@ def back(ours, step, head_dim):
             return torch.cat([unpaired(q, pairs, head_dim), unpaired(k, pairs, head_dim), v])
         case Transposed():
             return ours.T
+        case SwappedHalves():
+            middle = len(ours) // 2
+            return torch.cat([ours[middle:], ours[:middle]])
         case PlusOne():
             return ours - 1
         case Cell(row, col):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from vistoken.choices import Activation, Norm
+from vistoken.choices import Activation, GatedMlp, Mlp, Norm, RmsNorm
 from vistoken.errors import InputError, UsageError
 from vistoken.geometry import Grid
 
@@ -31,10 +31,12 @@ class MergeBlocks:
 
     `order` is that of the numbers: "cells", token by token in raster order of the block (pixel shuffle, space to
     depth); or "channels", channel by channel, each with its cells in raster order (torch's `unfold`, Mistral 3).
+    `whole` tells that a grid must hold whole blocks; otherwise a last odd row or column is dropped (LightOnOCR).
     """
 
     side: int
     order: Literal["cells", "channels"] = "cells"
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,38 @@ class Standardise:
     """(x - shift) * scale, a learned vector each (Gemma 4)."""
 
 
-Stage = Normalise | MergeBlocks | AveragePool | Linear | Activate | Scale | Standardise
+@dataclass(frozen=True, slots=True)
+class MlpStage:
+    """An MLP, plain or gated, that ends at `out` dimensions; None keeps the width."""
+
+    mlp: Mlp
+    out: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resample:
+    """`latents` learned vectors ask all tokens of a view, block by block, and stand in their place (a perceiver).
+
+    Keys and values are the tokens and the latents themselves, each normed; every one of the `key_heads` serves as many
+    of the `heads`. Attention and, after it, an MLP are added to the latents, and a norm ends it all. There are no
+    biases.
+    Source: transformers 5.23.0, `models/idefics2/modeling_idefics2.py`, `Idefics2PerceiverResampler`; arXiv 2204.14198.
+    """
+
+    latents: int
+    depth: int
+    heads: int
+    key_heads: int
+    head_dim: int
+    norm: RmsNorm
+    mlp: GatedMlp
+
+    def __post_init__(self) -> None:
+        if self.key_heads < 1 or self.heads % self.key_heads:
+            raise UsageError(f"{self.key_heads} heads of keys do not divide the {self.heads} of queries")
+
+
+Stage = Normalise | MergeBlocks | AveragePool | Linear | Activate | Scale | Standardise | MlpStage | Resample
 
 # ---------------------------------------------------------------- the order of views
 
@@ -122,7 +155,19 @@ class SeparatePositions:
     """
 
 
-TokenPositions = TimedPositions | NumberedPositions | SeparatePositions
+@dataclass(frozen=True, slots=True)
+class SecondsPositions:
+    """As `TimedPositions`, multiplied in another order; fractions are cut off only where `whole`.
+
+    Source: transformers 5.23.0, `get_rope_index` of `models/qwen2_5_omni/modeling_qwen2_5_omni.py` and of
+    `models/qwen3_omni_moe/modeling_qwen3_omni_moe.py`.
+    """
+
+    per_second: float
+    whole: bool
+
+
+TokenPositions = TimedPositions | SecondsPositions | NumberedPositions | SeparatePositions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +193,7 @@ class Connector:
         width = dim * len(self.layers or (0,))
         for stage in self.stages:
             match stage:
-                case Linear(out):
+                case Linear(out) | MlpStage(_, int() as out):
                     width = out
                 case MergeBlocks(side):
                     width *= side * side
@@ -158,11 +203,23 @@ class Connector:
 
     def check(self, grid: Grid) -> None:
         """Raise `InputError` for a grid of patches that is not made of whole image tokens."""
+        if self.drops_borders:
+            return
         if grid.rows % self.side or grid.cols % self.side:
             raise InputError(
                 f"a grid of {grid} patches cannot be cut into blocks of {self.side} x {self.side}, which become one "
                 "image token: give sides that are multiples, or leave image_tokens out of what"
             )
+
+    @property
+    def drops_borders(self) -> bool:
+        """Whether patches that fill no block become no image token."""
+        return any(isinstance(stage, MergeBlocks) and not stage.whole for stage in self.stages)
+
+    @property
+    def placed(self) -> bool:
+        """Whether an image token has a place of its own in its view; a latent sees all of it."""
+        return not any(isinstance(stage, Resample) for stage in self.stages)
 
     @property
     def side(self) -> int:

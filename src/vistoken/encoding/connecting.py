@@ -17,27 +17,31 @@ from vistoken.connector import (
     Connector,
     Linear,
     MergeBlocks,
+    MlpStage,
     Normalise,
+    Resample,
     Scale,
     Stage,
     Standardise,
     Unpadded,
 )
-from vistoken.encoding.mlp import ACTIVATIONS
+from vistoken.encoding.attention import Engine
+from vistoken.encoding.mlp import ACTIVATIONS, build_mlp
 from vistoken.encoding.norms import build_norm
+from vistoken.encoding.resampling import Resampling
 from vistoken.geometry import Grid
 
 
 class Connecting(nn.Module):
     """The stages of a connector, one after another; `stages.{i}` has the parameters of stage i."""
 
-    def __init__(self, connector: Connector, dim: int) -> None:
+    def __init__(self, connector: Connector, dim: int, attend: Engine) -> None:
         super().__init__()
         self.connector = connector
         self.stages = nn.ModuleList()
         width = dim * len(connector.layers or (0,))
         for stage in connector.stages:
-            self.stages.append(_build(stage, width))
+            self.stages.append(_build(stage, width, attend))
             width = Connector(stages=(stage,)).width(width)
         # A learned vector at the end of each row of tokens.
         self.newline = nn.Parameter(torch.zeros(width)) if isinstance(connector.arrangement, Unpadded) else None
@@ -50,6 +54,9 @@ class Connecting(nn.Module):
         for stage, module in zip(self.connector.stages, self.stages, strict=True):
             if isinstance(stage, MergeBlocks | AveragePool):
                 x, grids = _by_blocks(x, grids, stage)
+            elif isinstance(stage, Resample):
+                x = module(x, [grid.patches for grid in grids])
+                grids = (Grid(1, stage.latents),) * len(grids)
             else:
                 x = module(x)
         return x, grids
@@ -88,7 +95,7 @@ class Activated(nn.Module):
         return self.function(x)
 
 
-def _build(stage: Stage, width: int) -> nn.Module:
+def _build(stage: Stage, width: int, attend: Engine) -> nn.Module:
     match stage:
         case Normalise(norm, weight):
             return build_norm(norm, width, weight)
@@ -100,6 +107,10 @@ def _build(stage: Stage, width: int) -> nn.Module:
             return Multiply(factor)
         case Standardise():
             return Standardised(width)
+        case MlpStage(mlp, out):
+            return build_mlp(mlp, width, out=out)
+        case Resample():
+            return Resampling(stage, width, attend)
         case MergeBlocks() | AveragePool():
             return nn.Identity()  # needs the grids: see `_by_blocks`
         case _:
@@ -118,16 +129,17 @@ def _by_blocks(x: Tensor, grids: tuple[Grid, ...], stage: MergeBlocks | AverageP
 
 
 def _blocks(x: Tensor, grid: Grid, stage: MergeBlocks | AveragePool) -> Tensor:
-    """Frames of one grid: (frames * n, D) -> (frames * n / s^2, D or s^2 D)."""
-    side = stage.side
+    """Frames of one grid: (frames * n, D) -> (frames * n / s^2, D or s^2 D); what fills no block is dropped."""
+    side, rows, cols = stage.side, grid.rows // stage.side, grid.cols // stage.side
+    whole = x.unflatten(0, (-1, grid.rows, grid.cols))[:, : rows * side, : cols * side]
     # (frames, rows, s, cols, s, D) -> (frames, rows, cols, s, s, D)
-    cells = x.reshape(-1, grid.rows // side, side, grid.cols // side, side, x.shape[1]).transpose(2, 3)
+    cells = whole.reshape(len(whole), rows, side, cols, side, x.shape[1]).transpose(2, 3)
     match stage:
         case AveragePool():
             return cells.mean(dim=(3, 4)).flatten(0, 2)
-        case MergeBlocks(_, "cells"):
-            return cells.reshape(-1, side * side * x.shape[1])
+        case MergeBlocks(order="cells"):
+            return cells.flatten(3).flatten(0, 2)
         case MergeBlocks():
-            return cells.movedim(5, 3).reshape(-1, side * side * x.shape[1])
+            return cells.movedim(5, 3).flatten(3).flatten(0, 2)
         case _:
             assert_never(stage)

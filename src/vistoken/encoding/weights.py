@@ -38,6 +38,7 @@ from vistoken.weight_names import (
     Part,
     PlusOne,
     Row,
+    SwappedHalves,
     Transposed,
     Weight,
     WeightNames,
@@ -45,8 +46,9 @@ from vistoken.weight_names import (
 )
 
 _BLOCK = re.compile(r"(?<=\.)\d+(?=\.)")
-# Ours that stand for one of a row of modules; their first number is {n} in the families' patterns.
-NUMBERED = ("blocks.", "deepstack.", "embed.stem.stages.")
+# The numbers that stand for {n} in the families' patterns: of blocks, also those of a resampler, of deepstack, and of a
+# stem's stages. A stage of a connector has a number of its own.
+_OUR_BLOCK = re.compile(r"(?:(?<=\bblocks\.)|(?<=\bdeepstack\.)|(?<=\bstem\.stages\.))\d+(?=\.)")
 _SHARD = re.compile(r"[\w.-]+\.safetensors", re.ASCII)
 _FLOATS = ("F64", "F32", "F16", "BF16")
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -169,8 +171,11 @@ def _open(path: str) -> Any:
 def _match(weights: Weights, parameters: Mapping[str, Tensor], names: WeightNames) -> list[Match]:
     """Pair every tensor of the files with a parameter, or raise one error that lists all faults."""
     faults, matches, taken = Faults(), [], dict[str, dict[int, str]]()
+    beside = bool(names.tower) and any(name.startswith(names.tower) for held in weights.files.values() for name in held)
     for path, header in weights.files.items():
         for name, tensor in header.items():
+            if beside and not name.startswith(names.tower):
+                continue
             fills = find_weight(name, names, parameters)
             # A known tensor without numbers fills nothing: DINOv3 without registers stores an empty one.
             if isinstance(fills, Ignore) or (0 in tensor.get_shape() and find_weight(name, names)):
@@ -258,8 +263,8 @@ def _expected(parameters: Mapping[str, Tensor], names: WeightNames) -> Iterator[
     for weight in names.weights:
         sources.setdefault(weight.ours, []).append(weight)
     for ours in parameters:
-        block = _BLOCK.search(ours)
-        pattern = _BLOCK.sub("{n}", ours, count=1) if block and ours.startswith(NUMBERED) else ours
+        block = _OUR_BLOCK.search(ours)
+        pattern = _OUR_BLOCK.sub("{n}", ours, count=1)
         assert pattern in sources, f"the family names no tensor for {ours}"
         whole = ALL in _filled(sources[pattern][0].step)
         places = {place: weight for weight in reversed(sources[pattern]) for place in _filled(weight.step)}
@@ -274,7 +279,7 @@ def _shape_fault(header: Any, ours: torch.Size, step: WeightStep) -> str:
     if dtype not in _FLOATS:
         return f"is {dtype}, not a floating-point type"
     match step:
-        case AsIs() | Paired() | PairedQk() | PlusOne():
+        case AsIs() | Paired() | PairedQk() | SwappedHalves() | PlusOne():
             fits, wanted = shape == ours, str(tuple(ours))
         case Transposed():
             fits, wanted = shape == tuple(reversed(ours)), str(tuple(reversed(ours)))
@@ -331,6 +336,8 @@ def _fill(target: Tensor, tensor: Tensor, match: Match, folder: str, head_dim: i
                 target.chunk(3)[index].copy_(part if index == 2 else _paired(part, pairs, head_dim))
         case Transposed():
             target.copy_(tensor.T)
+        case SwappedHalves():
+            target.copy_(torch.cat(tensor.chunk(2)[::-1]))
         case PlusOne():
             target.copy_(1 + tensor.float())
         case Item(index):

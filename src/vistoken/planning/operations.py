@@ -12,12 +12,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from vistoken.connector import AveragePool, Connector, Linear, MergeBlocks, Normalise, Unpadded
+from vistoken.connector import AveragePool, Connector, Linear, MergeBlocks, MlpStage, Normalise, Resample, Unpadded
 from vistoken.geometry import Grid
 from vistoken.spec import (
     AttentionPool,
     Buckets,
     ClassPool,
+    ClassRotary,
     EncoderSpec,
     Factorised,
     GatedMlp,
@@ -69,6 +70,8 @@ def _operations(spec: EncoderSpec, grids: Sequence[Grid], classes: int) -> Itera
     if spec.embed_norm:
         yield Operation("patch embedding", "norm", norm, 0)
     yield Operation("position", type(spec.position).__name__, position_params(spec.position, dim), 0)
+    if isinstance(spec.rotary, ClassRotary):
+        yield Operation("position", "angles of the class token", spec.head_dim // 2, 0)
     yield Operation("prefix", "prefix tokens", spec.prefix_tokens * dim, 0)
     if spec.pre_norm:
         yield Operation("pre-norm", "norm before the blocks", norm, 0)
@@ -77,9 +80,9 @@ def _operations(spec: EncoderSpec, grids: Sequence[Grid], classes: int) -> Itera
         yield Operation("final norm", "norm", norm, 0)
     yield from _pool(spec.pool, spec.norm, dim, [spec.tokens(grid) for grid in grids])
     if spec.connector:
-        yield from _connector("connector", spec.connector, dim, patches)
+        yield from _connector("connector", spec.connector, dim, frames)
     for number, connector in enumerate(spec.deepstack, 1):
-        yield from _connector("deepstack", connector, dim, patches, f"{number}: ")
+        yield from _connector("deepstack", connector, dim, frames, f"{number}: ")
     if classes:
         width = spec.pooled_dim or dim
         yield Operation("pool and head", "classifier", (width + 1) * classes, len(grids) * width * classes)
@@ -122,9 +125,10 @@ def _blocks(spec: EncoderSpec, frames: Sequence[Grid]) -> Iterator[Operation]:
     def blocks(name: str, params: int, macs: int) -> Operation:
         return Operation("blocks", name, depth * params, depth * macs)
 
-    biases = {"all": 3, "query and value": 2, "none": 0}[spec.qkv_bias]
+    matrix = dim * (dim + 2 * spec.kv_dim)
+    biases = {"all": dim + 2 * spec.kv_dim, "query and value": 2 * dim, "none": 0}[spec.qkv_bias]
     yield blocks("norms", (4 if spec.block_norms == "both" else 2) * norm_params(spec.norm, dim), 0)
-    yield blocks("attention: q, k, v", dim * (3 * dim + biases), 3 * tokens * dim * dim)
+    yield blocks("attention: q, k, v", matrix + biases, tokens * matrix)
     if spec.qkv_norm:
         yield blocks("attention: norms of q and k", _qkv_norm_params(spec), 0)
     # Scores and weighted sum: N^2 D each, over the heads together; one square a frame, or a window.
@@ -176,17 +180,25 @@ def norm_params(norm: Norm, width: int) -> int:
             assert_never(norm)
 
 
-def _connector(part: str, connector: Connector, dim: int, patches: int, mark: str = "") -> Iterator[Operation]:
-    """The stages with parameters; `patches` shrink where blocks of them become one token."""
-    width, tokens = dim * len(connector.layers or (0,)), patches
+def _connector(
+    part: str, connector: Connector, dim: int, frames: Sequence[Grid], mark: str = ""
+) -> Iterator[Operation]:
+    """The stages with parameters; the grids of `frames` shrink where blocks become one token."""
+    width, grids = dim * len(connector.layers or (0,)), frames
     for stage in connector.stages:
+        tokens = sum(grid.patches for grid in grids)
         match stage:
             case Normalise(norm, weight):
                 yield Operation(part, f"{mark}norm", norm_params(norm, width) * weight, 0)
             case Linear(out, bias):
                 yield Operation(part, f"{mark}linear", out * (width + bias), tokens * width * out)
+            case MlpStage(mlp, out):
+                yield Operation(part, f"{mark}MLP", mlp_params(mlp, width, out), tokens * mlp_macs(mlp, width, out))
+            case Resample(latents):
+                yield from _resample(part, stage, width, tokens, len(frames))
+                grids = [Grid(1, latents)] * len(grids)
             case MergeBlocks(side) | AveragePool(side):
-                tokens //= side * side
+                grids = [Grid(grid.rows // side, grid.cols // side) for grid in grids]
             case _:
                 pass  # activations and constants: no parameters, no contraction
         width = Connector(stages=(stage,)).width(width)
@@ -194,24 +206,41 @@ def _connector(part: str, connector: Connector, dim: int, patches: int, mark: st
         yield Operation(part, f"{mark}newline", width, 0)
 
 
-def mlp_params(mlp: Mlp, dim: int) -> int:
+def _resample(part: str, stage: Resample, width: int, tokens: int, views: int) -> Iterator[Operation]:
+    """Over all its blocks: the latents of every view ask the view's tokens and one another."""
+    asked, depth = stage.latents * views, stage.depth
+    seen, inner, keys = tokens + asked, stage.heads * stage.head_dim, stage.key_heads * stage.head_dim
+    yield Operation(part, "latents", stage.latents * width, 0)
+    yield Operation(part, "resampler: norms", (3 * depth + 1) * norm_params(stage.norm, width), 0)
+    yield Operation(part, "resampler: q", depth * width * inner, depth * asked * width * inner)
+    yield Operation(part, "resampler: k, v", 2 * depth * width * keys, 2 * depth * seen * width * keys)
+    yield Operation(part, "resampler: scores and sum", 0, 2 * depth * stage.latents * seen * inner)
+    yield Operation(part, "resampler: output", depth * width * inner, depth * asked * width * inner)
+    yield Operation(
+        part, "resampler: MLP", depth * mlp_params(stage.mlp, width), depth * asked * mlp_macs(stage.mlp, width)
+    )
+
+
+def mlp_params(mlp: Mlp, dim: int, out: int | None = None) -> int:
+    """From `dim` dimensions to `out`, or to as many."""
+    out = out or dim
     match mlp:
         case PlainMlp(hidden):
-            return 2 * dim * hidden + mlp.bias * (hidden + dim)
+            return (dim + out) * hidden + mlp.bias * (hidden + out)
         case GatedMlp(hidden):
             inner = norm_params(mlp.norm, hidden) if mlp.norm else 0
-            return 3 * dim * hidden + mlp.bias * (2 * hidden + dim) + inner
+            return (2 * dim + out) * hidden + mlp.bias * (2 * hidden + out) + inner
         case _:
             assert_never(mlp)
 
 
-def mlp_macs(mlp: Mlp, dim: int) -> int:
+def mlp_macs(mlp: Mlp, dim: int, out: int | None = None) -> int:
     """Multiply-adds of one token."""
     match mlp:
         case PlainMlp(hidden):
-            return 2 * dim * hidden
+            return (dim + (out or dim)) * hidden
         case GatedMlp(hidden):
-            return 3 * dim * hidden
+            return (2 * dim + (out or dim)) * hidden
         case _:
             assert_never(mlp)
 
