@@ -8,12 +8,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from conftest import PHOTOGRAPHS  # noqa: E402
+from plain import pixels_of  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 from test_timm import SMALL, agrees  # noqa: E402
 from timm_goldens import golden, pixels  # noqa: E402
-from twins import close  # noqa: E402
+from twins import close, tokens_of  # noqa: E402
 
-from vistoken import registry  # noqa: E402
+from vistoken import count, registry  # noqa: E402
 from vistoken.encoding import Encoder, VisionEncoder  # noqa: E402
 from vistoken.errors import ConfigError, WeightsError  # noqa: E402
 from vistoken.planning import plan  # noqa: E402
@@ -102,6 +104,19 @@ def test_a_classifier_is_left_out(name, folder):
     renamed(path, {}, "", {"head.weight": torch.randn(7, 32), "head.bias": torch.randn(7)})
     for result, outputs in encoded(path, wanted):
         agrees(result, outputs)
+
+
+@pytest.mark.parametrize("name", ["eva02-clip", "deit3"])
+def test_bytes_are_encoded_as_normalised_pixels_and_counted_alike(name, folder):
+    _, path = folder(name)
+    encoder = Encoder.from_pretrained(str(path))
+    for photograph in PHOTOGRAPHS[:2]:
+        [result] = encoder.encode([photograph])
+        [plain] = encoder.encode_pixels([pixels_of(encoder.prepare(photograph), encoder.spec)])
+        close(tokens_of(result), tokens_of(plain))
+        close(result.pooled, plain.pooled)
+        counted = count(str(path), image=photograph)
+        assert (counted.patches, counted.prefix_tokens) == (len(result.patches), 1)
 
 
 @pytest.mark.parametrize(("classes", "out"), [(24, 24), (7, 32), (0, 32)])
