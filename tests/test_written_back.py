@@ -22,6 +22,7 @@ from vistoken.errors import ConfigError, VistokenError  # noqa: E402
 from vistoken.weight_names import (  # noqa: E402
     AsIs,
     Cell,
+    CellRows,
     ChannelsLast,
     DropOnes,
     Flattened,
@@ -62,7 +63,7 @@ def unpaired(ours, pairs, head_dim):
 def back(ours, step, head_dim):
     """What the file must hold where `ours` was filled from it: the step backwards, written on its own."""
     match step:
-        case AsIs() | DropOnes() | Row() | Item() | Flattened():
+        case AsIs() | DropOnes() | Row() | Item() | Flattened() | CellRows():
             return ours
         case Part(index, of, pairs, span):
             rows = len(ours) // of
