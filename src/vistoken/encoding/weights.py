@@ -45,6 +45,7 @@ from vistoken.weight_names import (
 )
 
 _BLOCK = re.compile(r"(?<=\.)\d+(?=\.)")
+_CHUNK = re.compile(r"(?<=\.)\d+\.(\d+)(?=\.)")  # a block by its own number within a chunk of blocks
 # Ours that stand for one of a row of modules; their first number is {n} in the families' patterns.
 NUMBERED = ("blocks.", "deepstack.", "embed.stem.stages.")
 _SHARD = re.compile(r"[\w.-]+\.safetensors", re.ASCII)
@@ -213,9 +214,7 @@ def _filled(step: WeightStep) -> Sequence[int]:
             return (ALL,)
 
 
-def find_weight(
-    name: str, names: WeightNames, parameters: Container[str] | None = None
-) -> tuple[Weight, ...] | Ignore:
+def find_weight(name: str, names: WeightNames, parameters: Container[str] | None = None) -> tuple[Weight, ...] | Ignore:
     """What the family says of the tensor `name`: what it fills, with the block's number filled in, or ignored.
 
     Several where it holds several of ours (see `Item`), or where its place depends on the spec: those count that are
@@ -226,9 +225,11 @@ def find_weight(
         if not name.startswith(root):
             continue
         bare = name.removeprefix(root)
-        block = _BLOCK.search(bare)
+        block, chunk = _BLOCK.search(bare), _CHUNK.search(bare)
         numbered = _BLOCK.sub("{n}", bare, count=1)
-        for pattern, number in ((bare, ""), (numbered, block[0] if block else "")):
+        patterns = {bare: "", numbered: block[0] if block else ""}
+        patterns |= {_CHUNK.sub("{chunk}.{n}", bare, count=1): chunk[1]} if chunk else {}
+        for pattern, number in patterns.items():
             weights = (replace(each, file=name, ours=each.ours.replace("{n}", number))
                        for each in _table(names).get(pattern, ()))  # fmt: skip
             if fills := tuple(each for each in weights if parameters is None or each.ours in parameters):

@@ -1,20 +1,25 @@
 """CLIP: the image tower with its projected class token; see `vistoken.towers.clip`.
 
-Sources: transformers 5.23.0, `models/clip/modeling_clip.py`; arXiv 2103.00020.
+Files come in the names of transformers, of OpenAI and open_clip, and of timm. Tokens are un-normed in all of them,
+although timm's own code hands them out normed.
+Sources: transformers 5.23.0, `models/clip/modeling_clip.py`; timm 1.0.31, `models/vision_transformer.py`; arXiv
+2103.00020.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from vistoken.configs import Config
-from vistoken.family import RECALLED, REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
+from vistoken.family import RECALLED, REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference, Timm
 from vistoken.model_spec import Label
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, HALF, SETTINGS, standard
-from vistoken.spec import ClassPool, Pool, ProjectedClass
+from vistoken.spec import ClassPool, EncoderSpec, Pool, ProjectedClass
 from vistoken.towers.clip import DEFAULTS, SOURCE, tower
 from vistoken.towers.clip import WEIGHTS as TOWER
-from vistoken.weight_names import CONTRASTIVE_PARTS, Weight, WeightNames
+from vistoken.towers.timm import as_timm
+from vistoken.weight_names import CONTRASTIVE_PARTS, OPENAI_TOWER, TIMM, TIMM_CLASSIFIER, Weight, WeightNames, affine
 
 
 def read(files: Files) -> Reading:
@@ -38,8 +43,14 @@ def _pool(config: Config, vision: Config, whole: bool) -> Pool:
 
 WEIGHTS = WeightNames(
     roots=("", "vision_model."),
-    weights=(*TOWER, Weight("visual_projection.weight", "pool.projection.weight")),
-    ignored=CONTRASTIVE_PARTS,
+    weights=(
+        *TOWER,
+        Weight("visual_projection.weight", "pool.projection.weight"),
+        *OPENAI_TOWER,
+        *TIMM,
+        *affine("head", "pool.projection"),
+    ),
+    ignored=(*CONTRASTIVE_PARTS, *TIMM_CLASSIFIER),
 )
 
 OPENAI = {"image_mean": CLIP_MEAN, "image_std": CLIP_STD, "act": "quick_gelu"}
@@ -55,6 +66,59 @@ def _clip(size: str, patch: int, pixels: int, like: Mapping[str, object], label:
     preprocessor = {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": pixels}, "resample": 3,
                     "crop_size": pixels, "image_mean": like["image_mean"], "image_std": like["image_std"]}  # fmt: skip
     return Published(names, config, preprocessor, label)
+
+
+def _timm(
+    dim: int, depth: int, heads: int, patch: int, projection: int, act: str = "gelu", hidden: int = 0
+) -> dict[str, object]:
+    return {"model_type": "clip_vision_model", "hidden_size": dim, "num_hidden_layers": depth, "hidden_act": act,
+            "num_attention_heads": heads, "patch_size": patch, "projection_dim": projection,
+            "intermediate_size": hidden or 4 * dim}  # fmt: skip
+
+
+def _adapted(encoder: EncoderSpec, config: Config) -> EncoderSpec:
+    """A head as wide as CLIP's embedding is the projection, to which timm adds a bias; any other is a classifier."""
+    projection = encoder.pool
+    assert isinstance(projection, ProjectedClass)
+    encoder = as_timm(encoder, config)
+    if encoder.pool not in (projection, ClassPool()):
+        return encoder
+    classes = config.with_defaults({"num_classes": 0}, "timm 1.0.31").integer("num_classes", low=0)
+    return replace(encoder, pool=replace(projection, bias=True) if classes == projection.dim else ClassPool())
+
+
+# timm 1.0.31, `models/vision_transformer.py`: dim, depth, heads, patch, and the width of CLIP's embedding.
+TIMM_NETWORKS = Timm(
+    architectures={
+        "vit_xsmall_patch16_clip_224": _timm(256, 10, 4, 16, 512),
+        "vit_medium_patch32_clip_224": _timm(512, 12, 8, 32, 512),
+        "vit_medium_patch16_clip_224": _timm(512, 12, 8, 16, 512),
+        "vit_betwixt_patch32_clip_224": _timm(640, 12, 10, 32, 512),
+        "vit_base_patch32_clip_224": _timm(768, 12, 12, 32, 512),
+        "vit_base_patch32_clip_256": _timm(768, 12, 12, 32, 512),
+        "vit_base_patch32_clip_384": _timm(768, 12, 12, 32, 512),
+        "vit_base_patch32_clip_448": _timm(768, 12, 12, 32, 512),
+        "vit_base_patch16_clip_224": _timm(768, 12, 12, 16, 512),
+        "vit_base_patch16_clip_384": _timm(768, 12, 12, 16, 512),
+        "vit_base_patch16_plus_clip_240": _timm(896, 12, 14, 16, 640),
+        "vit_large_patch14_clip_224": _timm(1024, 24, 16, 14, 768),
+        "vit_large_patch14_clip_336": _timm(1024, 24, 16, 14, 768),
+        "vit_huge_patch14_clip_224": _timm(1280, 32, 16, 14, 1024),
+        "vit_huge_patch14_clip_336": _timm(1280, 32, 16, 14, 1024),
+        "vit_huge_patch14_clip_378": _timm(1280, 32, 16, 14, 1024),
+        "vit_giant_patch14_clip_224": _timm(1408, 40, 16, 14, 1024, hidden=6144),
+        "vit_gigantic_patch14_clip_224": _timm(1664, 48, 16, 14, 1280, hidden=8192),
+        "vit_gigantic_patch14_clip_378": _timm(1664, 48, 16, 14, 1280, hidden=8192),
+        "vit_base_patch32_clip_quickgelu_224": _timm(768, 12, 12, 32, 512, "quick_gelu"),
+        "vit_base_patch16_clip_quickgelu_224": _timm(768, 12, 12, 16, 512, "quick_gelu"),
+        "vit_large_patch14_clip_quickgelu_224": _timm(1024, 24, 16, 14, 768, "quick_gelu"),
+        "vit_large_patch14_clip_quickgelu_336": _timm(1024, 24, 16, 14, 768, "quick_gelu"),
+        "vit_huge_patch14_clip_quickgelu_224": _timm(1280, 32, 16, 14, 1024, "quick_gelu"),
+        "vit_huge_patch14_clip_quickgelu_378": _timm(1280, 32, 16, 14, 1024, "quick_gelu"),
+        "vit_gigantic_patch14_clip_quickgelu_224": _timm(1664, 48, 16, 14, 1280, "quick_gelu", 8192),
+    },
+    adapt=_adapted,
+)
 
 
 FAMILY = Family(
@@ -74,6 +138,7 @@ FAMILY = Family(
     rule=Label("verified", f"CLIPImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
     weights=WEIGHTS,
+    timm=TIMM_NETWORKS,
     reference=Reference(
         processor="",
         image="CLIPImageProcessorPil",
