@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow test-pythons check format bench conformance wheel clean
+.PHONY: demo test test-slow test-pythons check format bench conformance families wheel clean
 
 demo: $(STAMP)
 	$(BIN)/python examples/demo.py
@@ -44,6 +44,10 @@ conformance: $(STAMP) $(TORCHVISION)
 
 $(TORCHVISION): $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(TORCHVISION) torchvision==0.28.0
+
+# docs/families.md: what the tests of parity compare, and how near they come; five minutes.
+families: $(STAMP)
+	$(BIN)/python tests/families_page.py
 
 wheel: $(STAMP)
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .

@@ -182,11 +182,7 @@ def test_patches_are_cut_in_raster_order():
     assert torch.equal(packed.patches, torch.stack(wanted))
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["vit", "deit", "clip-gelu", "siglip", "naflex", "dinov2", "dinov2-registers", "dinov3-registers", "aimv2-native",
-     "vistoken/front-end"],
-)  # fmt: skip
+@pytest.mark.parametrize("name", [*NAMES, "vistoken/front-end"])
 def test_count_equals_what_encode_returns(name):
     """200 random sizes a family, from 1x1 to thin ones; the front end needs a patch of 16 pixels."""
     folder = name if "/" in name else twin(name).folder

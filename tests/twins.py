@@ -207,6 +207,8 @@ def tokens_of(result):
 def close(got, wanted, tolerance=1e-4):
     """DESIGN's tolerance: |difference| <= 1e-4 x max(1, largest |reference|)."""
     assert got.shape == wanted.shape, (got.shape, wanted.shape)
+    if not wanted.numel():
+        return
     worst = (got - wanted).abs().max().item()
     limit = tolerance * max(1.0, wanted.abs().max().item())
     assert worst <= limit, f"differs by {worst:.3g}, allowed {limit:.3g}"

@@ -79,6 +79,44 @@ def qwen3_5():
     return hf.Qwen3_5ForConditionalGeneration(config), _qwen3_processor(), grid_features, merged_patches
 
 
+def exaone4_5():
+    """Two heads of keys and values for four of queries."""
+    vision = {"depth": 3, "hidden_size": 32, "num_heads": 4, "num_key_value_heads": 2, "intermediate_size": 24,
+              "out_hidden_size": 40, "fullatt_block_indexes": [1], "window_size": 56, "patch_size": 14}  # fmt: skip
+    config = hf.Exaone4_5_Config(vision_config=vision, text_config=TEXT | {"model_type": "exaone4"})
+    processor = hf.Qwen2VLImageProcessorPil(size={"shortest_edge": 56 * 56, "longest_edge": 28 * 28 * 90})
+    return hf.Exaone4_5_ForConditionalGeneration(config), processor, grid_features, merged_patches
+
+
+AUDIO = {"encoder_layers": 1, "d_model": 16, "encoder_attention_heads": 2, "encoder_ffn_dim": 16, "output_dim": 40,
+         "num_mel_bins": 8, "max_source_positions": 8, "downsample_hidden_size": 8}  # fmt: skip
+
+
+def qwen2_5_omni():
+    """Thinker below its own name, and nothing that speaks."""
+    vision = {"depth": 3, "hidden_size": 32, "num_heads": 2, "intermediate_size": 24, "out_hidden_size": 40,
+              "fullatt_block_indexes": [1], "window_size": 56, "patch_size": 14}  # fmt: skip
+    text = TEXT | {"rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [1, 2, 2]}}
+    audio = {name: value for name, value in AUDIO.items() if name != "downsample_hidden_size"}
+    thinker = {"vision_config": vision, "text_config": text, "audio_config": audio}
+    config = hf.Qwen2_5OmniConfig(thinker_config=thinker, enable_audio_output=False)
+    processor = hf.Qwen2VLImageProcessorPil(size={"shortest_edge": 56 * 56, "longest_edge": 28 * 28 * 90})
+    return hf.Qwen2_5OmniForConditionalGeneration(config), processor, thought, None
+
+
+def qwen3_omni():
+    """A thinker alone."""
+    text = TEXT | {"head_dim": 10, "num_experts": 2, "num_experts_per_tok": 1, "moe_intermediate_size": 8,
+                   "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [1, 2, 2]}}  # fmt: skip
+    vision = {**QWEN3, "depth": 3, "deepstack_visual_indexes": [0, 1]}
+    config = hf.Qwen3OmniMoeThinkerConfig(vision_config=vision, text_config=text, audio_config=AUDIO)
+    return hf.Qwen3OmniMoeThinkerForConditionalGeneration(config), _qwen3_processor(), grid_features, merged_patches
+
+
+def thought(module, inputs):
+    return grid_features(module.thinker, inputs)
+
+
 QWEN3 = {"depth": 4, "hidden_size": 32, "num_heads": 2, "intermediate_size": 24, "out_hidden_size": 40,
          "num_position_embeddings": 49, "patch_size": 16}  # fmt: skip
 
@@ -130,6 +168,25 @@ def llava_siglip():
     return llava(SIGLIP, vision_feature_layer=-1, vision_feature_select_strategy="full")
 
 
+def vip_llava():
+    """Three layers side by side, normed."""
+    config = hf.VipLlavaConfig(
+        vision_config=CLIP | {"image_size": 56}, text_config=TEXT, vision_feature_layer=[-2, 1, 3]
+    )
+    processor = hf.CLIPImageProcessorPil(size={"shortest_edge": 56}, crop_size={"height": 56, "width": 56})
+    return hf.VipLlavaForConditionalGeneration(config), processor, one_view, whole_tower
+
+
+def video_llava():
+    config = hf.VideoLlavaConfig(vision_config=CLIP | {"image_size": 56}, text_config=TEXT)
+    processor = hf.VideoLlavaImageProcessor(size={"shortest_edge": 56}, crop_size={"height": 56, "width": 56})
+    return hf.VideoLlavaForConditionalGeneration(config), processor, video_llavas_picture, None
+
+
+def video_llavas_picture(module, inputs):
+    return module.get_image_features(inputs["pixel_values_images"]).pooler_output[0]
+
+
 PINPOINTS = [[28, 56], [56, 28], [56, 56], [84, 28], [28, 84], [28, 140]]
 
 
@@ -142,6 +199,16 @@ def llava_next():
         size={"shortest_edge": 28}, crop_size={"height": 28, "width": 28}, image_grid_pinpoints=PINPOINTS
     )
     return hf.LlavaNextForConditionalGeneration(config), processor, tiled, None
+
+
+def llava_next_video():
+    config = hf.LlavaNextVideoConfig(
+        vision_config=CLIP | {"image_size": 28, "patch_size": 7}, text_config=TEXT, image_grid_pinpoints=PINPOINTS
+    )
+    processor = hf.LlavaNextImageProcessorPil(
+        size={"shortest_edge": 28}, crop_size={"height": 28, "width": 28}, image_grid_pinpoints=PINPOINTS
+    )
+    return hf.LlavaNextVideoForConditionalGeneration(config), processor, tiled, None
 
 
 def llava_onevision():
@@ -231,6 +298,20 @@ def mistral3(**values):
     return module, processor, sized_features, None
 
 
+def lighton_ocr():
+    """Sides in multiples of a patch: rows and columns of patches that fill no block are dropped."""
+    config = hf.LightOnOcrConfig(vision_config=PIXTRAL, text_config=TEXT | {"model_type": "qwen3", "head_dim": 10})
+    processor = hf.PixtralImageProcessorPil(size={"longest_edge": 140}, patch_size={"height": 14, "width": 14})
+    return hf.LightOnOcrForConditionalGeneration(config), processor, whole_blocks, None
+
+
+def whole_blocks(module, inputs):
+    """The reference cannot run where there is no whole block."""
+    if min(inputs["image_sizes"][0]) < 28:
+        return torch.zeros(0, TEXT["hidden_size"])
+    return sized_features(module, inputs)
+
+
 def sized_features(module, inputs):
     """Of the picture beside itself: Mistral 3's code squeezes a lone picture of one token away."""
     pixels, sizes = (torch.cat([inputs[name]] * 2) for name in ("pixel_values", "image_sizes"))
@@ -247,12 +328,64 @@ def internvl(**values):
     return hf.InternVLForConditionalGeneration(config), processor, all_views, None
 
 
+def paddleocr_vl():
+    """A table of 3 x 3, smaller and larger than the pictures' grids, and rotary angles."""
+    rope = {"rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [1, 2, 2]}}
+    config = hf.PaddleOCRVLConfig(vision_config=TOWER | {"image_size": 42}, text_config=TEXT | {"head_dim": 10, **rope})
+    processor = hf.PaddleOCRVLImageProcessorPil(min_pixels=56 * 56, max_pixels=28 * 28 * 90)
+    return hf.PaddleOCRVLForConditionalGeneration(config), processor, grid_features, None
+
+
+def video_llama3(merge=1):
+    """SigLIP with angles alone; `merge` is what the image processor says of blocks."""
+    config = hf.VideoLlama3Config(vision_config=TOWER, text_config=TEXT | {"model_type": "qwen2"})
+    size = {"shortest_edge": 56 * 56, "longest_edge": 28 * 28 * 60}
+    processor = hf.VideoLlama3ImageProcessorPil(size=size, patch_size=14, merge_size=merge)
+    return hf.VideoLlama3ForConditionalGeneration(config), processor, merged_by_size, None
+
+
+def merged_by_size(module, inputs):
+    return torch.cat(module.get_image_features(**inputs).pooler_output)
+
+
+def janus():
+    """An aligner of three matrices, and an MLP of 1.5 times the dim."""
+    vision = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "image_size": 56, "patch_size": 14,
+              "projection_dim": 40, "mlp_ratio": 1.5, "depth": 3}  # fmt: skip
+    drawing = {"base_channels": 32, "channel_multiplier": [1, 1], "num_res_blocks": 1, "latent_channels": 8,
+               "embed_dim": 8, "num_embeddings": 16, "projection_dim": 40, "image_token_embed_dim": 40}  # fmt: skip
+    config = hf.JanusConfig(vision_config=vision, text_config=TEXT | {"model_type": "llama"}, vq_config=drawing)
+    processor = Saved(hf.JanusImageProcessorPil(size={"height": 56, "width": 56}), num_image_tokens=16)
+    return hf.JanusForConditionalGeneration(config), processor, inner_views, None
+
+
+def deepseek_vl():
+    vision = SIGLIP | {"image_size": 56, "vision_use_head": False}
+    config = hf.DeepseekVLConfig(vision_config=vision, text_config=TEXT | {"model_type": "llama"})
+    processor = Saved(hf.DeepseekVLImageProcessorPil(size={"height": 56, "width": 56}), num_image_tokens=16)
+    return hf.DeepseekVLForConditionalGeneration(config), processor, inner_views, None
+
+
+def qianfan_ocr():
+    """The vendor's names, in transformers' own model."""
+    vision = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 40,
+              "image_size": [56, 56], "patch_size": [14, 14]}  # fmt: skip
+    text = TEXT | {"model_type": "qwen3", "head_dim": 10}
+    tiles = hf.GotOcr2ImageProcessorPil(size={"height": 56, "width": 56}, max_patches=6, crop_to_patches=True)
+    module = hf.QianfanOCRForConditionalGeneration(hf.QianfanOCRConfig(vision_config=vision, text_config=text))
+    return module, Saved(tiles, image_seq_length=4), all_views, None
+
+
 def masked(module, inputs):
     return torch.cat(module.get_image_features(inputs["pixel_values"], inputs["pixel_attention_mask"]).pooler_output)
 
 
 def all_views(module, inputs):
     return module.get_image_features(inputs["pixel_values"]).pooler_output.flatten(0, 1)
+
+
+def inner_views(module, inputs):
+    return all_views(module.model, inputs)
 
 
 def positioned(module, inputs):
@@ -278,9 +411,15 @@ BUILDERS = {
     "qwen2.5-vl": qwen2_5_vl,
     "qwen3-vl": qwen3_vl,
     "qwen3.5": qwen3_5,
+    "qwen2.5-omni": qwen2_5_omni,
+    "qwen3-omni": qwen3_omni,
+    "exaone4.5": exaone4_5,
     "llava": llava,
     "llava-layers": llava_layers,
     "llava-siglip": llava_siglip,
+    "vip-llava": vip_llava,
+    "video-llava": video_llava,
+    "llava-next-video": llava_next_video,
     "llava-next": llava_next,
     "llava-onevision": llava_onevision,
     "idefics3": idefics3,
@@ -292,9 +431,16 @@ BUILDERS = {
     "internvl": partial(internvl, attention_bias=True),
     "internvl-6b": partial(internvl, norm_type="rms_norm", use_qk_norm=True),
     "internvl-normed": partial(internvl, use_mean_pooling=False, use_mask_token=True, image_size=[84, 84]),
+    "paddleocr-vl": paddleocr_vl,
+    "videollama3": video_llama3,
+    "videollama3-merged": partial(video_llama3, merge=2),
+    "janus": janus,
+    "deepseek-vl": deepseek_vl,
+    "qianfan-ocr": qianfan_ocr,
     "pixtral": pixtral,
     "pixtral-layers": partial(pixtral, vision_feature_layer=[1, -2], multimodal_projector_bias=False),
     "mistral3": mistral3,
+    "lighton-ocr": lighton_ocr,
     "mistral3-bias": partial(mistral3, multimodal_projector_bias=True, vision_feature_layer=-2),
 }
 

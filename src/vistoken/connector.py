@@ -31,10 +31,12 @@ class MergeBlocks:
 
     `order` is that of the numbers: "cells", token by token in raster order of the block (pixel shuffle, space to
     depth); or "channels", channel by channel, each with its cells in raster order (torch's `unfold`, Mistral 3).
+    `whole` tells that a grid must hold whole blocks; otherwise a last odd row or column is dropped (LightOnOCR).
     """
 
     side: int
     order: Literal["cells", "channels"] = "cells"
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,19 @@ class SeparatePositions:
     """
 
 
-TokenPositions = TimedPositions | NumberedPositions | SeparatePositions
+@dataclass(frozen=True, slots=True)
+class SecondsPositions:
+    """As `TimedPositions`, multiplied in another order; fractions are cut off only where `whole`.
+
+    Source: transformers 5.23.0, `get_rope_index` of `models/qwen2_5_omni/modeling_qwen2_5_omni.py` and of
+    `models/qwen3_omni_moe/modeling_qwen3_omni_moe.py`.
+    """
+
+    per_second: float
+    whole: bool
+
+
+TokenPositions = TimedPositions | SecondsPositions | NumberedPositions | SeparatePositions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,11 +172,18 @@ class Connector:
 
     def check(self, grid: Grid) -> None:
         """Raise `InputError` for a grid of patches that is not made of whole image tokens."""
+        if self.drops_borders:
+            return
         if grid.rows % self.side or grid.cols % self.side:
             raise InputError(
                 f"a grid of {grid} patches cannot be cut into blocks of {self.side} x {self.side}, which become one "
                 "image token: give sides that are multiples, or leave image_tokens out of what"
             )
+
+    @property
+    def drops_borders(self) -> bool:
+        """Whether patches that fill no block become no image token."""
+        return any(isinstance(stage, MergeBlocks) and not stage.whole for stage in self.stages)
 
     @property
     def side(self) -> int:

@@ -64,9 +64,10 @@ class EncoderSpec:
     Norms: `embed_norm` on the patches before positions are added (AIMv2), `pre_norm` on all tokens after that (CLIP);
     `block_norms` tells where blocks norm: "before" (pre-norm), "after" (EVA-02-CLIP-E's x + norm(f(x))) or "both"
     (Gemma 4). `attention_norm` norms what attention has gathered before its output matrix (EVA-02-CLIP). `clamps`
-    bound what enters and leaves every matrix of the blocks to learned ranges. `connector` makes image tokens for an
-    LLM, and each of `deepstack` further vectors for the same positions, which the LLM adds in its first layers
-    (Qwen3-VL).
+    bound what enters and leaves every matrix of the blocks to learned ranges. `kv_heads` are the heads of keys
+    and values where they are fewer: each serves several of the queries (grouped-query attention, arXiv 2305.13245).
+    `connector` makes image tokens for an LLM, and each of `deepstack` further vectors for the same positions, which the
+    LLM adds in its first layers (Qwen3-VL).
 
     >>> spec = EncoderSpec(patch=Patch.square(16), dim=768, depth=12, heads=12, norm=LayerNorm(1e-6),
     ...                    mlp=PlainMlp(3072, "gelu"), position=Sinusoidal(), prefix=(ClassToken(),), pool=ClassPool())
@@ -94,6 +95,7 @@ class EncoderSpec:
     qkv_bias: QkvBias = "all"
     out_bias: bool = True
     qkv_norm: QkvNorm | None = None
+    kv_heads: int | None = None
     windows: Windows | None = None
     clamps: bool = False
     block_norms: BlockNorms = "before"
@@ -117,6 +119,8 @@ class EncoderSpec:
             raise UsageError(f"a {self.patch} patch is no whole number of cells of a stem of stride {self.stem.stride}")
         if self.dim % self.heads:
             raise UsageError(f"{self.heads} heads do not divide dim {self.dim}: choose heads from its divisors")
+        if self.kv_heads is not None:
+            self._check_kv_heads(self.kv_heads)
         if isinstance(self.position, Buckets) and self.position.side < 1:
             raise UsageError(f"a position table of {self.position.side} cells a side holds nothing")
         if isinstance(self.position, LearnedTable | Factorised) and min(self.position.rows, self.position.cols) < 1:
@@ -132,6 +136,12 @@ class EncoderSpec:
         if isinstance(self.pool, ClassPool | ProjectedClass) and ClassToken() not in self.prefix:
             raise UsageError("pooling by class token needs a class token among the prefix tokens")
 
+    def _check_kv_heads(self, heads: int) -> None:
+        if type(heads) is not int or heads < 1 or self.heads % heads:
+            raise UsageError(f"{heads!r} heads of keys and values: they must divide the {self.heads} of queries")
+        if self.clamps or self.qkv_norm or self.qkv_bias == "query and value":
+            raise UsageError("fewer heads of keys and values go with one plain matrix: no clamps, no norms, one bias")
+
     @property
     def projected(self) -> tuple[Patch, int]:
         """What the projection maps to one token: pixels and channels, or those of the stem's map."""
@@ -140,6 +150,11 @@ class EncoderSpec:
     @property
     def head_dim(self) -> int:
         return self.dim // self.heads
+
+    @property
+    def kv_dim(self) -> int:
+        """Width of all keys, and of all values."""
+        return self.head_dim * (self.kv_heads or self.heads)
 
     @property
     def prefix_tokens(self) -> int:

@@ -45,19 +45,22 @@ def arrange(
 
 
 def token_boxes(
-    arrangement: Arrangement, views: Sequence[View], grids: Sequence[Grid], tiling: Tiling, size: Size
+    arrangement: Arrangement, views: Sequence[View], grids: Sequence[Grid], side: int, tiling: Tiling, size: Size
 ) -> Iterator[Box | None]:
-    """The rectangle of each image token in the upright picture, in the order of `arrange`; None for a newline."""
+    """The rectangle of each image token in the upright picture, in the order of `arrange`; None for a newline.
+
+    A token stands for `side` x `side` patches.
+    """
     match arrangement:
         case InOrder():
             for view, grid in zip(views, grids, strict=True):
-                yield from view.cells(grid)
+                yield from view.cells(grid, side)
         case Unpadded(most):
-            yield from views[0].cells(grids[0])
+            yield from views[0].cells(grids[0], side)
             if len(views) == 1:
                 yield None
                 return
-            yield from _unpadded_boxes(views, grids[1], tiling, size, most)
+            yield from _unpadded_boxes(views, grids[1], side, tiling, size, most)
         case _:
             assert_never(arrangement)
 
@@ -88,11 +91,11 @@ def _shrunk(picture: Tensor, most: int | None, tile: Grid) -> Tensor:
 
 
 def _unpadded_boxes(
-    views: Sequence[View], tile: Grid, tiling: Tiling, size: Size, most: int | None
+    views: Sequence[View], tile: Grid, side: int, tiling: Tiling, size: Size, most: int | None
 ) -> Iterator[Box | None]:
     """Boxes of the tiles' part: the cells of the canvas that show the picture, row by row, each row with a newline."""
     rows, cols = _content(size, tiling.rows * tile.rows, tiling.cols * tile.cols)
-    cells = [list(view.cells(tile)) for view in views[1:]]
+    cells = [list(view.cells(tile, side)) for view in views[1:]]
     down = [(box.top, box.bottom) for first in cells[:: tiling.cols] for box in first[:: tile.cols]][rows]
     across = [(box.left, box.right) for upper in cells[: tiling.cols] for box in upper[: tile.cols]][cols]
     high, wide = _size(len(down), len(across), most, tile)

@@ -118,16 +118,17 @@ def _by_blocks(x: Tensor, grids: tuple[Grid, ...], stage: MergeBlocks | AverageP
 
 
 def _blocks(x: Tensor, grid: Grid, stage: MergeBlocks | AveragePool) -> Tensor:
-    """Frames of one grid: (frames * n, D) -> (frames * n / s^2, D or s^2 D)."""
-    side = stage.side
+    """Frames of one grid: (frames * n, D) -> (frames * n / s^2, D or s^2 D); what fills no block is dropped."""
+    side, rows, cols = stage.side, grid.rows // stage.side, grid.cols // stage.side
+    whole = x.unflatten(0, (-1, grid.rows, grid.cols))[:, : rows * side, : cols * side]
     # (frames, rows, s, cols, s, D) -> (frames, rows, cols, s, s, D)
-    cells = x.reshape(-1, grid.rows // side, side, grid.cols // side, side, x.shape[1]).transpose(2, 3)
+    cells = whole.reshape(len(whole), rows, side, cols, side, x.shape[1]).transpose(2, 3)
     match stage:
         case AveragePool():
             return cells.mean(dim=(3, 4)).flatten(0, 2)
-        case MergeBlocks(_, "cells"):
-            return cells.reshape(-1, side * side * x.shape[1])
+        case MergeBlocks(order="cells"):
+            return cells.flatten(3).flatten(0, 2)
         case MergeBlocks():
-            return cells.movedim(5, 3).reshape(-1, side * side * x.shape[1])
+            return cells.movedim(5, 3).flatten(3).flatten(0, 2)
         case _:
             assert_never(stage)

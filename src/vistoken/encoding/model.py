@@ -251,8 +251,9 @@ class Attention(nn.Module):
 
     def __init__(self, spec: EncoderSpec, attend: Engine) -> None:
         super().__init__()
-        self.heads, self.attend = spec.heads, attend
-        self.qkv = build_linear(spec.dim, spec.dim, spec.qkv_bias == "all", spec.clamps, parts=3)
+        self.head_dim, self.attend = spec.head_dim, attend
+        self.widths, self.group = (spec.dim, spec.kv_dim, spec.kv_dim), spec.dim // spec.kv_dim
+        self.qkv = _build_qkv(spec)
         self.qv_bias = nn.Parameter(torch.zeros(2 * spec.dim)) if spec.qkv_bias == "query and value" else None
         self.norm = build_norm(spec.norm, spec.dim) if spec.attention_norm else nn.Identity()
         self.out = build_linear(spec.dim, spec.dim, spec.out_bias, spec.clamps)
@@ -270,13 +271,17 @@ class Attention(nn.Module):
         if self.qv_bias is not None:
             q_bias, v_bias = self.qv_bias.chunk(2)
             parts = parts + torch.cat([q_bias, torch.zeros_like(q_bias), v_bias])
-        q, k, v = parts.chunk(3, dim=-1)
+        q, k, v = parts.split(self.widths, dim=-1)
         if not self.by_head:
             q, k = self.q_norm(q), self.k_norm(k)
-        q, k, v = (part.unflatten(1, (self.heads, -1)) for part in (q, k, v))
+        q, k, v = (part.unflatten(1, (-1, self.head_dim)) for part in (q, k, v))
         if self.by_head:
             q, k, v = self.q_norm(q), self.k_norm(k), self.v_norm(v)
-        return (q, k, v) if by is None else (turn(q, by), turn(k, by), v)
+        if by is not None:
+            q, k = turn(q, by), turn(k, by)
+        if self.group > 1:  # queries that share a head of keys and values
+            k, v = (part.repeat_interleave(self.group, dim=1) for part in (k, v))
+        return q, k, v
 
     def maps(self, x: Tensor, segments: tuple[int, ...], by: Turn | None, heads: tuple[int, ...]) -> tuple[Tensor, ...]:
         """How much each token takes of each other one of its segment: (H, t, t) a segment, float32.
@@ -287,6 +292,14 @@ class Attention(nn.Module):
         if heads:
             q, k = q[:, list(heads)], k[:, list(heads)]
         return tuple(attention_weights(q[a:b], k[a:b], None, self.scale) for a, b in pairwise(segments))
+
+
+def _build_qkv(spec: EncoderSpec) -> nn.Module:
+    """Queries, keys and values in one matrix."""
+    bias = spec.qkv_bias == "all"
+    if spec.kv_heads is None:
+        return build_linear(spec.dim, spec.dim, bias, spec.clamps, parts=3)
+    return nn.Linear(spec.dim, spec.dim + 2 * spec.kv_dim, bias)
 
 
 def _qkv_norms(spec: EncoderSpec) -> tuple[nn.Module, nn.Module, nn.Module]:

@@ -9,7 +9,7 @@ from typing import assert_never
 import torch
 from torch import Tensor
 
-from vistoken.connector import NumberedPositions, SeparatePositions, TimedPositions, TokenPositions
+from vistoken.connector import NumberedPositions, SecondsPositions, SeparatePositions, TimedPositions, TokenPositions
 from vistoken.errors import UsageError, shown
 from vistoken.geometry import Grid
 
@@ -17,7 +17,9 @@ from vistoken.geometry import Grid
 def position_ids(
     positions: TokenPositions, grids: Sequence[Grid], start: int | Sequence[int], seconds: float
 ) -> Tensor:
-    """(3, n) whole numbers: time, row and column of all tokens of grids that follow one another in the prompt.
+    """(3, n) numbers: time, row and column of all tokens of grids that follow one another in the prompt.
+
+    They are whole, but for times of a model that keeps fractions.
 
     `start` is the position of the first token, of each run of tokens if there are several: text stands between them.
     """
@@ -56,6 +58,9 @@ def _times(positions: TokenPositions, frames: int, seconds: float) -> Tensor:
     match positions:
         case TimedPositions(per_second):
             return (torch.arange(frames) * (torch.tensor(seconds, dtype=torch.float32) * per_second)).long()
+        case SecondsPositions(per_second, whole):
+            times = torch.arange(frames) * torch.tensor(seconds, dtype=torch.float32) * per_second
+            return times.long() if whole else times
         case NumberedPositions() | SeparatePositions():
             return torch.arange(frames)
         case _:
@@ -63,5 +68,6 @@ def _times(positions: TokenPositions, frames: int, seconds: float) -> Tensor:
 
 
 def _run(grid: Grid, times: Tensor, start: int) -> Tensor:
-    axes = torch.meshgrid(times, torch.arange(grid.rows), torch.arange(grid.cols), indexing="ij")
+    sides = (torch.arange(side, dtype=times.dtype) for side in (grid.rows, grid.cols))
+    axes = torch.meshgrid(times, *sides, indexing="ij")
     return torch.stack(axes).flatten(1) + start

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vistoken.connector import Connector, TimedPositions
+from vistoken.connector import Connector, SecondsPositions, TimedPositions
 from vistoken.encoding.arranging import token_boxes
 from vistoken.encoding.mrope import position_ids
 from vistoken.errors import UsageError, shown
@@ -55,7 +55,7 @@ class Scene:
             return float(given)
         if all(grid.frames == 1 for grid in self.image_grids):
             return 1.0
-        if self.connector and not isinstance(self.connector.positions, TimedPositions):
+        if self.connector and not isinstance(self.connector.positions, TimedPositions | SecondsPositions):
             return 1.0  # which number frame groups, not seconds
         if self.clip is None or self.clip.source.duration is None:
             raise UsageError("how far the frames lie apart is unknown: give fps with the video, or seconds here")
@@ -124,7 +124,8 @@ class ImageTokens:
         if scene.connector is None or self.image_tokens is None:
             raise UsageError("there are no image tokens here: ask for them with what=['image_tokens']")
         tiling = scene.tiling or Tiling(scene.views[0].grid)
-        return token_boxes(scene.connector.arrangement, scene.views, scene.image_grids, tiling, scene.size)
+        connector = scene.connector
+        return token_boxes(connector.arrangement, scene.views, scene.image_grids, connector.side, tiling, scene.size)
 
     def position_ids(self, start: int | Sequence[int] = 0, seconds: float | None = None) -> Tensor:
         """Time, row and column of each image token in the LLM's sequence (M-RoPE): (3, n) whole numbers.

@@ -7,12 +7,17 @@ Source: transformers 5.23.0, `models/blip/image_processing_pil_blip.py`, `models
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from vistoken.family import REFERENCE, Example, Family, Files, Published, Reading, Reference
 from vistoken.geometry import Size
 from vistoken.model_spec import Label
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, SETTINGS, standard
+
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
 
 VISION = {"patch_size": 16}
 
@@ -21,7 +26,19 @@ def read(files: Files) -> Reading:
     """The patch from the vision config; the size from the preprocessor."""
     vision = files.config.child("vision_config").with_defaults(VISION, f"BlipVisionConfig in {REFERENCE}")
     rule, pixels = standard(files.image, "BlipImageProcessor", vision.patch("patch_size"), Size(height=384, width=384))
-    return Reading(None, rule, pixels, prefix=1)
+    return Reading(partial(_encoder, files), rule, pixels, prefix=1)
+
+
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.clip_kin import blip  # counting does without it
+
+    return blip(files)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.clip_kin import BLIP_WEIGHTS
+
+    return BLIP_WEIGHTS
 
 
 SEEN_HALF = Label("documented", "the published preprocessor_config.json; the config's patch from the script that "
@@ -55,6 +72,7 @@ FAMILY = Family(
         Example("blip-image-captioning-base", 640, 480, 196, 197, "BlipImageProcessorPil: one number is a square",
                 arguments={"size": 224}),
     ),
+    weights=_weights,
     reference=Reference(
         processor="BlipProcessor",
         image="BlipImageProcessorPil",

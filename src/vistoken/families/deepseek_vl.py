@@ -6,13 +6,24 @@ Sources: transformers 5.23.0, `models/deepseek_vl/processing_deepseek_vl.py` and
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 from vistoken.family import RECALLED, REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
 from vistoken.preprocessing import HALF
 from vistoken.processors.deepseek_vl import SETTINGS, image_rule
 from vistoken.prompts.fixed import FixedTokens
 
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
+
 IMAGE = "<image_placeholder>"
+# SigLIP L/16 at 384 pixels.
+TOWER = {"model_type": "siglip_vision_model", "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16,
+          "intermediate_size": 4096, "hidden_act": "gelu", "patch_size": 16, "image_size": 384,
+          "vision_use_head": False}  # fmt: skip
 
 
 def read(files: Files) -> Reading:
@@ -20,11 +31,23 @@ def read(files: Files) -> Reading:
     vision = files.config.child("vision_config").with_defaults({"patch_size": 16}, f"SiglipVisionConfig in {REFERENCE}")
     rule, pixels = image_rule(files.image, vision.patch("patch_size"))
     processor = files.processor.with_defaults({"num_image_tokens": 576}, f"DeepseekVLProcessor in {REFERENCE}")
-    return Reading(None, rule, pixels, FixedTokens(processor.integer("num_image_tokens"), IMAGE))
+    return Reading(partial(_encoder, files), rule, pixels, FixedTokens(processor.integer("num_image_tokens"), IMAGE))
+
+
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.janus import deepseek_vl  # counting does without it
+
+    return deepseek_vl(files)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.janus import DEEPSEEK_WEIGHTS
+
+    return DEEPSEEK_WEIGHTS
 
 
 def _published(name: str, alias: str, label: Label) -> Published:
-    config = {"model_type": "deepseek_vl", "vision_config": {"patch_size": 16, "image_size": 384}}
+    config = {"model_type": "deepseek_vl", "vision_config": TOWER, "text_config": {"hidden_size": 2048}}
     preprocessor = {"image_processor_type": "DeepseekVLImageProcessor", "size": {"height": 384, "width": 384},
                     "min_size": 14, "resample": 3, "image_mean": HALF, "image_std": HALF}  # fmt: skip
     names = (f"deepseek-community/{name}", alias)
@@ -48,6 +71,7 @@ FAMILY = Family(
         Example("deepseek-vl-1.3b", 640, 480, 1024, 576, "DeepseekVLProcessor: num_image_tokens does not follow size",
                 arguments={"size": 512}),
     ),
+    weights=_weights,
     reference=Reference(
         processor="DeepseekVLProcessor",
         image="DeepseekVLImageProcessorPil",

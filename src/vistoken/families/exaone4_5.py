@@ -6,11 +6,16 @@ Source: transformers 5.23.0, `models/exaone4_5/processing_exaone4_5.py`.
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
 from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS, image_rule, video_rule, vision
 from vistoken.prompts.plain import Merged
+
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
 
 # Not seen: config.json names both tokens.
 TEMPLATE = "the chat template probably adds vision_start and vision_end: 2 tokens"
@@ -22,11 +27,25 @@ def read(files: Files) -> Reading:
     patch, merge = vision(files.config.child("vision_config"), 14, "Exaone4_5_VisionConfig")
     rule, pixels = image_rule(files.image, patch, merge.side)
     video = partial(video_rule, files.video, patch, merge, "<|video_pad|>", TEMPLATE)
-    return Reading(None, rule, pixels, Merged(merge, "<|image_pad|>", template=TEMPLATE), video)
+    return Reading(partial(_encoder, files), rule, pixels, Merged(merge, "<|image_pad|>", template=TEMPLATE), video)
+
+
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.qwen2_5_vl import exaone  # counting does without it
+
+    return exaone(files.config.child("vision_config"), files.built_in)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.qwen2_5_vl import EXAONE_WEIGHTS
+
+    return EXAONE_WEIGHTS
 
 
 def _published(name: str, *aliases: str) -> Published:
-    vision = {"patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2}
+    vision = {"patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2,
+              "depth": 28, "hidden_size": 2048, "intermediate_size": 5120, "num_heads": 32, "num_key_value_heads": 8,
+              "fullatt_block_indexes": [6, 13, 20, 27], "out_hidden_size": 5120}  # fmt: skip
     video = PROCESSOR | BUDGET | {"min_frames": 4, "max_frames": 768}
     config = {"model_type": "exaone4_5", "vision_config": vision}
     return Published((name, *aliases), config, PROCESSOR | BUDGET, SEEN, "exaone-4.5", video=video)
@@ -43,6 +62,7 @@ FAMILY = Family(
     ),
     rule=Label("verified", f"Exaone4_5_Processor, Qwen2VLImageProcessorPil and Qwen2VLVideoProcessor of {REFERENCE}"),
     settings=SETTINGS + VIDEO_SETTINGS,
+    weights=_weights,
     reference=Reference(
         processor="Exaone4_5_Processor",
         image="Qwen2VLImageProcessorPil",

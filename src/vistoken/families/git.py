@@ -6,17 +6,36 @@ Sources: transformers 5.23.0, `models/git/processing_git.py` and `models/git/mod
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.geometry import Size
 from vistoken.model_spec import Label
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, SETTINGS, standard
+
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
 
 
 def read(files: Files) -> Reading:
     """The patch from the vision config; the size from the preprocessor, which videos have of another class."""
     vision = files.config.child("vision_config").with_defaults({"patch_size": 16}, f"GitVisionConfig in {REFERENCE}")
     rule, pixels = standard(files.image, "CLIPImageProcessor", vision.patch("patch_size"), Size(height=224, width=224))
-    return Reading(None, rule, pixels, prefix=1, notes=_note(files))
+    return Reading(partial(_encoder, files), rule, pixels, prefix=1, notes=_note(files))
+
+
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.clip_kin import git  # counting does without it
+
+    return git(files)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.clip_kin import GIT_WEIGHTS
+
+    return GIT_WEIGHTS
 
 
 def _note(files: Files) -> tuple[str, ...]:
@@ -53,6 +72,7 @@ FAMILY = Family(
         Example("git-large-textvqa", 100, 3000, 900, 901, "CLIPImageProcessorPil: 420 / 14 = 30 a side"),
         Example("git-base-textvqa", 640, 480, 900, 901, "CLIPImageProcessorPil: 480 / 16 = 30 a side"),
     ),
+    weights=_weights,
     reference=Reference(
         processor="GitProcessor",
         image="CLIPImageProcessorPil",

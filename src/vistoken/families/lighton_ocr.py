@@ -7,9 +7,17 @@ Sources: transformers 5.23.0, `models/lighton_ocr/processing_lighton_ocr.py` and
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
 from vistoken.family import RECALLED, REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
 from vistoken.processors.pixtral import IMAGE, SETTINGS, read_without_breaks
+
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
 
 NOTE = "its files as seen name Mistral's model type; the count is that of LightOnOcrProcessor"
 
@@ -21,12 +29,30 @@ def read(files: Files) -> Reading:
         {"patch_size": default}, f"PixtralVisionConfig and LightOnOcrConfig in {REFERENCE}"
     )
     config = files.config.with_defaults({"spatial_merge_size": 2}, f"LightOnOcrConfig in {REFERENCE}")
-    return read_without_breaks(files, vision.patch("patch_size"), config.integer("spatial_merge_size", high=64))
+    merge = config.integer("spatial_merge_size", high=64)
+    return replace(read_without_breaks(files, vision.patch("patch_size"), merge), encoder=partial(_encoder, files))
+
+
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.pixtral import lighton  # counting does without it
+
+    return lighton(files)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.pixtral import MERGED
+
+    return MERGED
 
 
 def _published(name: str, label: Label, *aliases: str) -> Published:
     vision = {"model_type": "pixtral", "patch_size": 14, "image_size": 1540}
-    config = {"model_type": "mistral3", "spatial_merge_size": 2, "vision_config": vision}
+    if label is SEEN:
+        vision |= {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096,
+                   "hidden_act": "silu"}  # fmt: skip
+    # The LLM's width is that of LightOnOcrConfig.
+    config = {"model_type": "mistral3", "spatial_merge_size": 2, "vision_config": vision,
+              "text_config": {"model_type": "qwen3", "hidden_size": 1024}}  # fmt: skip
     preprocessor = IMAGE | {"image_processor_type": "PixtralImageProcessorFast", "patch_size": 14,
                             "size": {"longest_edge": 1540}}  # fmt: skip
     return Published(
@@ -44,6 +70,7 @@ FAMILY = Family(
         _published("lightonai/LightOnOCR-1B-1025", SEEN, "lighton-ocr-1b"),
         _published("lightonai/LightOnOCR-2-1B", RECALLED, "lighton-ocr-2-1b"),
     ),
+    weights=_weights,
     rule=Label("verified", f"LightOnOcrProcessor and PixtralImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
     examples=(

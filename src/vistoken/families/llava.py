@@ -1,4 +1,4 @@
-"""LLaVA 1.5 and ViP-LLaVA: one view of 336 x 336 pixels, whatever the picture's size. ViP-LLaVA is only counted.
+"""LLaVA 1.5: one view of 336 x 336 pixels, whatever the picture's size.
 
 Sources: transformers 5.23.0, `models/llava/processing_llava.py`, `models/clip/image_processing_pil_clip.py`; for the
 encoder see `vistoken.towers.llava`; arXiv 2310.03744.
@@ -42,9 +42,7 @@ def read(files: Files) -> Reading:
         return read_llava(files)
     tower = read_tower(files)
     rule, pixels = image_rule(files.image, tower)
-    # ViP-LLaVA reads five layers, and norms them.
-    encoder = partial(_encoder, files) if files.config.raw("model_type") == "llava" else None
-    return Reading(encoder, rule, pixels, TowerTokens(tower.change, "<image>"), prefix=tower.prefix)
+    return Reading(partial(_encoder, files), rule, pixels, TowerTokens(tower.change, "<image>"), prefix=tower.prefix)
 
 
 def _encoder(files: Files) -> EncoderSpec | None:
@@ -59,21 +57,19 @@ def _weights() -> WeightNames:
     return WEIGHTS
 
 
-def _published(model_type: str, label: Label, series: str, width: int, *names: str) -> Published:
-    config = {"model_type": model_type, "vision_config": VISION, "vision_feature_select_strategy": "default",
+def _published(label: Label, width: int, *names: str) -> Published:
+    config = {"model_type": "llava", "vision_config": VISION, "vision_feature_select_strategy": "default",
               "text_config": {"hidden_size": width}}  # fmt: skip
-    return Published(names, config, PREPROCESSOR, label, series, processor=PROCESSOR)
+    return Published(names, config, PREPROCESSOR, label, "llava-1.5", processor=PROCESSOR)
 
 
 FAMILY = Family(
     name="LLaVA 1.5",
-    model_types=("llava", "vipllava"),
+    model_types=("llava",),
     read=read,
     published=(
-        _published("llava", SEEN, "llava-1.5", 4096, "llava-hf/llava-1.5-7b-hf", "llava-1.5-7b"),
-        _published("llava", SIBLING, "llava-1.5", 5120, "llava-hf/llava-1.5-13b-hf", "llava-1.5-13b"),
-        _published("vipllava", SEEN, "vip-llava", 4096, "llava-hf/vip-llava-7b-hf", "vip-llava-7b"),
-        _published("vipllava", SEEN, "vip-llava", 5120, "llava-hf/vip-llava-13b-hf", "vip-llava-13b"),
+        _published(SEEN, 4096, "llava-hf/llava-1.5-7b-hf", "llava-1.5-7b"),
+        _published(SIBLING, 5120, "llava-hf/llava-1.5-13b-hf", "llava-1.5-13b"),
     ),
     rule=Label("verified", f"LlavaProcessor and CLIPImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
@@ -93,7 +89,7 @@ FAMILY = Family(
     examples=(
         Example("llava-1.5-7b", 1280, 720, 576, 576, "LlavaProcessor: 24 x 24 + 1 class token, which is dropped"),
         Example("llava-1.5-13b", 1, 1, 576, 576, "LlavaProcessor: every size gives the same"),
-        Example("vip-llava-7b", 336, 1000, 576, 576, "LlavaProcessor: the middle 336 x 336 of 336 x 1000"),
+        Example("llava-1.5-7b", 336, 1000, 576, 576, "LlavaProcessor: the middle 336 x 336 of 336 x 1000"),
         Example("llava-1.5-7b", 640, 480, 1024, 1024, "LlavaProcessor: 448 // 14 = 32 rows and columns",
                 arguments={"size": {"shortest_edge": 448}, "crop_size": 448}),
     ),

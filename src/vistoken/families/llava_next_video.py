@@ -7,6 +7,7 @@ Sources: transformers 5.23.0, `models/llava_next_video/processing_llava_next_vid
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
@@ -15,7 +16,13 @@ from vistoken.processors.llava import VIDEO_SETTINGS, read_tower, video_rule
 from vistoken.processors.llava_next import NEXT, SETTINGS, image_rule, unpadded
 from vistoken.prompts.towers import PooledVideo
 
-VISION = {"model_type": "clip_vision_model", "patch_size": 14, "image_size": 336}
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
+
+# CLIP L/14 at 336 pixels, which LlavaNextVideoConfig assumes too.
+VISION = {"model_type": "clip_vision_model", "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24,
+          "num_attention_heads": 16, "patch_size": 14, "image_size": 336}  # fmt: skip
 PINPOINTS = NEXT["image_grid_pinpoints"]
 PREPROCESSOR = {
     "image_processor_type": "LlavaNextImageProcessor", "do_resize": True, "size": {"shortest_edge": 336}, "resample": 3,
@@ -35,12 +42,25 @@ def read(files: Files) -> Reading:
     rule, pixels = image_rule(files.image, tower.patch)
     prompt = unpadded(rule, tower.change) if rule else None
     video = partial(video_rule, files.video, tower, PooledVideo("<video>"), {}, "LlavaNextVideoVideoProcessor")
-    return Reading(None, rule, pixels, prompt, video, prefix=tower.prefix)
+    return Reading(partial(_encoder, files), rule, pixels, prompt, video, prefix=tower.prefix)
 
 
-def _published(name: str, alias: str) -> Published:
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.connector import Unpadded  # counting does without it
+    from vistoken.towers.llava import encoder
+
+    return encoder(files, VISION, layer=-2, selection="default", arrangement=Unpadded())
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.llava import WEIGHTS
+
+    return WEIGHTS
+
+
+def _published(name: str, alias: str, width: int) -> Published:
     config = {"model_type": "llava_next_video", "vision_config": VISION, "image_grid_pinpoints": PINPOINTS,
-              "vision_feature_select_strategy": "default"}  # fmt: skip
+              "vision_feature_select_strategy": "default", "text_config": {"hidden_size": width}}  # fmt: skip
     # No video file of its own: the image processor's values serve videos too.
     return Published((name, alias), config, PREPROCESSOR, SEEN, "llava-next-video", PROCESSOR, PREPROCESSOR)
 
@@ -50,13 +70,14 @@ FAMILY = Family(
     model_types=("llava_next_video",),
     read=read,
     published=(
-        _published("llava-hf/LLaVA-NeXT-Video-7B-hf", "llava-next-video-7b"),
-        _published("llava-hf/LLaVA-NeXT-Video-7B-32K-hf", "llava-next-video-7b-32k"),
-        _published("llava-hf/LLaVA-NeXT-Video-34B-hf", "llava-next-video-34b"),
-        _published("llava-hf/LLaVA-NeXT-Video-34B-DPO-hf", "llava-next-video-34b-dpo"),
+        _published("llava-hf/LLaVA-NeXT-Video-7B-hf", "llava-next-video-7b", 4096),
+        _published("llava-hf/LLaVA-NeXT-Video-7B-32K-hf", "llava-next-video-7b-32k", 4096),
+        _published("llava-hf/LLaVA-NeXT-Video-34B-hf", "llava-next-video-34b", 7168),
+        _published("llava-hf/LLaVA-NeXT-Video-34B-DPO-hf", "llava-next-video-34b-dpo", 7168),
     ),
     rule=Label("verified", f"LlavaNextVideoProcessor and its image and video processor, of {REFERENCE}"),
     settings=SETTINGS + VIDEO_SETTINGS,
+    weights=_weights,
     reference=Reference(
         processor="LlavaNextVideoProcessor",
         image="LlavaNextImageProcessorPil",

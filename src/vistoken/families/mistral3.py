@@ -31,15 +31,15 @@ def read(files: Files) -> Reading:
     )
     config = files.config.with_defaults({"spatial_merge_size": 2}, f"Mistral3Config in {REFERENCE}")
     patch, merge = vision.patch("patch_size"), config.integer("spatial_merge_size", high=64)
-    if writes_no_breaks(files):  # its grids do not always hold whole blocks: counted, not yet encoded
-        return read_without_breaks(files, patch, merge)
-    return replace(read_pixtral(files, patch, merge), encoder=partial(_encoder, files))
+    if writes_no_breaks(files):
+        return replace(read_without_breaks(files, patch, merge), encoder=partial(_encoder, files, whole=False))
+    return replace(read_pixtral(files, patch, merge), encoder=partial(_encoder, files, whole=True))
 
 
-def _encoder(files: Files) -> EncoderSpec | None:
+def _encoder(files: Files, whole: bool) -> EncoderSpec | None:
     from vistoken.towers.pixtral import mistral3  # counting does without it
 
-    return mistral3(files)
+    return mistral3(files, whole)
 
 
 def _weights() -> WeightNames:

@@ -6,6 +6,9 @@ Sources: transformers 5.23.0, `models/paddleocr_vl/image_processing_pil_paddleoc
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
 from vistoken.preprocessing import HALF
@@ -14,6 +17,10 @@ from vistoken.processors.pixel_budget import PROCESSOR, SETTINGS, image_rule
 from vistoken.processors.qwen2_vl import agree
 from vistoken.prompts.plain import Merged, SpaceToDepth
 from vistoken.views.guarded import GuardedBudget
+
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
 
 VISION = {"patch_size": 14, "spatial_merge_size": 2}
 TEMPLATE = "the chat template adds <|IMAGE_START|> and <|IMAGE_END|>: 2 tokens"
@@ -29,11 +36,25 @@ def read(files: Files) -> Reading:
     processor = files.image.with_defaults(PROCESSOR, f"PaddleOCRVLImageProcessor in {REFERENCE}")
     agree(processor, patch, merge.side)
     budget = pixels(processor, (147_456, 2_359_296))
-    return Reading(None, *image_rule(processor, patch, merge.side, budget, GuardedBudget), prompt)
+    return Reading(partial(_encoder, files), *image_rule(processor, patch, merge.side, budget, GuardedBudget), prompt)
+
+
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.paddleocr_vl import tower  # counting does without it
+
+    return tower(files)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.paddleocr_vl import WEIGHTS
+
+    return WEIGHTS
 
 
 def _published(name: str, alias: str, low: int, high: int) -> Published:
-    config = {"model_type": "paddleocr_vl", "vision_config": {"patch_size": 14, "spatial_merge_size": 2}}
+    vision = {**VISION, "hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27,
+              "num_attention_heads": 16, "image_size": 384}  # fmt: skip
+    config = {"model_type": "paddleocr_vl", "hidden_size": 1024, "vision_config": vision}
     preprocessor = {"min_pixels": low, "max_pixels": high, "patch_size": 14, "temporal_patch_size": 1, "merge_size": 2,
                     "do_resize": True, "resample": 3, "do_rescale": True, "rescale_factor": 1 / 255,
                     "do_normalize": True, "image_mean": HALF, "image_std": HALF,
@@ -51,6 +72,7 @@ FAMILY = Family(
     ),
     rule=Label("verified", f"PaddleOCRVLProcessor and PaddleOCRVLImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
+    weights=_weights,
     reference=Reference(
         processor="PaddleOCRVLProcessor",
         image="PaddleOCRVLImageProcessorPil",

@@ -6,11 +6,18 @@ Sources: transformers 5.23.0, `models/qianfan_ocr/processing_qianfan_ocr.py` and
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 from vistoken.family import REFERENCE, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD
 from vistoken.processors.got_ocr2 import SETTINGS, image_rule
 from vistoken.prompts.tiles import TilesInOneRun
+
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
 
 VISION = {"patch_size": [14, 14]}
 PROCESSOR = {"image_seq_length": 256}
@@ -24,7 +31,19 @@ def read(files: Files) -> Reading:
     rule, pixels = image_rule(files.image, vision.patch("patch_size"), PASSED, "QianfanOCRProcessor")
     processor = files.processor.with_defaults(PROCESSOR, f"QianfanOCRProcessor in {REFERENCE}")
     prompt = TilesInOneRun(processor.integer("image_seq_length"), "<IMG_CONTEXT>", "<img>", "</img>")
-    return Reading(None, rule, pixels, prompt, prefix=1)
+    return Reading(partial(_encoder, files), rule, pixels, prompt, prefix=1)
+
+
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.intern_vit import qianfan  # counting does without it
+
+    return qianfan(files)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.intern_vit import QIANFAN_WEIGHTS
+
+    return QIANFAN_WEIGHTS
 
 
 FAMILY = Family(
@@ -43,6 +62,7 @@ FAMILY = Family(
     ),
     rule=Label("verified", f"QianfanOCRProcessor and GotOcr2ImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
+    weights=_weights,
     reference=Reference(
         processor="QianfanOCRProcessor",
         image="GotOcr2ImageProcessorPil",

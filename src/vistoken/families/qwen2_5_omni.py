@@ -7,15 +7,35 @@ Sources: transformers 5.23.0, `models/qwen2_5_omni/processing_qwen2_5_omni.py` a
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from vistoken.family import REFERENCE, SEEN, SIBLING, Example, Family, Published, Reference
 from vistoken.model_spec import Label
 from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS
 from vistoken.processors.qwen_omni import Omni
 
+if TYPE_CHECKING:
+    from vistoken.configs import Config
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
+
+
+def _encoder(thinker: Config, built_in: bool) -> EncoderSpec | None:
+    from vistoken.towers.qwen2_5_vl import omni  # counting does without it
+
+    return omni(thinker, built_in)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.qwen2_5_vl import OMNI_WEIGHTS
+
+    return OMNI_WEIGHTS
+
+
 OMNI = Omni(
     thinker="qwen2_5_omni_thinker", vision="Qwen2_5OmniVisionEncoderConfig", patch=14,
     processor="Qwen2_5OmniProcessor", least=100_352, most=602_112, image_token="<|IMAGE|>", video_token="<|VIDEO|>",
-    template="the chat template adds vision_bos and vision_eos: 2 tokens",
+    template="the chat template adds vision_bos and vision_eos: 2 tokens", encoder=_encoder,
 )  # fmt: skip
 
 
@@ -36,6 +56,7 @@ FAMILY = Family(
     ),
     rule=Label("verified", f"Qwen2_5OmniProcessor, Qwen2VLImageProcessorPil and Qwen2VLVideoProcessor of {REFERENCE}"),
     settings=SETTINGS + VIDEO_SETTINGS,
+    weights=_weights,
     reference=Reference(
         processor="Qwen2_5OmniProcessor",
         image="Qwen2VLImageProcessorPil",

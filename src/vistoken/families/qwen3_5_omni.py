@@ -7,6 +7,7 @@ Source of the rule: transformers 5.23.0, `models/qwen3_omni_moe/processing_qwen3
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from vistoken.family import Example, Family, Files, Published, Reading
 from vistoken.model_spec import Label
@@ -14,10 +15,19 @@ from vistoken.preprocessing import HALF
 from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS
 from vistoken.processors.qwen_omni import Omni
 
+if TYPE_CHECKING:
+    from vistoken.configs import Config
+
+
+def _unknown(thinker: Config, built_in: bool) -> None:
+    """No weights of its tower are published."""
+
+
 OMNI = Omni(
     thinker="qwen3_omni_moe_thinker", vision="Qwen3OmniMoeVisionEncoderConfig", patch=16,
     processor="Qwen3OmniMoeProcessor", least=131_072, most=786_432, image_token="<|image_pad|>",
     video_token="<|video_pad|>", template="the chat template adds vision_start and vision_end: 2 tokens",
+    encoder=_unknown,
 )  # fmt: skip
 IMAGE = PROCESSOR | {
     "patch_size": 16, "image_mean": HALF, "image_std": HALF, "min_pixels": 3136, "max_pixels": 12_845_056,

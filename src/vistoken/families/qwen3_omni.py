@@ -7,16 +7,37 @@ Sources: transformers 5.23.0, `models/qwen3_omni_moe/processing_qwen3_omni_moe.p
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from vistoken.family import REFERENCE, Example, Family, Published, Reference
 from vistoken.model_spec import Label
 from vistoken.preprocessing import HALF
 from vistoken.processors.qwen2_vl import PROCESSOR, SETTINGS, VIDEO_SETTINGS
 from vistoken.processors.qwen_omni import Omni
 
+if TYPE_CHECKING:
+    from vistoken.configs import Config
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
+
+
+def _encoder(thinker: Config, built_in: bool) -> EncoderSpec | None:
+    from vistoken.towers.qwen3_vl import omni  # counting does without it
+
+    return omni(thinker, built_in)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.qwen3_vl import OMNI_WEIGHTS
+
+    return OMNI_WEIGHTS
+
+
 OMNI = Omni(
     thinker="qwen3_omni_moe_thinker", vision="Qwen3OmniMoeVisionEncoderConfig", patch=16,
     processor="Qwen3OmniMoeProcessor", least=131_072, most=786_432, image_token="<|image_pad|>",
     video_token="<|video_pad|>", template="the chat template adds vision_start and vision_end: 2 tokens",
+    encoder=_encoder,
 )  # fmt: skip
 PARTLY_SEEN = Label(
     "inferred", "budgets, patch and merge of the published files, as quoted; mean and std were not seen"
@@ -43,6 +64,7 @@ FAMILY = Family(
     ),
     rule=Label("verified", f"Qwen3OmniMoeProcessor, Qwen2VLImageProcessorPil and Qwen2VLVideoProcessor of {REFERENCE}"),
     settings=SETTINGS + VIDEO_SETTINGS,
+    weights=_weights,
     reference=Reference(
         processor="Qwen3OmniMoeProcessor",
         image="Qwen2VLImageProcessorPil",

@@ -20,8 +20,10 @@ from vistoken.prompts.plain import Merged, SpaceToDepth
 
 if TYPE_CHECKING:
     from vistoken.prompts.layout import VideoLayout
+    from vistoken.spec import EncoderSpec
     from vistoken.video import Sampling
     from vistoken.views.video import FrameRule
+    from vistoken.weight_names import WeightNames
 
 IMAGE = {**PROCESSOR, **HALVES, "merge_size": 1, "temporal_patch_size": 1}
 VIDEO = {**IMAGE, "merge_size": 2, "min_frames": 4, "max_frames": 180, "num_frames": None, "fps": None,
@@ -36,7 +38,19 @@ def read(files: Files) -> Reading:
     processor = files.image.with_defaults(IMAGE, f"VideoLlama3ImageProcessor in {REFERENCE}")
     patch, merge = patch_of(processor, processor.integer("temporal_patch_size", high=64))
     rule = image_rule(processor, patch, merge, pixels(processor, (3136, 1_003_520)))
-    return Reading(None, *rule, Merged(SpaceToDepth(merge), "<|image_pad|>"), video)
+    return Reading(partial(_encoder, files), *rule, Merged(SpaceToDepth(merge), "<|image_pad|>"), video)
+
+
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.video_llama3 import tower  # counting does without it
+
+    return tower(files)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.video_llama3 import WEIGHTS
+
+    return WEIGHTS
 
 
 def _video(video: Config | None) -> VideoSpec | None:
@@ -89,7 +103,8 @@ def _sampling(processor: Config) -> Sampling:
 
 def _published(name: str, alias: str, width: int) -> Published:
     config = {"model_type": "video_llama_3", "text_config": {"hidden_size": width},
-              "vision_config": {"patch_size": 14, "hidden_size": 1152, "num_hidden_layers": 27}}  # fmt: skip
+              "vision_config": {"patch_size": 14, "hidden_size": 1152, "num_hidden_layers": 27,
+                                "intermediate_size": 4304, "num_attention_heads": 16}}  # fmt: skip
     common = {"do_resize": True, "resample": 3, "do_rescale": True, "rescale_factor": 0.00392156862745098,
               "do_normalize": True, "image_mean": HALF, "image_std": HALF, "patch_size": 14,
               "temporal_patch_size": 1}  # fmt: skip
@@ -113,6 +128,7 @@ FAMILY = Family(
     ),
     rule=Label("verified", f"VideoLlama3Processor, its image and its video processor of {REFERENCE}"),
     settings=(*SETTINGS, "min_frames", "max_frames", "num_frames", "sampling_fps", "use_token_compression"),
+    weights=_weights,
     reference=Reference(
         processor="VideoLlama3Processor",
         image="VideoLlama3ImageProcessorPil",

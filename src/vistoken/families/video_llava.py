@@ -1,13 +1,15 @@
-"""Video-LLaVA: pictures and frames of 224 x 224 pixels, whatever their size. Counted; not yet encoded.
+"""Video-LLaVA: pictures and frames of 224 x 224 pixels, whatever their size. The tower of pictures is encoded.
 
 Sources: transformers 5.23.0, `models/video_llava/processing_video_llava.py`,
-`models/video_llava/image_processing_video_llava.py` and `models/video_llava/video_processing_video_llava.py`;
+`models/video_llava/image_processing_video_llava.py` and `models/video_llava/video_processing_video_llava.py`; for the
+encoder see `vistoken.towers.llava`;
 arXiv 2311.10122.
 """
 
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
@@ -15,8 +17,13 @@ from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, SETTINGS, standard
 from vistoken.processors.llava import VIDEO_SETTINGS, read_tower, video_rule
 from vistoken.prompts.towers import TowerTokens, TowerTokensVideo
 
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
+
 # VideoLlavaConfig's vision config, and the defaults of VideoLlavaProcessor, which can do without a file.
-VISION = {"model_type": "clip_vision_model", "patch_size": 14, "image_size": 224}
+VISION = {"model_type": "clip_vision_model", "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24,
+          "num_attention_heads": 16, "patch_size": 14, "image_size": 224}  # fmt: skip
 PROCESSOR = {"patch_size": 14, "vision_feature_select_strategy": "default", "num_additional_image_tokens": 1}
 PREPROCESSOR = {
     "image_processor_type": "VideoLlavaImageProcessor", "do_resize": True, "size": {"shortest_edge": 224},
@@ -31,7 +38,21 @@ def read(files: Files) -> Reading:
     rule, pixels = standard(files.image, "VideoLlavaImageProcessor", tower.patch, tower.image)
     frames = TowerTokensVideo(tower.kept, "<video>")
     video = partial(video_rule, files.video, tower, frames, {}, "VideoLlavaVideoProcessor")
-    return Reading(None, rule, pixels, TowerTokens(tower.change, "<image>"), video, prefix=tower.prefix)
+    return Reading(
+        partial(_encoder, files), rule, pixels, TowerTokens(tower.change, "<image>"), video, prefix=tower.prefix
+    )
+
+
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.llava import encoder  # counting does without it
+
+    return encoder(files, VISION, layer=-2, selection="default")
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.llava import VIDEO_LLAVA_WEIGHTS
+
+    return VIDEO_LLAVA_WEIGHTS
 
 
 FAMILY = Family(
@@ -41,7 +62,7 @@ FAMILY = Family(
     published=(
         Published(
             ("LanguageBind/Video-LLaVA-7B-hf", "video-llava-7b", "video-llava"),
-            {"model_type": "video_llava", "vision_config": {"model_type": "clip_vision_model", "patch_size": 14}},
+            {"model_type": "video_llava", "vision_config": VISION, "text_config": {"hidden_size": 4096}},
             PREPROCESSOR,
             SEEN,
             # No video file of its own: the image processor's values serve videos too.
@@ -50,6 +71,7 @@ FAMILY = Family(
     ),
     rule=Label("verified", f"VideoLlavaProcessor and its image and video processor, of {REFERENCE}"),
     settings=SETTINGS + VIDEO_SETTINGS,
+    weights=_weights,
     reference=Reference(
         processor="VideoLlavaProcessor",
         image="VideoLlavaImageProcessor",

@@ -77,9 +77,9 @@ def _operations(spec: EncoderSpec, grids: Sequence[Grid], classes: int) -> Itera
         yield Operation("final norm", "norm", norm, 0)
     yield from _pool(spec.pool, spec.norm, dim, [spec.tokens(grid) for grid in grids])
     if spec.connector:
-        yield from _connector("connector", spec.connector, dim, patches)
+        yield from _connector("connector", spec.connector, dim, frames)
     for number, connector in enumerate(spec.deepstack, 1):
-        yield from _connector("deepstack", connector, dim, patches, f"{number}: ")
+        yield from _connector("deepstack", connector, dim, frames, f"{number}: ")
     if classes:
         width = spec.pooled_dim or dim
         yield Operation("pool and head", "classifier", (width + 1) * classes, len(grids) * width * classes)
@@ -122,9 +122,10 @@ def _blocks(spec: EncoderSpec, frames: Sequence[Grid]) -> Iterator[Operation]:
     def blocks(name: str, params: int, macs: int) -> Operation:
         return Operation("blocks", name, depth * params, depth * macs)
 
-    biases = {"all": 3, "query and value": 2, "none": 0}[spec.qkv_bias]
+    matrix = dim * (dim + 2 * spec.kv_dim)
+    biases = {"all": dim + 2 * spec.kv_dim, "query and value": 2 * dim, "none": 0}[spec.qkv_bias]
     yield blocks("norms", (4 if spec.block_norms == "both" else 2) * norm_params(spec.norm, dim), 0)
-    yield blocks("attention: q, k, v", dim * (3 * dim + biases), 3 * tokens * dim * dim)
+    yield blocks("attention: q, k, v", matrix + biases, tokens * matrix)
     if spec.qkv_norm:
         yield blocks("attention: norms of q and k", _qkv_norm_params(spec), 0)
     # Scores and weighted sum: N^2 D each, over the heads together; one square a frame, or a window.
@@ -176,17 +177,20 @@ def norm_params(norm: Norm, width: int) -> int:
             assert_never(norm)
 
 
-def _connector(part: str, connector: Connector, dim: int, patches: int, mark: str = "") -> Iterator[Operation]:
-    """The stages with parameters; `patches` shrink where blocks of them become one token."""
-    width, tokens = dim * len(connector.layers or (0,)), patches
+def _connector(
+    part: str, connector: Connector, dim: int, frames: Sequence[Grid], mark: str = ""
+) -> Iterator[Operation]:
+    """The stages with parameters; the grids of `frames` shrink where blocks become one token."""
+    width, grids = dim * len(connector.layers or (0,)), frames
     for stage in connector.stages:
         match stage:
             case Normalise(norm, weight):
                 yield Operation(part, f"{mark}norm", norm_params(norm, width) * weight, 0)
             case Linear(out, bias):
+                tokens = sum(grid.patches for grid in grids)
                 yield Operation(part, f"{mark}linear", out * (width + bias), tokens * width * out)
             case MergeBlocks(side) | AveragePool(side):
-                tokens //= side * side
+                grids = [Grid(grid.rows // side, grid.cols // side) for grid in grids]
             case _:
                 pass  # activations and constants: no parameters, no contraction
         width = Connector(stages=(stage,)).width(width)

@@ -10,9 +10,20 @@ from typing import Any
 from vistoken.configs import Config
 from vistoken.family import REFERENCE
 from vistoken.spec import Rotary
+from vistoken.weight_names import LLM_PARTS, Ignore
 
 # The model itself, a model with an LLM of older and of newer files.
 ROOTS = ("", "visual.", "model.visual.")
+# The thinker of an Omni model alone, and with what speaks for it.
+THINKER_ROOTS = ("", "visual.", "thinker.", "thinker.visual.")
+# What stands beside the tower in the files of an Omni model.
+OMNI_PARTS = (
+    *LLM_PARTS,
+    ("audio_tower.*", Ignore("what hears")),
+    *((pattern, Ignore("what speaks")) for pattern in ("talker.*", "token2wav.*", "code2wav.*")),
+)
+# Seconds of a video in steps of time, in the config classes of both generations.
+PER_SECOND = {"position_id_per_seconds": 25}
 ROPE: dict[str, Any] = {"rope_type": "axial", "rope_theta": 10_000.0}
 
 

@@ -8,7 +8,9 @@ Sources: transformers 5.23.0, `models/internvl/modeling_internvl.py` and `config
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from vistoken.configs import Config
 from vistoken.connector import Activate, Connector, Linear, MergeBlocks, Normalise
@@ -58,18 +60,28 @@ RESIZE = TableResize("bicubic", antialias=False)
 
 def internvl(files: Files) -> EncoderSpec | None:
     """`model_type` "internvl"; None where a built-in name has the values for counting alone."""
+    return _internvl(files, DEFAULTS, "qwen2")
+
+
+def qianfan(files: Files) -> EncoderSpec | None:
+    """Qianfan-OCR, whose fields are InternVL's and whose weights have the vendor's names."""
+    return _internvl(files, DEFAULTS | {"attention_bias": True}, "qwen3")
+
+
+def _internvl(files: Files, assumed: Mapping[str, Any], llm: str) -> EncoderSpec | None:
+    """`assumed` is what the vision config's class assumes, `llm` the kind of LLM that the model's class does."""
     vision = files.config.child("vision_config")
     if files.built_in and not vision.has("hidden_size"):
         return None
-    spec = tower(vision.with_defaults(DEFAULTS, f"InternVLVisionConfig in {REFERENCE}"))
+    spec = tower(vision.with_defaults(assumed, f"the vision config's class in {REFERENCE}"))
     config = files.config.with_defaults(
         {"downsample_ratio": 0.5, "projector_hidden_act": "gelu", "vision_feature_layer": -1,
          "vision_feature_select_strategy": "default"},
-        f"InternVLConfig in {REFERENCE}",
+        f"the model's config class in {REFERENCE}",
     )  # fmt: skip
     if (kept := config.raw("vision_feature_select_strategy")) != "default":
         raise config.error("vision_feature_select_strategy", kept, '"default" drops the class token, as all models do')
-    return replace(spec, connector=_connector(config, spec, "vision_feature_layer", text_width(config, "qwen2")))
+    return replace(spec, connector=_connector(config, spec, "vision_feature_layer", text_width(config, llm)))
 
 
 def internvl_chat(files: Files) -> EncoderSpec | None:
@@ -210,4 +222,13 @@ VENDORS_WEIGHTS = WeightNames(
         *affine("mlp1.3", "connector.stages.4"),
     ),
     ignored=(("language_model.*", Ignore("the LLM")),),
+)
+QIANFAN_WEIGHTS = replace(
+    VENDORS_WEIGHTS,
+    weights=(
+        *VENDORS_WEIGHTS.weights,
+        Weight("vision_model.embeddings.mask_token", "mask_token", Row()),
+        *affine("vision_model.layernorm", "norm"),
+    ),
+    ignored=LLM_PARTS,
 )

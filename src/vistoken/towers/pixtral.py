@@ -1,14 +1,15 @@
 """Pixtral's tower: RMS norms, no bias, gated MLPs, rotary positions, no final norm; and Mistral 3's merger behind it.
 
 Pixtral's copies for transformers have LLaVA's projector, see `vistoken.towers.llava`; Mistral 3 norms the patches and
-brings blocks of 2 x 2 back to one dim first, channel by channel.
-Sources: transformers 5.23.0, `models/pixtral/modeling_pixtral.py`, `models/mistral3/modeling_mistral3.py` and their
-configurations; arXiv 2410.07073.
+brings blocks of 2 x 2 back to one dim first, channel by channel. LightOnOCR does so too, and drops a last odd row.
+Sources: transformers 5.23.0, `models/pixtral/modeling_pixtral.py`, `models/mistral3/modeling_mistral3.py`,
+`models/lighton_ocr/modeling_lighton_ocr.py` and their configurations; arXiv 2410.07073.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from vistoken.configs import Config
 from vistoken.connector import Activate, Connector, Linear, MergeBlocks, Normalise
@@ -26,8 +27,11 @@ DEFAULTS = {
 # What Mistral3Config takes where a file has no vision_config, or no text_config, at all.
 ABSENT_VISION = DEFAULTS | {"patch_size": 14}
 ABSENT_TEXT = {"model_type": "mistral", "hidden_size": 5120, "rms_norm_eps": 1e-5}
+# The same of LightOnOcrConfig.
+LIGHTON_VISION = ABSENT_VISION | {"hidden_act": "silu"}
+LIGHTON_TEXT = {"model_type": "qwen3", "hidden_size": 1024, "rms_norm_eps": 1e-6}
 # `rms_norm_eps` of the text config's class, by `model_type`: published files leave out what equals it.
-TEXT_EPS: Mapping[str, float] = {"mistral": 1e-6, "ministral3": 1e-5}
+TEXT_EPS: Mapping[str, float] = {"mistral": 1e-6, "ministral3": 1e-5, "qwen3": 1e-6}
 # Fixed in the code of the reference.
 NORM = RmsNorm(1e-5)
 
@@ -69,24 +73,38 @@ def _base(config: Config) -> float:
 # ---------------------------------------------------------------- with a merger and a projector
 
 
-def mistral3(files: Files) -> EncoderSpec | None:
-    """Mistral 3's models; None where a built-in name has the values for counting alone."""
+def mistral3(files: Files, whole: bool = True) -> EncoderSpec | None:
+    """Mistral 3's models; None where a built-in name has the values for counting alone.
+
+    `whole` is that of `MergeBlocks`.
+    """
+    return _merged(files, ABSENT_VISION, ABSENT_TEXT, whole)
+
+
+def lighton(files: Files) -> EncoderSpec | None:
+    """LightOnOCR, in folders that name it."""
+    return _merged(files, LIGHTON_VISION, LIGHTON_TEXT, whole=False)
+
+
+def _merged(
+    files: Files, absent_vision: Mapping[str, Any], absent_text: Mapping[str, Any], whole: bool
+) -> EncoderSpec | None:
     given = files.config.child("vision_config")
     if files.built_in and not given.has("intermediate_size"):
         return None
-    vision = given.with_defaults(DEFAULTS if files.config.has("vision_config") else ABSENT_VISION, SOURCE)
-    config = files.config if files.config.has("text_config") else files.config.replaced(text_config=ABSENT_TEXT)
+    vision = given.with_defaults(DEFAULTS if files.config.has("vision_config") else absent_vision, SOURCE)
+    config = files.config if files.config.has("text_config") else files.config.replaced(text_config=absent_text)
     defaults = {"vision_feature_layer": -1, "multimodal_projector_bias": False, "projector_hidden_act": "gelu",
                 "spatial_merge_size": 2}  # fmt: skip
-    return tower(vision, _merger(config.with_defaults(defaults, f"Mistral3Config in {REFERENCE}"), vision))
+    return tower(vision, _merger(config.with_defaults(defaults, f"Mistral3Config in {REFERENCE}"), vision, whole))
 
 
-def _merger(config: Config, vision: Config) -> Connector:
+def _merger(config: Config, vision: Config, whole: bool) -> Connector:
     """Norm, 2 x 2 blocks to one dim, two linear maps."""
     width, bias = text_width(config, "mistral"), config.flag("multimodal_projector_bias")
     stages = (
         Normalise(RmsNorm(_text_eps(config))),
-        MergeBlocks(config.integer("spatial_merge_size", high=64), "channels"),
+        MergeBlocks(config.integer("spatial_merge_size", high=64), "channels", whole),
         Linear(vision.integer("hidden_size", high=65_536), bias=False),
         Linear(width, bias),
         Activate(config.choice("projector_hidden_act", ACTIVATIONS)),
@@ -128,17 +146,19 @@ WEIGHTS = (
     Weight("transformer.layers.{n}.feed_forward.down_proj.weight", "blocks.{n}.mlp.down.weight"),
 )
 ALONE = WeightNames(roots=("", "vision_tower."), weights=WEIGHTS)
+MERGER = (
+    Weight("norm.weight", "connector.stages.0.weight"),
+    Weight("patch_merger.merging_layer.weight", "connector.stages.2.weight"),
+    *affine("linear_1", "connector.stages.3"),
+    *affine("linear_2", "connector.stages.5"),
+)
 MERGED = WeightNames(
     roots=("", "model."),
     weights=(
         *under("vision_tower.", *WEIGHTS),
-        *under(
-            "multi_modal_projector.",
-            Weight("norm.weight", "connector.stages.0.weight"),
-            Weight("patch_merger.merging_layer.weight", "connector.stages.2.weight"),
-            *affine("linear_1", "connector.stages.3"),
-            *affine("linear_2", "connector.stages.5"),
-        ),
+        *under("multi_modal_projector.", *MERGER),
+        *under("vision_encoder.", *WEIGHTS),  # LightOnOCR
+        *under("vision_projection.", *MERGER),
     ),
     ignored=LLM_PARTS,
 )

@@ -1,20 +1,33 @@
 """The tower of Qwen2.5-VL: RMS norms, gated MLPs with biases, windows of 112 pixels but for four blocks, a merger.
 
+Qwen2.5-Omni's is the same, with queries, keys and values apart in the file, and its LLM numbers time in its own way.
+EXAONE 4.5's has fewer heads of keys and values, and its LLM numbers tokens in one dimension.
 A patch spans two frames; a still picture is its one frame twice. The reference puts tokens into blocks of 2 x 2 and
 into windows; here they stand in raster order, and only attention sees them window by window.
-Sources: transformers 5.23.0, `models/qwen2_5_vl/modeling_qwen2_5_vl.py` and `configuration_qwen2_5_vl.py`;
-arXiv 2502.13923, section 2.1.
+Sources: transformers 5.23.0, `models/qwen2_5_vl/modeling_qwen2_5_vl.py` and `configuration_qwen2_5_vl.py`, and the
+same of `qwen2_5_omni` and `exaone4_5`; arXiv 2502.13923, section 2.1.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from vistoken.configs import Config
-from vistoken.connector import Activate, Connector, Linear, MergeBlocks, Normalise, TimedPositions
+from vistoken.connector import (
+    Activate,
+    Connector,
+    Linear,
+    MergeBlocks,
+    Normalise,
+    SecondsPositions,
+    TimedPositions,
+    TokenPositions,
+)
 from vistoken.family import ACTIVATIONS, REFERENCE
 from vistoken.geometry import Patch
 from vistoken.spec import EncoderSpec, GatedMlp, NoPosition, RmsNorm, Windows
-from vistoken.towers.axial import ROOTS, axial, heads
-from vistoken.weight_names import LLM_PARTS, Part, Weight, WeightNames, affine
+from vistoken.towers.axial import OMNI_PARTS, PER_SECOND, ROOTS, THINKER_ROOTS, axial, heads
+from vistoken.weight_names import LLM_PARTS, Ignore, Part, Weight, WeightNames, affine, fused_qkv
 
 # Class attributes of Qwen2_5_VLVisionConfig. Its hidden_size of 3584 is that of no published tower.
 DEFAULTS = {
@@ -31,6 +44,31 @@ def tower(vision: Config, built_in: bool) -> EncoderSpec | None:
     if built_in and not vision.has("hidden_size"):
         return None
     config = vision.with_defaults(DEFAULTS, f"Qwen2_5_VLVisionConfig in {REFERENCE}")
+    return _tower(config, TimedPositions(config.number("tokens_per_second", 0, 1e6)))
+
+
+def omni(thinker: Config, built_in: bool) -> EncoderSpec | None:
+    """The same of a `thinker_config` of Qwen2.5-Omni."""
+    vision = thinker.child("vision_config")
+    if built_in and not vision.has("hidden_size"):
+        return None
+    config = vision.with_defaults(DEFAULTS, f"Qwen2_5OmniVisionEncoderConfig in {REFERENCE}")
+    timed = thinker.with_defaults(PER_SECOND, f"Qwen2_5OmniThinkerConfig in {REFERENCE}")
+    return _tower(config, SecondsPositions(timed.number("position_id_per_seconds", 0, 1e6), whole=True))
+
+
+def exaone(vision: Config, built_in: bool) -> EncoderSpec | None:
+    """The same of EXAONE 4.5."""
+    if built_in and not vision.has("hidden_size"):
+        return None
+    config = vision.with_defaults(DEFAULTS | {"num_key_value_heads": 8}, f"Exaone4_5_VisionConfig in {REFERENCE}")
+    number, shared = heads(config)[1], config.integer("num_key_value_heads", high=1024)
+    if number % shared:
+        raise config.error("num_key_value_heads", shared, f"it must divide num_heads, which is {number}")
+    return replace(_tower(config, None), kv_heads=shared)
+
+
+def _tower(config: Config, positions: TokenPositions | None) -> EncoderSpec:
     dim, number = heads(config)
     patch = config.patch("patch_size", config.integer("temporal_patch_size", high=64))
     return EncoderSpec(
@@ -46,7 +84,7 @@ def tower(vision: Config, built_in: bool) -> EncoderSpec | None:
         windows=_windows(config, patch),
         patch_bias=False,
         final_norm="none",
-        connector=_merger(config, dim),
+        connector=_merger(config, dim, positions),
     )
 
 
@@ -62,7 +100,7 @@ def _windows(config: Config, patch: Patch) -> Windows:
     return Windows(side * merge, tuple(full))
 
 
-def _merger(config: Config, dim: int) -> Connector:
+def _merger(config: Config, dim: int, positions: TokenPositions | None) -> Connector:
     side = config.integer("spatial_merge_size", high=64)
     stages = (
         Normalise(NORM),
@@ -71,26 +109,35 @@ def _merger(config: Config, dim: int) -> Connector:
         Activate("gelu"),
         Linear(config.integer("out_hidden_size", high=65_536)),
     )
-    return Connector(stages=stages, positions=TimedPositions(config.number("tokens_per_second", 0, 1e6)))
+    return Connector(stages=stages, positions=positions)
 
 
+PARTS = (
+    Weight("patch_embed.proj.weight", "embed.patch.weight"),
+    Weight("blocks.{n}.norm1.weight", "blocks.{n}.norm1.weight"),
+    *affine("blocks.{n}.attn.proj", "blocks.{n}.attention.out"),
+    Weight("blocks.{n}.norm2.weight", "blocks.{n}.norm2.weight"),
+    *(
+        Weight(f"blocks.{{n}}.mlp.{name}_proj.{leaf}", f"blocks.{{n}}.mlp.gate_up.{leaf}", Part(index, 2))
+        for index, name in enumerate(("gate", "up"))
+        for leaf in ("weight", "bias")
+    ),
+    *affine("blocks.{n}.mlp.down_proj", "blocks.{n}.mlp.down"),
+    Weight("merger.ln_q.weight", "connector.stages.0.weight"),
+    *affine("merger.mlp.0", "connector.stages.2"),
+    *affine("merger.mlp.2", "connector.stages.4"),
+)
 WEIGHTS = WeightNames(
     roots=ROOTS,
-    weights=(
-        Weight("patch_embed.proj.weight", "embed.patch.weight"),
-        Weight("blocks.{n}.norm1.weight", "blocks.{n}.norm1.weight"),
-        *affine("blocks.{n}.attn.qkv", "blocks.{n}.attention.qkv"),
-        *affine("blocks.{n}.attn.proj", "blocks.{n}.attention.out"),
-        Weight("blocks.{n}.norm2.weight", "blocks.{n}.norm2.weight"),
-        *(
-            Weight(f"blocks.{{n}}.mlp.{name}_proj.{leaf}", f"blocks.{{n}}.mlp.gate_up.{leaf}", Part(index, 2))
-            for index, name in enumerate(("gate", "up"))
-            for leaf in ("weight", "bias")
-        ),
-        *affine("blocks.{n}.mlp.down_proj", "blocks.{n}.mlp.down"),
-        Weight("merger.ln_q.weight", "connector.stages.0.weight"),
-        *affine("merger.mlp.0", "connector.stages.2"),
-        *affine("merger.mlp.2", "connector.stages.4"),
-    ),
+    weights=(*PARTS, *affine("blocks.{n}.attn.qkv", "blocks.{n}.attention.qkv")),
     ignored=LLM_PARTS,
 )
+OMNI_WEIGHTS = WeightNames(
+    roots=THINKER_ROOTS,
+    weights=(
+        *PARTS,
+        *fused_qkv("blocks.{n}.attn.q", "blocks.{n}.attn.k", "blocks.{n}.attn.v", "blocks.{n}.attention.qkv"),
+    ),
+    ignored=OMNI_PARTS,
+)
+EXAONE_WEIGHTS = replace(WEIGHTS, ignored=(*LLM_PARTS, ("mtp.*", Ignore("the LLM"))))

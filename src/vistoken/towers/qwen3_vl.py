@@ -1,9 +1,10 @@
 """The tower of Qwen3-VL and Qwen3.5: a learned table and rotary angles, plain blocks, a merger, and deepstack.
 
 Deepstack (arXiv 2406.04334): what leaves some blocks goes through mergers of its own, whose tokens the LLM adds in its
-first layers. Qwen3.5 has none. A patch spans two frames; the frames of a video do not see one another.
+first layers. Qwen3.5 has none; Qwen3-Omni's tower is Qwen3-VL's, its mergers under other names. A patch spans two
+frames; the frames of a video do not see one another.
 Sources: transformers 5.23.0, `models/qwen3_vl/modeling_qwen3_vl.py`, `configuration_qwen3_vl.py`,
-`models/qwen3_5/modeling_qwen3_5.py`; arXiv 2511.21631.
+`models/qwen3_5/modeling_qwen3_5.py`, `models/qwen3_omni_moe/modeling_qwen3_omni_moe.py`; arXiv 2511.21631.
 """
 
 from __future__ import annotations
@@ -11,10 +12,20 @@ from __future__ import annotations
 from math import isqrt
 
 from vistoken.configs import Config
-from vistoken.connector import Activate, Connector, Linear, MergeBlocks, Normalise, SeparatePositions, Stage
+from vistoken.connector import (
+    Activate,
+    Connector,
+    Linear,
+    MergeBlocks,
+    Normalise,
+    SecondsPositions,
+    SeparatePositions,
+    Stage,
+    TokenPositions,
+)
 from vistoken.family import ACTIVATIONS, MAX_TABLE, REFERENCE
 from vistoken.spec import EncoderSpec, LayerNorm, LearnedTable, PlainMlp, TableResize
-from vistoken.towers.axial import ROOTS, axial, heads
+from vistoken.towers.axial import OMNI_PARTS, PER_SECOND, ROOTS, THINKER_ROOTS, axial, heads
 from vistoken.weight_names import LLM_PARTS, Ignore, Weight, WeightNames, affine
 
 # Class attributes of Qwen3VLVisionConfig; Qwen3_5VisionConfig has the same but for deepstack.
@@ -35,6 +46,20 @@ def tower(vision: Config, built_in: bool, deepstack: bool) -> EncoderSpec | None
         return None
     defaults = DEFAULTS | DEEPSTACK if deepstack else DEFAULTS
     config = vision.with_defaults(defaults, f"{'Qwen3VL' if deepstack else 'Qwen3_5'}VisionConfig in {REFERENCE}")
+    return _tower(config, deepstack, SeparatePositions())
+
+
+def omni(thinker: Config, built_in: bool) -> EncoderSpec | None:
+    """The same of a `thinker_config` of Qwen3-Omni."""
+    vision = thinker.child("vision_config")
+    if built_in and not vision.has("hidden_size"):
+        return None
+    config = vision.with_defaults(DEFAULTS | DEEPSTACK, f"Qwen3OmniMoeVisionEncoderConfig in {REFERENCE}")
+    timed = thinker.with_defaults(PER_SECOND, f"Qwen3OmniMoeThinkerConfig in {REFERENCE}")
+    return _tower(config, True, SecondsPositions(timed.number("position_id_per_seconds", 0, 1e6), whole=False))
+
+
+def _tower(config: Config, deepstack: bool, positions: TokenPositions) -> EncoderSpec:
     (dim, number), side = heads(config), _table_side(config)
     merge, out = config.integer("spatial_merge_size", high=64), config.integer("out_hidden_size", high=65_536)
     depth = config.integer("depth", low=0, high=1024)
@@ -49,7 +74,7 @@ def tower(vision: Config, built_in: bool, deepstack: bool) -> EncoderSpec | None
         position=LearnedTable(side, side, 0, RESIZE),
         rotary=axial(config),
         final_norm="none",
-        connector=Connector(stages=_merger(merge, dim, out, norm_first=True), positions=SeparatePositions()),
+        connector=Connector(stages=_merger(merge, dim, out, norm_first=True), positions=positions),
         deepstack=tuple(
             Connector(stages=_merger(merge, dim, out, norm_first=False), layers=(index + 1,))
             for index in (_indexes(config, depth) if deepstack else ())
@@ -81,29 +106,38 @@ def _merger(side: int, dim: int, out: int, norm_first: bool) -> tuple[Stage, ...
     return (*(start if norm_first else start[::-1]), Linear(side * side * dim), Activate("gelu"), Linear(out))
 
 
-def _layers(file: str, ours: str, norm: int) -> tuple[Weight, ...]:
-    """One merger, whose norm is stage `norm`."""
-    return (
-        *affine(f"{file}.norm", f"{ours}.stages.{norm}"),
-        *affine(f"{file}.linear_fc1", f"{ours}.stages.2"),
-        *affine(f"{file}.linear_fc2", f"{ours}.stages.4"),
-    )
+NAMES, OMNI_NAMES = ("norm", "linear_fc1", "linear_fc2"), ("ln_q", "mlp.0", "mlp.2")
 
 
+def _layers(file: str, ours: str, norm: int, names: tuple[str, str, str] = NAMES) -> tuple[Weight, ...]:
+    """One merger, whose norm is stage `norm`; `names` are those of its norm and its two matrices."""
+    stages = (norm, 2, 4)
+    pairs = zip(names, stages, strict=True)
+    return tuple(weight for name, stage in pairs for weight in affine(f"{file}.{name}", f"{ours}.stages.{stage}"))
+
+
+PARTS = (
+    *affine("patch_embed.proj", "embed.patch"),
+    Weight("pos_embed.weight", "embed.position.table"),
+    *affine("blocks.{n}.norm1", "blocks.{n}.norm1"),
+    *affine("blocks.{n}.attn.qkv", "blocks.{n}.attention.qkv"),
+    *affine("blocks.{n}.attn.proj", "blocks.{n}.attention.out"),
+    *affine("blocks.{n}.norm2", "blocks.{n}.norm2"),
+    *affine("blocks.{n}.mlp.linear_fc1", "blocks.{n}.mlp.up"),
+    *affine("blocks.{n}.mlp.linear_fc2", "blocks.{n}.mlp.down"),
+)
 WEIGHTS = WeightNames(
     roots=ROOTS,
-    weights=(
-        *affine("patch_embed.proj", "embed.patch"),
-        Weight("pos_embed.weight", "embed.position.table"),
-        *affine("blocks.{n}.norm1", "blocks.{n}.norm1"),
-        *affine("blocks.{n}.attn.qkv", "blocks.{n}.attention.qkv"),
-        *affine("blocks.{n}.attn.proj", "blocks.{n}.attention.out"),
-        *affine("blocks.{n}.norm2", "blocks.{n}.norm2"),
-        *affine("blocks.{n}.mlp.linear_fc1", "blocks.{n}.mlp.up"),
-        *affine("blocks.{n}.mlp.linear_fc2", "blocks.{n}.mlp.down"),
-        *_layers("merger", "connector", 0),
-        *_layers("deepstack_merger_list.{n}", "deepstack.{n}", 1),
-    ),
+    weights=(*PARTS, *_layers("merger", "connector", 0), *_layers("deepstack_merger_list.{n}", "deepstack.{n}", 1)),
     # Qwen3.5's files hold layers that predict several words at once.
     ignored=(*LLM_PARTS, ("mtp.*", Ignore("the LLM"))),
+)
+OMNI_WEIGHTS = WeightNames(
+    roots=THINKER_ROOTS,
+    weights=(
+        *PARTS,
+        *_layers("merger", "connector", 0, OMNI_NAMES),
+        *_layers("merger_list.{n}", "deepstack.{n}", 1, OMNI_NAMES),
+    ),
+    ignored=OMNI_PARTS,
 )

@@ -6,9 +6,20 @@ Sources: transformers 5.23.0, `models/siglip/modeling_siglip.py` and `configurat
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from vistoken.configs import Config
 from vistoken.family import ACTIVATIONS, REFERENCE, heads_of, table_of
-from vistoken.spec import AttentionPool, Connector, EncoderSpec, LayerNorm, LearnedTable, NoPool, PlainMlp, TableResize
+from vistoken.spec import (
+    AttentionPool,
+    Connector,
+    EncoderSpec,
+    LayerNorm,
+    LearnedTable,
+    PlainMlp,
+    Position,
+    TableResize,
+)
 from vistoken.weight_names import CLIP_BLOCKS, SIGLIP_HEAD, Weight, affine
 
 SOURCE = f"SiglipVisionConfig in {REFERENCE}"
@@ -18,31 +29,43 @@ DEFAULTS = {
     "num_channels": 3, "vision_use_head": True,
 }  # fmt: skip
 
+# SiglipVisionEmbeddings.interpolate_pos_encoding.
+RESIZE = TableResize("bicubic", antialias=False)
+
 
 def tower(vision: Config, connector: Connector | None = None) -> EncoderSpec:
     """The encoder that a vision config describes, which `DEFAULTS` complete."""
-    dim, heads = heads_of(vision)
-    patch = vision.patch("patch_size")
-    table, _ = table_of(vision, patch)
     hidden = vision.integer("intermediate_size")
+    spec = trunk(vision, table(vision), hidden, connector)
+    return replace(spec, pool=AttentionPool(spec.heads, hidden)) if vision.flag("vision_use_head") else spec
+
+
+def table(vision: Config, resize: TableResize = RESIZE) -> LearnedTable:
+    """The learned positions of the grid that `image_size` holds."""
+    grid, _ = table_of(vision, vision.patch("patch_size"))
+    return LearnedTable(grid.rows, grid.cols, prefix_rows=0, resize=resize)
+
+
+def trunk(vision: Config, position: Position, hidden: int, connector: Connector | None) -> EncoderSpec:
+    """SigLIP without its pooling head, which its kin share; `hidden` is the MLP's."""
+    dim, heads = heads_of(vision)
     return EncoderSpec(
-        patch=patch,
+        patch=vision.patch("patch_size"),
         dim=dim,
         depth=vision.integer("num_hidden_layers", low=0, high=1024),
         heads=heads,
         channels=vision.integer("num_channels", low=3, high=3),
         norm=LayerNorm(vision.number("layer_norm_eps", 0, 1)),
         mlp=PlainMlp(hidden, vision.choice("hidden_act", ACTIVATIONS)),
-        # SiglipVisionEmbeddings.interpolate_pos_encoding: bicubic, no antialias.
-        position=LearnedTable(table.rows, table.cols, prefix_rows=0, resize=TableResize("bicubic", antialias=False)),
-        pool=AttentionPool(heads, hidden) if vision.flag("vision_use_head") else NoPool(),
+        position=position,
         connector=connector,
     )
 
 
-WEIGHTS = (
+# The tower alone, as its kin without a pooling head store it.
+TRUNK_WEIGHTS = (
     *affine("embeddings.patch_embedding", "embed.patch"),
     Weight("embeddings.position_embedding.weight", "embed.position.table"),
     *CLIP_BLOCKS,
-    *SIGLIP_HEAD,
 )
+WEIGHTS = (*TRUNK_WEIGHTS, *SIGLIP_HEAD)

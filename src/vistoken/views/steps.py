@@ -93,14 +93,13 @@ class View:
 
     def boxes(self) -> Iterator[Box]:
         """The rectangle of each patch in the source picture, frame by frame in raster order."""
-        return self.cells(self.grid)
+        return self.cells(self.grid, 1)
 
-    def cells(self, grid: Grid) -> Iterator[Box]:
-        """The same for a coarser grid whose cells are whole blocks of patches."""
-        down, across = self.grid.rows // grid.rows, self.grid.cols // grid.cols
+    def cells(self, grid: Grid, side: int) -> Iterator[Box]:
+        """The same for a coarser grid whose cells are blocks of `side` x `side` patches."""
         for _ in range(self.grid.frames):
             for row, col in grid.cells():
-                yield self._box(row * down, col * across, (row + 1) * down, (col + 1) * across)
+                yield self._box(row * side, col * side, (row + 1) * side, (col + 1) * side)
 
     def _box(self, top: int, left: int, bottom: int, right: int) -> Box:
         y0, x0 = self._to_source(top * self.patch.height, left * self.patch.width)
