@@ -60,9 +60,9 @@ def back(ours, step, head_dim):
     match step:
         case AsIs() | DropOnes() | Row() | Item():
             return ours
-        case Part(index, of, pairs):
+        case Part(index, of, pairs, span):
             rows = len(ours) // of
-            return unpaired(ours[index * rows : (index + 1) * rows], pairs, head_dim)
+            return unpaired(ours[index * rows : (index + span) * rows], pairs, head_dim)
         case Paired(pairs):
             return unpaired(ours, pairs, head_dim)
         case PairedQk(pairs):

@@ -74,12 +74,12 @@ class BitStem:
     @property
     def channels(self) -> int:
         """Of the map."""
-        return self.width * 2 ** (len(self.depths) + 1) if self.depths else self.width
+        return self.stages()[-1][2] if self.depths else self.width
 
     @property
     def stride(self) -> int:
         """Pixels along a side of one cell of the map."""
-        return 4 * 2 ** max(0, len(self.depths) - 1)
+        return 4 << max(0, len(self.depths) - 1)
 
     def cell(self, patch: Patch) -> Patch:
         """What becomes one token, in cells of the map instead of pixels."""
@@ -88,7 +88,7 @@ class BitStem:
     def stages(self) -> tuple[tuple[int, int, int, int], ...]:
         """Of every stage: blocks, channels that come in, channels that go out, and its own stride."""
         return tuple(
-            (depth, self.width * (2 ** (number + 1) if number else 1), self.width * 2 ** (number + 2), 1 + (number > 0))
+            (depth, self.width << (number + 1 if number else 0), self.width << (number + 2), 2 if number else 1)
             for number, depth in enumerate(self.depths)
         )
 

@@ -41,6 +41,8 @@ PROCESSORS: Mapping[str, Mapping[str, Any]] = {
     | {"do_center_crop": True, "size": 256, "crop_size": 224, "resample": 3, "image_mean": HALF, "image_std": HALF},
     "CLIPImageProcessor": _CLIP,
     "BitImageProcessor": _CLIP,
+    # Of older versions (transformers 4.40, `models/vit_hybrid/image_processing_vit_hybrid.py`): CLIP's in all it does.
+    "ViTHybridImageProcessor": _CLIP,
     "LlavaImageProcessor": _CLIP,
     "VideoLlavaImageProcessor": _CLIP,
     "SiglipImageProcessor": _COMMON
@@ -58,9 +60,9 @@ PROCESSORS: Mapping[str, Mapping[str, Any]] = {
     "VideoMAEImageProcessor": _CLIP | {"resample": 2, "image_mean": HALF, "image_std": HALF},
 }  # fmt: skip
 # Processors for which a bare number as `size` means the short side, not a square: `default_to_square` is false.
-_SHORT_SIDE = ("CLIPImageProcessor", "BitImageProcessor", "LlavaImageProcessor", "TimmTransform",
+_SHORT_SIDE = ("CLIPImageProcessor", "BitImageProcessor", "ViTHybridImageProcessor", "LlavaImageProcessor",
                "VideoLlavaImageProcessor", "SiglipImageProcessor", "ChameleonImageProcessor",
-               "VideoMAEImageProcessor")  # fmt: skip
+               "VideoMAEImageProcessor", "TimmTransform")  # fmt: skip
 
 SETTINGS = ("size", "crop_size", "do_center_crop", "resample", "image_mean", "image_std")
 

@@ -38,7 +38,7 @@ Pairs = Literal["half", "axes", "rows first", "cols first", "alternating"]
 class Part:
     """The file's tensor is part `index` of `of` equal parts of our rows: separate q, k and v are fused.
 
-    It may be `span` of these parts at once (k and v together).
+    Or it is `span` of them from there on: k and v together (timm's attention pool).
     """
 
     index: int
@@ -132,12 +132,15 @@ class WeightNames:
 
     `roots` are prefixes that a file may put before every name of the encoder ("vit." in classification checkpoints).
     `ignored` pairs a pattern, where `*` at the end stands for anything, with the reason: of tensors that fill no
-    parameter of the encoder, even where the family names them (a head is CLIP's projection, or a classifier).
+    parameter of the encoder, even where the family names them (a head is CLIP's projection, or a classifier). `tower`
+    is a root that all tensors of the encoder have where any has it; what stands outside then is another's, though it
+    may be named alike (the text tower of CLIP's first form).
     """
 
     weights: tuple[Weight, ...]
     roots: tuple[str, ...] = ("",)
     ignored: tuple[tuple[str, Ignore], ...] = ()
+    tower: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The stem of a hybrid: a residual network that turns pixels into a map, of which the patches are cut.
 
 Every view of the pack is put together again, normalised, brought through the convolutions on its own, and cut anew.
-Shapes: n views of one size, N patches of all views, C channels, h w a patch's sides in pixels, R S those of the picture.
+Shapes: n views of one size, N patches of all views, C channels, h w a patch's sides in pixels, R S the view's.
 """
 
 from __future__ import annotations

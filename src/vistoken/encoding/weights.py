@@ -170,8 +170,11 @@ def _open(path: str) -> Any:
 def _match(weights: Weights, parameters: Mapping[str, Tensor], names: WeightNames) -> list[Match]:
     """Pair every tensor of the files with a parameter, or raise one error that lists all faults."""
     faults, matches, taken = Faults(), [], dict[str, dict[int, str]]()
+    beside = bool(names.tower) and any(name.startswith(names.tower) for held in weights.files.values() for name in held)
     for path, header in weights.files.items():
         for name, tensor in header.items():
+            if beside and not name.startswith(names.tower):
+                continue
             fills = find_weight(name, names, parameters)
             # A known tensor without numbers fills nothing: DINOv3 without registers stores an empty one.
             if isinstance(fills, Ignore) or (0 in tensor.get_shape() and find_weight(name, names)):
@@ -187,11 +190,7 @@ def _match(weights: Weights, parameters: Mapping[str, Tensor], names: WeightName
             if fault := _shape_fault(tensor, parameters[fills[0].ours].shape, fills[0].step):
                 faults.misshapen.append(f"{name} {fault}")
             matches += [Match(path, name, weight.ours, weight.step) for weight in fills]
-    faults.missing = [
-        file_name
-        for file_name, ours, place in _expected(parameters, names)
-        if not {place, ALL} & taken.get(ours, {}).keys()
-    ]
+    faults.missing = list(_missing(weights, parameters, names, taken))
     faults.raise_if_any(weights.source)
     return matches
 
@@ -252,23 +251,28 @@ def _table(names: WeightNames) -> dict[str, list[Weight]]:
     return table
 
 
-def _expected(parameters: Mapping[str, Tensor], names: WeightNames) -> Iterator[tuple[str, str, int]]:
-    """Every parameter and place to fill, behind the name under which a file would hold it.
+def _missing(
+    weights: Weights, parameters: Mapping[str, Tensor], names: WeightNames, taken: Mapping[str, Mapping[int, str]]
+) -> Iterator[str]:
+    """What the files should hold besides: of every parameter the whole, or the parts that are not `taken`.
 
-    Where files spell a parameter in several ways, whole or in parts, the first way that the family names is told.
+    Where a family knows several spellings, that is told which begins as other tensors of the files do, or else its
+    first.
     """
+    words = {name.partition(".")[0] for header in weights.files.values() for name in header}
     sources: dict[str, list[Weight]] = {}
-    for weight in names.weights:
+    for weight in sorted(names.weights, key=lambda weight: weight.file.partition(".")[0] not in words):
         sources.setdefault(weight.ours, []).append(weight)
     for ours in parameters:
         block = _BLOCK.search(ours)
         pattern = _BLOCK.sub("{n}", ours, count=1) if block and ours.startswith(NUMBERED) else ours
         assert pattern in sources, f"the family names no tensor for {ours}"
-        whole = ALL in _filled(sources[pattern][0].step)
+        filled = taken.get(ours, {}).keys()
         places = {place: weight for weight in reversed(sources[pattern]) for place in _filled(weight.step)}
-        for place, weight in places.items():
-            if (place == ALL) is whole:
-                yield weight.file.replace("{n}", block[0] if block else ""), ours, place
+        whole = not filled and ALL in _filled(sources[pattern][0].step)
+        expected = {ALL} if whole or ALL in filled else places.keys() - {ALL}
+        for place in sorted(expected - filled):
+            yield places[place].file.replace("{n}", block[0] if block else "")
 
 
 def _shape_fault(header: Any, ours: torch.Size, step: WeightStep) -> str:

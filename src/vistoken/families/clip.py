@@ -78,13 +78,11 @@ def _timm(
 
 def _adapted(encoder: EncoderSpec, config: Config) -> EncoderSpec:
     """A head as wide as CLIP's embedding is the projection, to which timm adds a bias; any other is a classifier."""
-    projection = encoder.pool
-    assert isinstance(projection, ProjectedClass)
     encoder = as_timm(encoder, config)
-    if encoder.pool not in (projection, ClassPool()):
+    if not isinstance(encoder.pool, ProjectedClass):
         return encoder
     classes = config.with_defaults({"num_classes": 0}, "timm 1.0.31").integer("num_classes", low=0)
-    return replace(encoder, pool=replace(projection, bias=True) if classes == projection.dim else ClassPool())
+    return replace(encoder, pool=replace(encoder.pool, bias=True) if classes == encoder.pool.dim else ClassPool())
 
 
 # timm 1.0.31, `models/vision_transformer.py`: dim, depth, heads, patch, and the width of CLIP's embedding.
