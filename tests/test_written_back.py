@@ -22,10 +22,12 @@ from vistoken.errors import ConfigError, VistokenError  # noqa: E402
 from vistoken.weight_names import (  # noqa: E402
     AsIs,
     Cell,
+    CellRows,
     ChannelsLast,
     DropOnes,
     Ignore,
     Item,
+    NoKeys,
     Paired,
     PairedQk,
     Part,
@@ -58,7 +60,7 @@ def unpaired(ours, pairs, head_dim):
 def back(ours, step, head_dim):
     """What the file must hold where `ours` was filled from it: the step backwards, written on its own."""
     match step:
-        case AsIs() | DropOnes() | Row() | Item():
+        case AsIs() | DropOnes() | Row() | Item() | NoKeys() | CellRows():
             return ours
         case Part(index, of, pairs, span):
             rows = len(ours) // of
@@ -79,6 +81,17 @@ def back(ours, step, head_dim):
     raise AssertionError(step)
 
 
+def used(tensor, step):
+    """What of a file's tensor a parameter is filled from."""
+    match step:
+        case Item(index):
+            return tensor[index]
+        case NoKeys():
+            q, _, v = tensor.chunk(3)
+            return torch.cat([q, v])
+    return tensor
+
+
 def check_written_back(folder, name="model.safetensors"):
     """Every tensor that is used, written back, equals the file's; and every parameter was filled from some."""
     encoder = Encoder.from_pretrained(folder)
@@ -86,14 +99,12 @@ def check_written_back(folder, name="model.safetensors"):
     names = registry.find(folder).family.weight_names()
     seen = set()
     for tensor_name, tensor in load_file(f"{folder}/{name}").items():
-        weights = find_weight(tensor_name, names)
-        assert weights, tensor_name
-        if isinstance(weights, Ignore) or not tensor.numel():
+        if not tensor.numel():
             continue
-        for weight in weights:
-            if weight.ours not in parameters:
-                continue
-            stored = tensor[weight.step.index] if isinstance(weight.step, Item) else tensor
+        weights = find_weight(tensor_name, names, parameters)
+        assert weights, tensor_name
+        for weight in () if isinstance(weights, Ignore) else weights:
+            stored = used(tensor, weight.step)
             theirs = back(parameters[weight.ours], weight.step, encoder.module.spec.head_dim).reshape(stored.shape)
             # 1 + w rounds; everything else is the same bits.
             assert torch.allclose(theirs, stored, rtol=0, atol=1e-6 if isinstance(weight.step, PlusOne) else 0), (
