@@ -110,6 +110,12 @@ def siglip_to_timm(tensors):
     return done
 
 
+def naflex_to_timm(tensors):
+    """The table is a grid here; patches are counted as transformers counts them, the channel last."""
+    done = renamed(siglip_to_timm(tensors), {r"^patch_embed": "embeds"})
+    return done | {"embeds.pos_embed": done.pop("pos_embed").reshape(1, 4, 4, 48)}
+
+
 def siglip_to_open_clip(tensors):
     trunk = {f"visual.trunk.{name}": tensor for name, tensor in siglip_to_timm(tensors).items()}
     return trunk | {
@@ -198,12 +204,33 @@ def aimv2_to_timm(tensors):
     return done | {"pos_embed": done["pos_embed"][None]}
 
 
+INTERN_TO_VENDOR = {
+    r"cls_token": "class_embedding", r"position_embeddings": "position_embedding",
+    r"patch_embeddings\.projection": "patch_embedding", r"encoder\.layer\.": "encoder.layers.",
+    r"attention\.projection_layer": "attn.proj", r"lambda_": "ls", r"layernorm_before": "norm1",
+    r"layernorm_after": "norm2",
+}  # fmt: skip
+VENDOR_TO_TIMM = {
+    r"^embeddings\.class_embedding": "cls_token", r"^embeddings\.position_embedding": "pos_embed",
+    r"^embeddings\.patch_embedding": "patch_embed.proj", r"^encoder\.layers\.": "blocks.", r"ls([12])": r"ls\1.gamma",
+}  # fmt: skip
+
+
+def intern_vit_to_vendor(tensors):
+    parts = tuple(f"attention.{name}_proj" for name in "qkv")
+    return renamed(fused(tensors, parts, "attn.qkv"), INTERN_TO_VENDOR)
+
+
+def intern_vit_to_timm(tensors):
+    return renamed(intern_vit_to_vendor(tensors), VENDOR_TO_TIMM)
+
+
 # ---------------------------------------------------------------- folders
 
 TRAINED = {"interpolation": "bicubic", "crop_pct": 0.9, "mean": [0.5] * 3, "std": [0.5] * 3}
 NUMBERS = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "layer_norm_eps",
            "patch_size", "hidden_act", "projection_dim", "num_register_tokens", "use_swiglu_ffn", "use_gated_mlp",
-           "query_bias", "value_bias", "qkv_bias")  # fmt: skip
+           "query_bias", "value_bias", "qkv_bias", "num_patches")  # fmt: skip
 
 
 def original(name, folder, rename):
@@ -240,18 +267,20 @@ TIMMS = {
     ("deit-teacher", "deit_base_distilled_patch16_224", "token"): vit_to_timm,
     ("clip-projected", "vit_base_patch16_clip_quickgelu_224", "token"): clip_to_timm,
     ("siglip", "vit_base_patch32_siglip_256", "map"): siglip_to_timm,
+    ("naflex", "naflexvit_base_patch16_siglip", "map"): naflex_to_timm,
     ("dinov2", "vit_base_patch14_dinov2", "token"): dinov2_to_timm,
     ("dinov2-gated", "vit_giant_patch14_dinov2", "token"): dinov2_to_timm,
     ("dinov2-registers", "vit_base_patch14_reg4_dinov2", "token"): dinov2_to_timm,
     ("dinov3-registers", "vit_base_patch16_dinov3_qkvb", "token"): dinov3_to_timm,
     ("dinov3-gated", "vit_huge_plus_patch16_dinov3_qkvb", "token"): dinov3_to_timm,
+    ("intern-vit", "vit_intern300m_patch14_448", ""): intern_vit_to_timm,
     ("aimv2", "aimv2_large_patch14_224", ""): aimv2_to_timm,
 }
 ORIGINALS = [
     ("clip-projected", clip_to_openai), ("clip-gelu", clip_to_openai), ("dinov2", dinov2_to_meta),
     ("dinov2-gated", dinov2_to_meta), ("dinov2-registers", dinov2_to_meta), ("dinov2-registers", dinov2_in_chunks),
     ("dinov3-registers", dinov3_to_meta), ("dinov3-gated", dinov3_to_meta), ("dinov3-no-bias", dinov3_to_meta),
-    ("vit", vit_to_timm),
+    ("vit", vit_to_timm), ("intern-vit", intern_vit_to_vendor),
 ]  # fmt: skip
 
 

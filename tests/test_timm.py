@@ -28,6 +28,7 @@ SMALL = {
     "dinov2-reg": ("dinov2", DINO),
     "dinov3": ("dinov3", TINY),
     "dinov3-gated": ("dinov3", TINY),
+    "intern-vit": ("intern_vit", TINY),
     "aimv2": ("aimv2", TINY | {"intermediate_size": 88}),
     "hybrid-r26": ("vit_hybrid", TINY),
     "hybrid-r50": ("vit_hybrid", TINY),

@@ -94,6 +94,11 @@ def _build():
         "dinov2-classifier": (
             hf.Dinov2WithRegistersForImageClassification(hf.Dinov2WithRegistersConfig(**DINO)), bit, 70, 14,
         ),
+        "intern-vit": (
+            hf.InternVLVisionModel(hf.InternVLVisionConfig(
+                **SMALL, image_size=[32, 32], patch_size=[8, 8], attention_bias=True)),
+            clip, 32, 8,
+        ),
         # The processors' class exists only with torchvision; the vendor's values are those of ViT's.
         "dinov3-registers": (
             hf.DINOv3ViTModel(hf.DINOv3ViTConfig(**VIEW, **SMALL, num_register_tokens=4)), vit, 32, 8,
@@ -119,7 +124,7 @@ def _build():
 NAMES = (
     "vit", "vit-classifier", "vit-no-bias", "deit", "deit-teacher", "clip-tower", "clip-projected", "clip-gelu",
     "siglip", "siglip-remainder", "siglip-no-head", "naflex", "dinov2", "dinov2-gated", "dinov2-registers",
-    "dinov2-classifier", "dinov3-registers", "dinov3-gated", "dinov3-no-bias", "aimv2", "aimv2-native", "aimv2-lit",
+    "dinov2-classifier", "intern-vit", "dinov3-registers", "dinov3-gated", "dinov3-no-bias", "aimv2", "aimv2-native", "aimv2-lit",
 )  # fmt: skip
 
 
@@ -159,11 +164,11 @@ def _forward(module, pixels, patch):
         out = _naflex(tower, pixels, patch)
     elif isinstance(tower, hf.Aimv2VisionModel):
         out = _aimv2(tower, pixels, patch)
-    elif "dinov" in type(tower).__name__.lower():
+    elif type(tower).__name__.lower().startswith(("dinov", "internvl")):
         out = tower(pixels)
     else:
         out = tower(pixels, interpolate_pos_encoding=True)
-    tokens, pooled = out.last_hidden_state, out.pooler_output
+    tokens, pooled = out.last_hidden_state, getattr(out, "pooler_output", None)
     if isinstance(tower, hf.ViTModel | hf.DeiTModel):
         pooled = tokens[:, 0]  # the tanh pooler is left out on purpose
     if hasattr(module, "visual_projection"):
