@@ -35,6 +35,8 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/frontend.py
 	$(BIN)/python benchmarks/counting.py
 	$(BIN)/python benchmarks/encoder.py
+	$(BIN)/python benchmarks/loading.py
+	$(BIN)/python benchmarks/merging.py
 
 # The conformance set and the page of supported models, from the reference; reports every change. Several processors of
 # transformers exist only beside torchvision, which has no build for the CPU build of torch: its Python part is enough.

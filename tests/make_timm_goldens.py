@@ -31,8 +31,16 @@ class Entry:
 TINY = {"embed_dim": 32, "depth": 2, "num_heads": 2, "num_classes": 0}
 SMALL = TINY | {"img_size": 48}
 HEADED = TINY | {"num_classes": 24}
+FOUR = ((56, 56), (28, 70))  # of a table of 4 x 4 patches of 14 pixels: its own grid, and another
 
 ENTRIES = {
+    "eva-l": Entry("eva_large_patch14_196", TINY | {"img_size": 56}, FOUR),
+    "eva-g": Entry("eva_giant_patch14_224", TINY | {"img_size": 56}, FOUR),
+    "eva02-ti": Entry("eva02_tiny_patch14_224", TINY | {"img_size": 56}, FOUR),
+    "eva02-b": Entry("eva02_base_patch14_224", TINY | {"img_size": 56}, FOUR),
+    "eva02-clip": Entry("eva02_large_patch14_clip_224", TINY | {"img_size": 56, "num_classes": 24}, FOUR),
+    "eva02-clip-e": Entry("eva02_enormous_patch14_clip_224", TINY | {"img_size": 56, "num_classes": 24}, FOUR),
+    "deit3": Entry("deit3_small_patch16_224", TINY | {"img_size": 64}, ((64, 64), (48, 80))),
     # Sizes are whole patches: of what is left over, convolutions with SAME padding would make further cells.
     "hybrid-r26": Entry(
         "vit_small_r26_s32_224", TINY | {"img_size": 96}, ((96, 96), (64, 96), (32, 128)),

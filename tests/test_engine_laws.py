@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch")
 from PIL import Image  # noqa: E402
 
 from vistoken import count, registry  # noqa: E402
-from vistoken.connector import AveragePool, Connector, Linear, MergeBlocks, Normalise  # noqa: E402
+from vistoken.connector import AveragePool, Connector, Linear, MergeBlocks, MlpStage, Normalise, Resample  # noqa: E402
 from vistoken.encoding import Encoder, positions  # noqa: E402
 from vistoken.encoding import model as engine_module  # noqa: E402
 from vistoken.encoding.frontend import seed_parameters  # noqa: E402
@@ -31,6 +31,7 @@ from vistoken.spec import (  # noqa: E402
     Buckets,
     CentredRotary,
     ClassPool,
+    ClassRotary,
     ClassToken,
     EncoderSpec,
     EvenOddRotary,
@@ -75,6 +76,12 @@ SPECS = {
         **PLAIN, position=NoPosition(), rotary=CentredRotary(), prefix=(ClassToken(), Registers(2)), pool=ClassPool(),
         qkv_bias="query and value", layer_scale=True,
     ),
+    "class turned": EncoderSpec(
+        **PLAIN, position=NoPosition(), rotary=ClassRotary(), prefix=(ClassToken(),), pool=ClassPool(), pre_norm=True,
+    ),
+    "class tokens": EncoderSpec(
+        **PLAIN, position=LearnedTable(3, 3, 3, BICUBIC), prefix=(ClassToken(3), Registers(2)), pool=ProjectedClass(6),
+    ),
     "even-odd": EncoderSpec(**GATED, position=NoPosition(), rotary=EvenOddRotary(), pre_norm=True, final_norm="none"),
     "width norm": EncoderSpec(**PLAIN, position=Factorised(64, 64), qkv_norm=WidthNorm(RMS)),
     "sandwich": EncoderSpec(
@@ -88,6 +95,12 @@ SPECS = {
     ),
     "pooled tokens": EncoderSpec(
         **PLAIN, position=Sinusoidal(), connector=Connector(stages=(AveragePool(2), Linear(9))), pool=MeanPool(),
+    ),
+    "resampled": EncoderSpec(
+        **PLAIN, position=LearnedTable(3, 3, 0, replace(BICUBIC, offset=0.1)),
+        connector=Connector(stages=(
+            MlpStage(GatedMlp(10, "silu"), 12), Resample(3, 2, 4, 2, 5, RMS, GatedMlp(8, "gelu", bias=False)),
+        )),
     ),
     "windows": EncoderSpec(
         **GATED, position=NoPosition(), rotary=Rotary(), windows=Windows(3, (1,)), final_norm="none",
@@ -447,8 +460,18 @@ def test_inference_mode_of_the_caller_changes_nothing():
 def tiny(spec):
     """The same choices with few numbers: two heads of eight, one block."""
 
+    def smaller(stage):
+        match stage:
+            case Linear():
+                return replace(stage, out=8)
+            case MlpStage(mlp):
+                return MlpStage(replace(mlp, hidden=8), 8)
+            case Resample(mlp=mlp):
+                return replace(stage, depth=1, heads=2, key_heads=1, head_dim=4, mlp=replace(mlp, hidden=8))
+        return stage
+
     def connector(given):
-        stages = tuple(replace(stage, out=8) if isinstance(stage, Linear) else stage for stage in given.stages)
+        stages = tuple(smaller(stage) for stage in given.stages)
         layers = given.layers and tuple(max(-2, min(number, 1)) for number in given.layers)
         return replace(given, stages=stages, layers=layers)
 
@@ -456,7 +479,7 @@ def tiny(spec):
     pool = replace(spec.pool, **{part.name: small[part.name] for part in fields(spec.pool) if part.name in small})
     return replace(
         spec, dim=16, heads=2, depth=min(spec.depth, 1), mlp=replace(spec.mlp, hidden=8), pool=pool,
-        windows=spec.windows and replace(spec.windows, full=()),
+        windows=spec.windows and replace(spec.windows, full=()), kv_heads=spec.kv_heads and 1,
         connector=spec.connector and connector(spec.connector), deepstack=tuple(map(connector, spec.deepstack)),
     )  # fmt: skip
 

@@ -13,6 +13,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+from evidence import agree  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 from test_written_back import check_written_back  # noqa: E402
 from twins import close, config_of, tokens_of, twin  # noqa: E402
@@ -283,31 +284,37 @@ ORIGINALS = [
     ("vit", vit_to_timm), ("intern-vit", intern_vit_to_vendor),
 ]  # fmt: skip
 
+WHOSE = {
+    clip_to_openai: "OpenAI", dinov2_to_meta: "Meta", dinov2_in_chunks: "Meta, in chunks", dinov3_to_meta: "Meta",
+    vit_to_timm: "Meta (DINO)", intern_vit_to_vendor: "OpenGVLab",
+}  # fmt: skip
 
-def same(name, folder, *sizes):
-    """Tokens and pooled vectors equal those of the folder that transformers saved."""
+
+def same(name, folder, form, *sizes):
+    """Tokens and pooled vectors equal those of the folder that transformers saved; sizes are (height, width)."""
     images = [torch.randn(3, *size, generator=torch.Generator().manual_seed(size[1])) for size in sizes]
     encoders = Encoder.from_pretrained(folder), Encoder.from_pretrained(twin(name).folder)
-    for got, wanted in zip(*(encoder.encode_pixels(images) for encoder in encoders), strict=True):
-        close(tokens_of(got), tokens_of(wanted), 1e-5)
+    note = {"form": form, "against": "the same file in transformers' names", "tolerance": 1e-5}
+    for size, got, wanted in zip(sizes, *(encoder.encode_pixels(images) for encoder in encoders), strict=True):
+        agree(folder, "tokens", tokens_of(got), tokens_of(wanted), size[::-1], **note)
         assert (got.pooled is None) == (wanted.pooled is None)
         if got.pooled is not None:
-            close(got.pooled, wanted.pooled, 1e-5)
+            agree(folder, "pooled", got.pooled, wanted.pooled, size[::-1], **note)
 
 
 @pytest.mark.parametrize(("name", "rename"), ORIGINALS, ids=lambda value: getattr(value, "__name__", value))
-def test_the_original_names_give_the_same_tokens(name, rename, tmp_path):
+def test_tokens_of_the_original_names_equal_those_of_transformers(name, rename, tmp_path):
     folder = original(name, tmp_path, rename)
-    same(name, folder, (twin(name).own, twin(name).own), (43, 101))
+    same(name, folder, WHOSE[rename], (twin(name).own, twin(name).own), (43, 101))
     check_written_back(folder)
 
 
 @pytest.mark.parametrize(("name", "architecture", "pool"), TIMMS)
-def test_timms_form_gives_the_same_tokens(name, architecture, pool, monkeypatch, tmp_path):
+def test_tokens_of_timms_form_equal_those_of_transformers(name, architecture, pool, monkeypatch, tmp_path):
     small(monkeypatch, name, architecture)
     classes = 24 if "clip" in name else 10
     folder = timms(name, tmp_path, TIMMS[name, architecture, pool], architecture, pool, num_classes=classes)
-    same(name, folder, (twin(name).own, twin(name).own))
+    same(name, folder, "timm", (twin(name).own, twin(name).own))
     check_written_back(folder)
     assert "timm" in registry.find(folder).spec.trust.rule.evidence
 
@@ -325,9 +332,9 @@ def openais(name):
     return clip_to_openai(load_file(f"{twin(name).folder}/model.safetensors"))
 
 
-def test_open_clips_own_network_gives_the_same_tokens(tmp_path):
+def test_tokens_of_open_clips_own_network_equal_those_of_transformers(tmp_path):
     folder = open_clips("clip-gelu", tmp_path, openais("clip-gelu"), **OWN)
-    same("clip-gelu", folder, (32, 32))
+    same("clip-gelu", folder, "open_clip", (32, 32))
     check_written_back(folder, "open_clip_model.safetensors")
     spec = registry.find(folder).spec
     assert "open_clip" in spec.trust.rule.evidence
@@ -344,12 +351,12 @@ def test_quick_gelu_is_said_beside_the_tower(tmp_path):
     assert registry.find(folder).spec.encoder.mlp.activation == "quick_gelu"
 
 
-def test_timms_tower_in_open_clip_gives_the_same_tokens(monkeypatch, tmp_path):
+def test_tokens_of_timms_tower_in_open_clip_equal_those_of_transformers(monkeypatch, tmp_path):
     small(monkeypatch, "siglip", "vit_base_patch32_siglip_256")
     tensors = siglip_to_open_clip(load_file(f"{twin('siglip').folder}/model.safetensors"))
     folder = open_clips("siglip", tmp_path, tensors, preprocess={"resize_mode": "squash", "interpolation": "bicubic"},
                         timm_model_name="vit_base_patch32_siglip_256", timm_pool="map", timm_proj="none")  # fmt: skip
-    same("siglip", folder, (32, 32))
+    same("siglip", folder, "open_clip", (32, 32))
     check_written_back(folder, "open_clip_model.safetensors")
     spec = registry.find(folder).spec
     assert "open_clip" in spec.trust.rule.evidence
@@ -363,7 +370,7 @@ def test_transformers_config_wins_over_open_clips(tmp_path):
     assert not registry.find(folder).spec.encoder.patch_bias  # a config.json that names no model is none
     (tmp_path / "config.json").write_text(json.dumps(config_of(twin("clip-gelu").folder)))
     assert not registry.find(folder).spec.encoder.position.resize.antialias
-    same("clip-gelu", folder, (32, 32), (43, 101))
+    same("clip-gelu", folder, "open_clip", (32, 32), (43, 101))
 
 
 # ---------------------------------------------------------------- which parameters a tensor fills

@@ -12,7 +12,7 @@ pytest.importorskip("transformers")
 import transformers as hf  # noqa: E402
 from conftest import PHOTOGRAPHS  # noqa: E402
 from PIL import Image  # noqa: E402
-from twins import NAMES, close, tokens_of, tower_of, twin  # noqa: E402
+from twins import NAMES, arguments, close, tokens_of, tower_of, twin  # noqa: E402
 from vlm_twins import BUILDERS, vlm_twin  # noqa: E402
 
 from vistoken.encoding import Encoder  # noqa: E402
@@ -54,9 +54,7 @@ def run_tower(t, image, **asked):
         cells = image[:, : rows * t.patch, : cols * t.patch].reshape(3, rows, t.patch, cols, t.patch)
         cells = cells.permute(1, 3, 2, 4, 0).reshape(1, rows * cols, -1)
         return tower(cells, torch.ones(1, rows * cols, dtype=torch.int32), torch.tensor([[rows, cols]]), **asked)
-    if "Dinov2" in type(tower).__name__:
-        return tower(image[None], **asked)
-    return tower(image[None], interpolate_pos_encoding=True, **asked)
+    return tower(image[None], **arguments(tower, image[None]), **asked)
 
 
 def last_norm(t):
@@ -98,12 +96,15 @@ def test_layers_that_are_not_there_are_refused(layers):
         encoder_of("vit").encode_pixels([pixels(32, 32)], layers=layers)
 
 
+OTHERS = ("language", "video_tower", "merger")  # whose lists may be as long
+
+
 def blocks_of(module, depth):
     """The blocks of the vision tower inside a vision-language model, wherever it keeps them."""
     found = [
         child
         for name, child in module.named_modules()
-        if isinstance(child, torch.nn.ModuleList) and len(child) == depth and "language" not in name
+        if isinstance(child, torch.nn.ModuleList) and len(child) == depth and not any(other in name for other in OTHERS)
     ]
     assert found, f"no list of {depth} blocks"
     return found[0]

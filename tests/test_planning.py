@@ -57,6 +57,7 @@ def test_parameters_equal_the_built_module_by_part(name):
 def _part(path):
     for start, part in (
         ("embed.patch", "patch embedding"), ("embed.stem", "patch embedding"), ("embed.norm", "patch embedding"), ("embed.position", "position"), ("embed.prefix", "prefix"),
+        ("embed.class_angles", "position"),
         ("pre_norm", "pre-norm"), ("blocks", "blocks"), ("norm", "final norm"), ("pool", "pool and head"),
         ("mask_token", "mask token"), ("connector", "connector"), ("deepstack", "deepstack"),
     ):  # fmt: skip
@@ -100,6 +101,12 @@ def _full_size(hf, name):
                 config = hf.CLIPVisionConfig(hidden_size=1024, intermediate_size=4096, num_hidden_layers=24,
                                              num_attention_heads=16, image_size=336, patch_size=14, projection_dim=768, **eager)  # fmt: skip
                 return hf.CLIPVisionModelWithProjection(config), free
+            case "mlcd-bigg14-336":
+                return hf.MLCDVisionModel(hf.MLCDVisionConfig(**eager)), {}
+            case "ijepa-h14":
+                config = hf.IJepaConfig(hidden_size=1280, intermediate_size=5120, num_hidden_layers=32,
+                                        num_attention_heads=16, patch_size=14, **eager)  # fmt: skip
+                return hf.IJepaModel(config), free
             case "siglip-so400m14-384":
                 config = hf.SiglipVisionConfig(hidden_size=1152, intermediate_size=4304, num_hidden_layers=27,
                                                num_attention_heads=16, image_size=384, patch_size=14, **eager)  # fmt: skip
@@ -128,6 +135,7 @@ def _full_size(hf, name):
         ("vit-b16-224", "224x224"), ("vit-b16-224", "320x208"),
         ("deit-b16-224", "224x224"), ("deit-b16-224", "256x480"),
         ("clip-l14-336", "336x336"), ("clip-l14-336", "504x280"),
+        ("mlcd-bigg14-336", "280x504"), ("ijepa-h14", "280x154"),
         ("siglip-so400m14-384", "384x384"), ("siglip-so400m14-384", "500x300"),
         ("dinov2-g14", "224x224"), ("dinov2-g14", "518x322"),
         ("dinov2-b14-reg", "224x224"), ("dinov2-b14-reg", "700x420"),

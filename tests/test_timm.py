@@ -4,6 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from evidence import agree  # noqa: E402
 from test_written_back import check_written_back  # noqa: E402
 from timm_goldens import NAMES, golden, pixels  # noqa: E402
 from twins import close, tokens_of  # noqa: E402
@@ -14,8 +15,17 @@ from vistoken.encoding import Encoder  # noqa: E402
 TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 128}
 DINO = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
 WORDS = {"width": 32, "layers": 2, "heads": 2}
+EVA = {"embed_dim": 32, "depth": 2, "num_heads": 2}
 # Golden -> the family that reads it, and the small network in the words of the family's own config.
 SMALL = {
+    # int(32 x ratio): timm's ratios of EVA-L, g, 02 and E are 4, 6144 / 1408, 8 / 3 and 15360 / 1792.
+    "eva-l": ("eva", EVA | {"hidden_features": 128}),
+    "eva-g": ("eva", EVA | {"hidden_features": 139}),
+    "eva02-ti": ("eva", EVA | {"hidden_features": 85}),
+    "eva02-b": ("eva", EVA | {"hidden_features": 85}),
+    "eva02-clip": ("eva", EVA | {"hidden_features": 85, "projection": 24}),
+    "eva02-clip-e": ("eva", EVA | {"hidden_features": 274, "projection": 24}),
+    "deit3": ("deit3", TINY),
     "vit": ("vit", TINY),
     "vit-mean": ("vit", TINY),
     "deit": ("deit", TINY),
@@ -69,29 +79,30 @@ def model(request, monkeypatch, tmp_path):
     return wanted, wanted.save(tmp_path)
 
 
-def agrees(result, wanted, outputs):
-    """Tokens, hidden states and the pooled vector."""
+def agrees(result, folder, wanted, size):
+    """Tokens, hidden states and the pooled vector; sizes are (height, width)."""
+    outputs, note = wanted.outputs[size], {"size": size[::-1], "form": "timm", "against": "timm 1.0.31"}
     tokens, pooled = answers(wanted, outputs)
-    close(tokens_of(result), torch.from_numpy(tokens))
+    agree(folder, "tokens", tokens_of(result), torch.from_numpy(tokens), **note)
     assert (result.pooled is None) == (pooled is None)
     if pooled is not None:
-        close(result.pooled, torch.from_numpy(pooled))
+        agree(folder, "pooled", result.pooled, torch.from_numpy(pooled), **note)
     for number, layer in result.layers.items():
         close(tokens_of(layer), torch.from_numpy(outputs[str(number)]))
 
 
 @pytest.mark.parametrize("engine", ["sdpa", "reference"])
-def test_timms_answers_on_every_size_alone_and_packed(model, engine):
+def test_tokens_and_pooled_vector_equal_timms_on_every_size_alone_and_packed(model, engine):
     wanted, folder = model
     encoder = Encoder.from_pretrained(folder, attention=engine)
     layers = [int(kind) for kind in next(iter(wanted.outputs.values())) if kind.isdigit()]
     assert sorted(layers) == list(range(encoder.module.spec.depth + 1))
     images = [torch.from_numpy(pixels(wanted.seed, *size)) for size in wanted.outputs]
     packed = encoder.encode_pixels(images, layers=layers)
-    for image, outputs, together in zip(images, wanted.outputs.values(), packed, strict=True):
+    for image, size, together in zip(images, wanted.outputs, packed, strict=True):
         [alone] = encoder.encode_pixels([image], layers=layers)
-        agrees(alone, wanted, outputs)
-        agrees(together, wanted, outputs)
+        agrees(alone, folder, wanted, size)
+        agrees(together, folder, wanted, size)
 
 
 def test_weights_written_back_equal_the_file(model):

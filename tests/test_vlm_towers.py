@@ -20,7 +20,7 @@ from vistoken.encoding import Encoder  # noqa: E402
 from vistoken.errors import ConfigError, WeightsError  # noqa: E402
 
 
-@pytest.mark.parametrize("name", ["llava", "llava-layers", "llava-siglip", "gemma3"])
+@pytest.mark.parametrize("name", ["llava", "llava-layers", "llava-siglip", "gemma3", "paligemma"])
 def test_the_towers_own_tokens_equal_the_reference(name):
     twin = vlm_twin(name)
     for picture, result in zip(PICTURES, Encoder.from_pretrained(twin.folder).encode(PICTURES), strict=True):
@@ -83,12 +83,12 @@ SPELLINGS = {
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-@pytest.mark.parametrize("name", ["llava", "llava-next", "llava-onevision", "gemma3"])
+@pytest.mark.parametrize("name", ["llava", "llava-next", "llava-onevision", "gemma3", "aya-vision"])
 def test_other_spellings_of_the_names_load_alike(tmp_path, name, spelling):
     twin = vlm_twin(name)
     folder = Path(shutil.copytree(twin.folder, tmp_path / "model"))
     tensors = {SPELLINGS[spelling](key): value for key, value in load_file(folder / "model.safetensors").items()}
-    if spelling == "with vision_model" and name != "gemma3":
+    if spelling == "with vision_model" and name.startswith("llava"):
         tensors["vision_tower.vision_model.embeddings.position_ids"] = torch.arange(5)  # older files store it
     save_file(tensors, folder / "model.safetensors")
     [one], [other] = (Encoder.from_pretrained(str(f)).encode(PICTURES[:1]) for f in (folder, twin.folder))
@@ -169,9 +169,50 @@ def _changed(tmp_path, name, **values):
         ("gemma4", {"vision_config": {"num_key_value_heads": 1}}, "num_key_value_heads is 1: only 2 is encoded"),
         ("gemma4", {"vision_config": {"rope_parameters": {"rope_type": "yarn"}}}, "rope_type is 'yarn'"),
         ("idefics3", {"vision_config": {"image_size": [42, 56]}}, "the table of positions must be square"),
+        ("idefics2", {"perceiver_config": {"num_key_value_heads": 3}}, "it must divide the 4 heads of the queries"),
+        ("paligemma", {"vision_config": {"model_type": "clip_vision_model"}}, "only SigLIP's tower"),
+        ("lfm2-vl", {"vision_config": {"model_type": "siglip_vision_model"}}, "only SigLIP 2's NaFlex tower"),
+        ("lfm2-vl", {"vision_config": {"num_patches": 8}}, "the position table must be a square"),
+        ("lfm2-vl", {"vision_config": {"patch_size": 8}}, "encoder_patch_size is 16: config.json says 8"),
+        ("lfm2-vl", {"downsample_factor": 4}, "downsample_factor is 2: config.json says 4"),
+        ("aya-vision", {"alignment_intermediate_size": 47}, "one half gates the other: it must be even"),
+        ("aya-vision", {"vision_feature_select_strategy": "default"}, "no class token: only 'full'"),
+        ("aya-vision", {"vision_feature_layer": [-1, 0]}, "must name one hidden state from -4 to 3"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(tmp_path, name, values, message):
     folder = _changed(tmp_path, name, **values)
     with pytest.raises(ConfigError, match=message):
         Encoder.from_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "vision", "patch"),
+    [
+        ("paligemma", {"hidden_size": 48, "image_size": 112}, 16),
+        ("aya-vision", {"hidden_size": 48, "image_size": 112}, 16),
+        ("paligemma", None, 14),  # Aya's class assumes heads there that do not divide its width
+    ],
+)
+def test_a_vision_config_is_completed_by_its_own_class(name, vision, patch, tmp_path):
+    """The model's class assumes another tower only where the file has no vision config at all."""
+    folder = Path(shutil.copytree(vlm_twin(name).folder, tmp_path / "model"))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"vision_config": vision}))
+    theirs, spec = hf.AutoConfig.from_pretrained(folder).vision_config, registry.find(str(folder)).spec
+    assert spec.encoder.patch.height == spec.rule.patch.height == theirs.patch_size == patch
+    ours = (spec.encoder.dim, spec.encoder.depth, spec.encoder.heads, spec.encoder.mlp.hidden)
+    assert ours == (
+        theirs.hidden_size, theirs.num_hidden_layers, theirs.num_attention_heads, theirs.intermediate_size
+    )  # fmt: skip
+
+
+def test_a_latent_lies_in_the_whole_view():
+    [result] = Encoder.from_pretrained(vlm_twin("idefics2").folder).encode(PICTURES[:1])
+    boxes = list(result.token_boxes())
+    assert len(boxes) == 5 * len(result.views) == 25
+    for number, view in enumerate(result.views):
+        patches = list(view.boxes())
+        for box in boxes[5 * number : 5 * number + 5]:
+            assert (box.left, box.top) == (patches[0].left, patches[0].top)
+            assert (box.right, box.bottom) == (patches[-1].right, patches[-1].bottom)

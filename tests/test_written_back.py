@@ -25,14 +25,18 @@ from vistoken.weight_names import (  # noqa: E402
     CellRows,
     ChannelsLast,
     DropOnes,
+    Flattened,
     Ignore,
     Item,
+    LastRowFirst,
     NoKeys,
     Paired,
     PairedQk,
     Part,
     PlusOne,
     Row,
+    SwappedHalves,
+    Table,
     Transposed,
 )
 
@@ -60,7 +64,7 @@ def unpaired(ours, pairs, head_dim):
 def back(ours, step, head_dim):
     """What the file must hold where `ours` was filled from it: the step backwards, written on its own."""
     match step:
-        case AsIs() | DropOnes() | Row() | Item() | NoKeys() | CellRows():
+        case AsIs() | DropOnes() | Row() | Item() | Flattened() | CellRows() | NoKeys():
             return ours
         case Part(index, of, pairs, span):
             rows = len(ours) // of
@@ -70,8 +74,13 @@ def back(ours, step, head_dim):
         case PairedQk(pairs):
             q, k, v = ours.chunk(3)
             return torch.cat([unpaired(q, pairs, head_dim), unpaired(k, pairs, head_dim), v])
-        case Transposed():
+        case Transposed() | Table():
             return ours.T
+        case LastRowFirst():
+            return torch.cat([ours[1:], ours[:1]])
+        case SwappedHalves():
+            middle = len(ours) // 2
+            return torch.cat([ours[middle:], ours[:middle]])
         case PlusOne():
             return ours - 1
         case Cell(row, col):
@@ -82,10 +91,12 @@ def back(ours, step, head_dim):
 
 
 def used(tensor, step):
-    """What of a file's tensor a parameter is filled from."""
+    """The part of a file's tensor that one step takes."""
     match step:
         case Item(index):
             return tensor[index]
+        case Table(unused):
+            return tensor[:-unused]
         case NoKeys():
             q, _, v = tensor.chunk(3)
             return torch.cat([q, v])

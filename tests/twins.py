@@ -15,7 +15,11 @@ from rooms import room
 SMALL = {"hidden_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 80}
 GATED = {"hidden_act": "silu", "use_gated_mlp": True}
 DINO = {"hidden_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4, "image_size": 70, "patch_size": 14}
+TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 40}
 VIEW = {"image_size": 32, "patch_size": 8}
+DECODER = {"decoder_hidden_size": 16, "decoder_num_hidden_layers": 1, "decoder_num_attention_heads": 2,
+           "decoder_intermediate_size": 24}  # fmt: skip
+SEGMENTS = {"extract_layers": [0, 1], "reduce_dim": 16, "decoder_intermediate_size": 24}
 HALF = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
 
 
@@ -51,9 +55,14 @@ def _build():
     """Family -> (module, processor, own size, patch)."""
     contrastive = {"vocab_size": 40, **SMALL}
     vit = hf.ViTImageProcessorPil(size={"height": 32, "width": 32})
+    imagenet = hf.ViTImageProcessorPil(
+        size={"height": 32, "width": 32}, image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225]
+    )
+    little_text = {"vocab_size": 40, **TINY, "bos_token_id": 1, "eos_token_id": 2}
     siglip = hf.SiglipImageProcessorPil(size={"height": 32, "width": 32})
     clip = hf.CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
     bit = hf.BitImageProcessorPil(size={"shortest_edge": 80}, crop_size={"height": 70, "width": 70})
+    square_bit = hf.BitImageProcessorPil(size={"height": 32, "width": 32}, do_center_crop=False)
     deit = hf.DeiTImageProcessorPil(size={"height": 40, "width": 40}, crop_size={"height": 32, "width": 32})
     naflex = hf.Siglip2ImageProcessorPil(patch_size=8, max_num_patches=36)
     return {
@@ -62,6 +71,13 @@ def _build():
         "vit-no-bias": (
             hf.ViTModel(hf.ViTConfig(**VIEW, **SMALL, qkv_bias=False), add_pooling_layer=False), vit, 32, 8,
         ),
+        "mae": (
+            hf.ViTMAEForPreTraining(hf.ViTMAEConfig(**VIEW, **TINY, **DECODER, mask_ratio=0.0)), imagenet, 32, 8,
+        ),
+        "ijepa": (hf.IJepaForImageClassification(hf.IJepaConfig(**VIEW, **TINY)), imagenet, 32, 8),
+        "msn": (hf.ViTMSNForImageClassification(hf.ViTMSNConfig(**VIEW, **TINY)), imagenet, 32, 8),
+        "mlcd": (hf.MLCDVisionModel(hf.MLCDVisionConfig(**VIEW, **TINY)), clip, 32, 8),
+        "pixio": (hf.PixioModel(hf.PixioConfig(**VIEW, **TINY, n_cls_tokens=3)), square_bit, 32, 8),
         "deit": (hf.DeiTModel(hf.DeiTConfig(**VIEW, **SMALL)), deit, 32, 8),
         "deit-teacher": (hf.DeiTForImageClassificationWithTeacher(hf.DeiTConfig(**VIEW, **SMALL)), deit, 32, 8),
         "clip-tower": (hf.CLIPVisionModel(hf.CLIPVisionConfig(**VIEW, **SMALL)), clip, 32, 8),
@@ -71,6 +87,22 @@ def _build():
         "clip-gelu": (
             hf.CLIPModel(hf.CLIPConfig(vision_config={**VIEW, **SMALL, "hidden_act": "gelu"}, text_config=contrastive, projection_dim=20)),
             clip, 32, 8,
+        ),
+        "metaclip2": (
+            hf.MetaClip2Model(hf.MetaClip2Config(vision_config={**VIEW, **TINY, "hidden_act": "gelu"}, text_config=little_text, projection_dim=20)),
+            clip, 32, 8,
+        ),
+        "chineseclip": (
+            hf.ChineseCLIPModel(hf.ChineseCLIPConfig(vision_config={**VIEW, **TINY}, text_config=little_text, projection_dim=20)),
+            hf.ChineseCLIPImageProcessorPil(size={"height": 32, "width": 32}, do_center_crop=False), 32, 8,
+        ),
+        "altclip": (
+            hf.AltCLIPModel(hf.AltCLIPConfig(vision_config={**VIEW, **TINY}, text_config={**little_text, "project_dim": 20}, projection_dim=20)),
+            clip, 32, 8,
+        ),
+        "clipseg": (
+            hf.CLIPSegForImageSegmentation(hf.CLIPSegConfig(vision_config={**VIEW, **TINY}, text_config=little_text, projection_dim=20, **SEGMENTS)),
+            imagenet, 32, 8,
         ),
         "siglip": (
             hf.SiglipModel(hf.SiglipConfig(vision_config={**VIEW, **SMALL}, text_config=contrastive)), siglip, 32, 8,
@@ -122,9 +154,11 @@ def _build():
 
 
 NAMES = (
-    "vit", "vit-classifier", "vit-no-bias", "deit", "deit-teacher", "clip-tower", "clip-projected", "clip-gelu",
-    "siglip", "siglip-remainder", "siglip-no-head", "naflex", "dinov2", "dinov2-gated", "dinov2-registers",
-    "dinov2-classifier", "intern-vit", "dinov3-registers", "dinov3-gated", "dinov3-no-bias", "aimv2", "aimv2-native", "aimv2-lit",
+    "vit", "vit-classifier", "vit-no-bias", "mae", "ijepa", "msn", "mlcd", "pixio", "deit", "deit-teacher",
+    "clip-tower", "clip-projected", "clip-gelu", "metaclip2", "chineseclip", "altclip", "clipseg", "siglip",
+    "siglip-remainder", "siglip-no-head", "naflex", "dinov2", "dinov2-gated", "dinov2-registers",
+    "dinov2-classifier", "intern-vit", "dinov3-registers", "dinov3-gated", "dinov3-no-bias", "aimv2", "aimv2-native",
+    "aimv2-lit",
 )  # fmt: skip
 
 
@@ -151,10 +185,22 @@ def config_of(folder):
 
 def tower_of(module):
     """The vision tower inside a classifier or a contrastive model."""
-    for name in ("vision_model", "vit", "deit", "dinov2_with_registers"):
+    for name in ("vision_model", "vit", "deit", "dinov2_with_registers", "ijepa"):
         if hasattr(module, name):
             return getattr(module, name)
-    return module
+    return tower_of(module.clip) if hasattr(module, "clip") else module
+
+
+def arguments(tower, pixels):
+    """What the reference needs besides pixels to take any size; MAE's masking draws numbers, which keep raster order."""
+    always = hf.MLCDVisionModel | hf.PixioModel | hf.InternVLVisionModel
+    if "dinov" in type(tower).__name__.lower() or isinstance(tower, always):
+        return {}
+    if isinstance(tower, hf.ViTMAEModel):
+        side = tower.config.patch_size
+        order = torch.arange(pixels.shape[2] // side * (pixels.shape[3] // side))
+        return {"interpolate_pos_encoding": True, "noise": order.expand(len(pixels), -1).float()}
+    return {"interpolate_pos_encoding": True}
 
 
 @torch.no_grad()
@@ -164,15 +210,16 @@ def _forward(module, pixels, patch):
         out = _naflex(tower, pixels, patch)
     elif isinstance(tower, hf.Aimv2VisionModel):
         out = _aimv2(tower, pixels, patch)
-    elif type(tower).__name__.lower().startswith(("dinov", "internvl")):
-        out = tower(pixels)
     else:
-        out = tower(pixels, interpolate_pos_encoding=True)
+        out = tower(pixels, **arguments(tower, pixels))
     tokens, pooled = out.last_hidden_state, getattr(out, "pooler_output", None)
-    if isinstance(tower, hf.ViTModel | hf.DeiTModel):
+    if isinstance(tower, hf.IJepaModel):
+        pooled = tokens.mean(1)  # what its classifier reads
+    elif isinstance(tower, hf.ViTModel | hf.DeiTModel | hf.ViTMSNModel):
         pooled = tokens[:, 0]  # the tanh pooler is left out on purpose
-    if hasattr(module, "visual_projection"):
-        pooled = module.visual_projection(pooled)
+    holder = getattr(module, "clip", module)
+    if hasattr(holder, "visual_projection"):
+        pooled = holder.visual_projection(pooled)
     return tokens, pooled
 
 

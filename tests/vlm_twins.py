@@ -10,10 +10,16 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
+import numpy as np
 import torch
 import transformers as hf
 from rooms import room
-from twins import redraw
+from twins import HALF, redraw
+
+from vistoken import registry
+from vistoken.encoding.prepared import normalise
+from vistoken.geometry import Size
+from vistoken.pixels import carry_out
 
 TEXT = {"hidden_size": 40, "num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 2,
         "intermediate_size": 32, "vocab_size": 64}  # fmt: skip
@@ -148,6 +154,27 @@ class Saved:
         (Path(folder) / "processor_config.json").write_text(json.dumps(self.values))
 
 
+class OwnViews:
+    """In place of a processor that exists only with torchvision: what the model takes, made of our own views.
+
+    That these are the processor's, to within one of 255 steps, `test_pixels_reference` shows with golden files, and
+    `test_conformance` that there are as many.
+    """
+
+    def __init__(self, values, make):
+        self.values, self.make, self.folder = values | HALF, make, None
+
+    def save_pretrained(self, folder):
+        (Path(folder) / "preprocessor_config.json").write_text(json.dumps(self.values))
+        self.folder = str(folder)
+
+    def __call__(self, images, return_tensors):
+        [picture], spec = images, registry.describe(self.folder)
+        views = spec.views(Size(height=picture.height, width=picture.width))
+        seen = [normalise(np.asarray(carry_out(picture, view)), spec.pixels) for view in views]
+        return self.make(seen, spec.encoder.patch.height)
+
+
 TOWER = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 24, "patch_size": 14}
 CLIP, SIGLIP = TOWER | {"model_type": "clip_vision_model"}, TOWER | {"model_type": "siglip_vision_model"}
 
@@ -187,6 +214,7 @@ def video_llavas_picture(module, inputs):
     return module.get_image_features(inputs["pixel_values_images"]).pooler_output[0]
 
 
+HEADLESS = SIGLIP | {"vision_use_head": False}
 PINPOINTS = [[28, 56], [56, 28], [56, 56], [84, 28], [28, 84], [28, 140]]
 
 
@@ -199,6 +227,19 @@ def llava_next():
         size={"shortest_edge": 28}, crop_size={"height": 28, "width": 28}, image_grid_pinpoints=PINPOINTS
     )
     return hf.LlavaNextForConditionalGeneration(config), processor, tiled, None
+
+
+def granite_vision():
+    """LLaVA-NeXT with SigLIP, three layers side by side, as Granite Vision 3."""
+    config = hf.LlavaNextConfig(
+        vision_config=SIGLIP | {"image_size": 28, "patch_size": 7}, text_config=TEXT, image_grid_pinpoints=PINPOINTS,
+        vision_feature_layer=[-3, -2, -1], vision_feature_select_strategy="full",
+    )  # fmt: skip
+    processor = hf.LlavaNextImageProcessorPil(
+        size={"height": 28, "width": 28}, crop_size={"height": 28, "width": 28}, image_grid_pinpoints=PINPOINTS
+    )
+    values = {"patch_size": 7, "num_additional_image_tokens": 0, "vision_feature_select_strategy": "full"}
+    return hf.LlavaNextForConditionalGeneration(config), Saved(processor, **values), tiled, None
 
 
 def llava_next_video():
@@ -280,6 +321,142 @@ def gemma4_plain():
 
 PIXTRAL = {"model_type": "pixtral", "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2,
            "intermediate_size": 24, "patch_size": 14, "hidden_act": "silu"}  # fmt: skip
+
+
+def paligemma():
+    config = hf.PaliGemmaConfig(
+        vision_config=HEADLESS | {"image_size": 56}, text_config=TEXT | {"model_type": "gemma", "head_dim": 8},
+        projection_dim=40,
+    )  # fmt: skip
+    processor = hf.SiglipImageProcessorPil(size={"height": 56, "width": 56})
+    return hf.PaliGemmaForConditionalGeneration(config), processor, one_view, whole_tower
+
+
+def pi0():
+    gemma = TEXT | {"head_dim": 8, "model_type": "gemma"}
+    vlm = {"vision_config": HEADLESS | {"image_size": 56}, "text_config": gemma, "projection_dim": 40}
+    module = hf.PI0ForConditionalGeneration(hf.PI0Config(vlm_config=vlm, dit_config=gemma))
+    values = {"image_processor_type": "PI0ImageProcessor", "size": {"max_height": 56, "max_width": 56},
+              "pad_size": {"height": 56, "width": 56}, "image_seq_length": 16}  # fmt: skip
+    return module, OwnViews(values, stacked), lambda module, inputs: one_view(module.model.vlm, inputs), None
+
+
+def shieldgemma2():
+    config = hf.ShieldGemma2Config(
+        vision_config=HEADLESS | {"image_size": 56}, text_config=TEXT | {"model_type": "gemma3_text", "head_dim": 8},
+        mm_tokens_per_image=4,
+    )  # fmt: skip
+    processor = Saved(hf.Gemma3ImageProcessorPil(size={"height": 56, "width": 56}), image_seq_length=4)
+    module = hf.ShieldGemma2ForImageClassification(config)
+    return module, processor, lambda module, inputs: all_views(module.model, inputs), None
+
+
+COHERE = TEXT | {"model_type": "cohere2"}
+
+
+def aya_vision(**values):
+    """Tiles of 56 pixels, the last hidden state before the tower's norm, and an MLP of 24 behind the norm."""
+    config = hf.AyaVisionConfig(
+        vision_config=HEADLESS | {"image_size": 56}, text_config=COHERE, adapter_layer_norm_eps=1e-3,
+        **{"alignment_intermediate_size": 48} | values,
+    )  # fmt: skip
+    # As AyaVisionProcessor calls it: always cut.
+    tiles = hf.GotOcr2ImageProcessorPil(size={"height": 56, "width": 56}, max_patches=6, crop_to_patches=True)
+    processor = Saved(tiles, patch_size=28, img_size=56)
+    return hf.AyaVisionForConditionalGeneration(config), processor, all_views, None
+
+
+def cohere2_vision():
+    """Tiles of 64 pixels: 16 tokens of 2 x 2 patches, the square of the `patch_size` in the processor's file."""
+    config = hf.Cohere2VisionConfig(
+        vision_config=HEADLESS | {"image_size": 64, "patch_size": 8}, text_config=COHERE, alignment_intermediate_size=48
+    )
+    values = {"image_processor_type": "Cohere2VisionImageProcessorFast", "size": {"height": 64, "width": 64},
+              "patch_size": 4, "max_patches": 6}  # fmt: skip
+    return hf.Cohere2VisionForConditionalGeneration(config), OwnViews(values, stacked), all_views, None
+
+
+def lfm2_vl(**values):
+    """Views of up to 20 tokens of 2 x 2 patches, or tiles of 64 pixels and a thumbnail; a table of 3 x 3 places."""
+    vision = HEADLESS | {"model_type": "siglip2_vision_model", "patch_size": 16, "num_patches": 9}
+    text = TEXT | {"model_type": "lfm2", "layer_types": ["full_attention"]}
+    config = hf.Lfm2VlConfig(vision_config=vision, text_config=text, projector_hidden_size=24, **values)
+    processor = {"image_processor_type": "Lfm2VlImageProcessor", "encoder_patch_size": 16, "tile_size": 64,
+                 "min_image_tokens": 4, "max_image_tokens": 20, "max_tiles": 6}  # fmt: skip
+    return hf.Lfm2VlForConditionalGeneration(config), OwnViews(processor, naflex), naflex_features, None
+
+
+def idefics2(text_width=40):
+    """A picture and its quarters, of odd sizes; two latents' heads to one of keys; a table of 3 x 3 places."""
+    text = TEXT | {"model_type": "mistral", "hidden_size": text_width, "rms_norm_eps": 1e-3}
+    perceiver = {"hidden_size": 40, "resampler_n_latents": 5, "resampler_depth": 2, "resampler_n_heads": 4,
+                 "resampler_head_dim": 6, "num_key_value_heads": 2, "rms_norm_eps": 1e-4}  # fmt: skip
+    config = hf.Idefics2Config(
+        vision_config=TOWER | {"image_size": 42}, text_config=text | {"pad_token_id": 0}, perceiver_config=perceiver
+    )
+    processor = hf.Idefics2ImageProcessorPil(
+        size={"shortest_edge": 30, "longest_edge": 100}, do_image_splitting=text_width == 40
+    )
+    return hf.Idefics2ForConditionalGeneration(config), Saved(processor, image_seq_len=5), masked, None
+
+
+GLM = {"depth": 3, "hidden_size": 32, "num_heads": 2, "out_hidden_size": 40, "intermediate_size": 24, "image_size": 70}
+GLM_ROPE = {"rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [1, 2, 2]}}
+
+
+def glm4v():
+    """A table of 5 x 5, smaller and larger than the pictures' grids; blocks' MLPs as wide as the LLM."""
+    config = hf.Glm4vConfig(vision_config=GLM, text_config=TEXT | GLM_ROPE | {"pad_token_id": 0})
+    processor = hf.Glm4vImageProcessorPil(size={"shortest_edge": 2 * 56 * 56, "longest_edge": 2 * 28 * 28 * 90})
+    return hf.Glm4vForConditionalGeneration(config), processor, grid_features, None
+
+
+def glm_ocr(**values):
+    """No table, normed heads, biases."""
+    config = hf.GlmOcrConfig(vision_config=GLM | values, text_config=TEXT | GLM_ROPE | {"pad_token_id": 0})
+    processor = hf.Glm46VImageProcessorPil(size={"shortest_edge": 2 * 56 * 56, "longest_edge": 2 * 28 * 28 * 90})
+    return hf.GlmOcrForConditionalGeneration(config), processor, grid_features, None
+
+
+def llama4():
+    """Tiles of 4 x 4 patches; the class token last, and rotary angles of neighbours, columns first."""
+    vision = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 128,
+              "image_size": 56, "patch_size": 14, "projector_input_dim": 24, "projector_output_dim": 24,
+              "vision_output_dim": 24}  # fmt: skip
+    text = TEXT | {"num_local_experts": 2, "intermediate_size_mlp": 32, "head_dim": 10, "pad_token_id": 0}
+    values = {"image_processor_type": "Llama4ImageProcessorFast", "size": {"height": 56, "width": 56}, "max_patches": 6}
+    module = hf.Llama4ForConditionalGeneration(hf.Llama4Config(vision_config=vision, text_config=text))
+    return module, OwnViews(values, stacked), llama4_features, None
+
+
+def llama4_features(module, inputs):
+    adapted = module.get_image_features(inputs["pixel_values"]).last_hidden_state
+    return module.multi_modal_projector(adapted.flatten(0, 1))
+
+
+def kimi_k25():
+    """A table of 3 x 5 cells, smaller and larger than the pictures' grids; columns and rows by turns."""
+    vision = TOWER | {"pos_emb_height": 5, "pos_emb_width": 5}
+    text = TEXT | {"model_type": "deepseek_v3", "moe_intermediate_size": 8, "n_routed_experts": 4, "n_group": 2,
+                   "topk_group": 1, "num_experts_per_tok": 2, "q_lora_rank": 8, "kv_lora_rank": 8, "v_head_dim": 8,
+                   "qk_nope_head_dim": 8, "qk_rope_head_dim": 4, "first_k_dense_replace": 1}  # fmt: skip
+    config = hf.Kimi_K25Config(
+        vision_config=vision, text_config=text, projection_hidden_size=32, projection_layer_norm_eps=1e-4
+    )
+    values = {"image_processor_type": "Kimi_K25ImageProcessor", "max_patches": 300}
+    return hf.Kimi_K25ForConditionalGeneration(config), OwnViews(values, loose_patches), kimi_features, None
+
+
+def loose_patches(seen, patch):
+    """One picture cut into (n, channels, rows, columns)."""
+    [image] = seen
+    rows, cols = image.shape[1] // patch, image.shape[2] // patch
+    cells = image.unflatten(2, (cols, patch)).unflatten(1, (rows, patch)).permute(1, 3, 0, 2, 4).flatten(0, 1)
+    return {"pixel_values": cells, "image_grid_thw": torch.tensor([[1, rows, cols]])}
+
+
+def kimi_features(module, inputs):
+    return torch.cat(module.model.get_image_features(**inputs).pooler_output)
 
 
 def pixtral(**values):
@@ -376,6 +553,49 @@ def qianfan_ocr():
     return module, Saved(tiles, image_seq_length=4), all_views, None
 
 
+def ovis2():
+    """32 visual words, and five that stand for no picture."""
+    vision = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 24,
+              "image_size": 56, "patch_size": 14, "hidden_stride": 2, "vocab_size": 37}  # fmt: skip
+    config = hf.Ovis2Config(vision_config=vision, text_config=TEXT | {"model_type": "qwen2"}, hidden_size=40)
+    processor = hf.Ovis2ImageProcessorPil(size={"height": 56, "width": 56}, max_patches=6, crop_to_patches=True)
+    return hf.Ovis2ForConditionalGeneration(config), Saved(processor, image_seq_length=4), all_views, None
+
+
+def ernie4_5_vl():
+    text = TEXT | {"moe_intermediate_size": [8, 8], "moe_num_experts": 2, "moe_k": 1, "rms_norm_eps": 1e-3,
+                   "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 2, 1]}}  # fmt: skip
+    vision = {"depth": 3, "hidden_size": 32, "num_heads": 2, "intermediate_size": 24}
+    config = hf.Ernie4_5_VLMoeConfig(vision_config=vision, text_config=text)
+    processor = hf.Ernie4_5_VLMoeImageProcessorPil(size={"shortest_edge": 56 * 56, "longest_edge": 28 * 28 * 90})
+    return hf.Ernie4_5_VLMoeForConditionalGeneration(config), processor, grid_features, None
+
+
+def stacked(views, patch):
+    return {"pixel_values": torch.stack(views)}
+
+
+def naflex(views, patch):
+    """Patches as (row, column, channel), padded to the longest view with what must not matter."""
+    rows = [
+        view.unfold(1, patch, patch).unfold(2, patch, patch).permute(1, 2, 3, 4, 0).flatten(2).flatten(0, 1)
+        for view in views
+    ]
+    shapes = torch.tensor([[view.shape[1] // patch, view.shape[2] // patch] for view in views])
+    longest = max(map(len, rows))
+    padded = [torch.cat([row, torch.full((longest - len(row), row.shape[1]), 0.7)]) for row in rows]
+    mask = [torch.arange(longest) < len(row) for row in rows]
+    return {
+        "pixel_values": torch.stack(padded),
+        "spatial_shapes": shapes,
+        "pixel_attention_mask": torch.stack(mask).long(),
+    }
+
+
+def naflex_features(module, inputs):
+    return torch.cat(module.get_image_features(**inputs).pooler_output)
+
+
 def masked(module, inputs):
     return torch.cat(module.get_image_features(inputs["pixel_values"], inputs["pixel_attention_mask"]).pooler_output)
 
@@ -420,12 +640,23 @@ BUILDERS = {
     "vip-llava": vip_llava,
     "video-llava": video_llava,
     "llava-next-video": llava_next_video,
+    "granite-vision": granite_vision,
     "llava-next": llava_next,
     "llava-onevision": llava_onevision,
     "idefics3": idefics3,
     "idefics3-buckets": idefics3_buckets,
     "smolvlm": smolvlm,
     "gemma3": gemma3,
+    "paligemma": paligemma,
+    "pi0": pi0,
+    "shieldgemma2": shieldgemma2,
+    "aya-vision": aya_vision,
+    "aya-vision-layer": partial(aya_vision, vision_feature_layer=1),
+    "cohere2-vision": cohere2_vision,
+    "lfm2-vl": lfm2_vl,
+    "lfm2-vl-bare": partial(lfm2_vl, projector_use_layernorm=False, projector_bias=False),
+    "idefics2": idefics2,
+    "idefics2-narrow": partial(idefics2, text_width=24),
     "gemma4": gemma4,
     "gemma4-plain": gemma4_plain,
     "internvl": partial(internvl, attention_bias=True),
@@ -437,12 +668,22 @@ BUILDERS = {
     "janus": janus,
     "deepseek-vl": deepseek_vl,
     "qianfan-ocr": qianfan_ocr,
+    "ovis2": ovis2,
+    "ernie-4.5-vl": ernie4_5_vl,
+    "glm-4v": glm4v,
+    "glm-ocr": glm_ocr,
+    "glm-ocr-bare": partial(glm_ocr, attention_bias=False),
+    "llama4": llama4,
+    "kimi-k2.5": kimi_k25,
     "pixtral": pixtral,
     "pixtral-layers": partial(pixtral, vision_feature_layer=[1, -2], multimodal_projector_bias=False),
     "mistral3": mistral3,
     "lighton-ocr": lighton_ocr,
     "mistral3-bias": partial(mistral3, multimodal_projector_bias=True, vision_feature_layer=-2),
 }
+
+# Their processors exist only with torchvision, see `OwnViews`.
+WITHOUT_PIL = ("llama4", "kimi-k2.5", "pi0", "cohere2-vision", "lfm2-vl", "lfm2-vl-bare")
 
 
 @cache

@@ -17,11 +17,19 @@ from vistoken.geometry import Grid, Patch
 
 @dataclass(frozen=True, slots=True)
 class ClassToken:
-    """One learned token in front of the patches, made to gather the picture (ViT)."""
+    """A learned token in front of the patches, made to gather the picture (ViT); Pixio has several."""
+
+    count: int = 1
 
     key = "cls"
-    label = "class token"
-    count = 1
+
+    def __post_init__(self) -> None:
+        if type(self.count) is not int or self.count < 1:
+            raise UsageError(f"there are {self.count!r} class tokens: give a whole number of at least 1, or none")
+
+    @property
+    def label(self) -> str:
+        return "class token" if self.count == 1 else "class tokens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +113,14 @@ Stem = BitStem
 class TableResize:
     """How a learned table is brought to another grid: torch's `interpolate`.
 
-    Pixel centres lie at halves, or with `align_corners` the corner cells of both grids coincide (Qwen3-VL).
+    Pixel centres lie at halves, or with `align_corners` the corner cells of both grids coincide (Qwen3-VL). With an
+    `offset` the two grids' ratio is taken as (n + offset) to the table's side, as DINO's first code did.
     """
 
     mode: Literal["bicubic", "bilinear"]
     antialias: bool
     align_corners: bool = False
+    offset: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +198,16 @@ class Rotary:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassRotary:
+    """As `Rotary`, but the class token is turned too, by learned angles of its own (MLCD).
+
+    Source: transformers 5.23.0, `models/mlcd/modeling_mlcd.py`, `class_pos_emb` of `MLCDVisionModel`.
+    """
+
+    base: float = 10_000.0
+
+
+@dataclass(frozen=True, slots=True)
 class EvenOddRotary:
     """One ladder of frequencies over the whole head: the even ones serve the row, the odd ones the column (Pixtral).
 
@@ -208,7 +228,7 @@ class CentredRotary:
     base: float = 100.0
 
 
-RotaryPosition = Rotary | EvenOddRotary | CentredRotary
+RotaryPosition = Rotary | ClassRotary | EvenOddRotary | CentredRotary
 
 # ---------------------------------------------------------------- blocks
 
@@ -274,7 +294,17 @@ class HeadNorm:
     norm: RmsNorm
 
 
-QkvNorm = WidthNorm | HeadNorm
+@dataclass(frozen=True, slots=True)
+class QkNorm:
+    """Queries and keys are normed head by head with a weight, values are not (GLM-OCR).
+
+    Source: transformers 5.23.0, `models/glm_ocr/modeling_glm_ocr.py`, `GlmOcrVisionAttention`.
+    """
+
+    norm: RmsNorm
+
+
+QkvNorm = WidthNorm | HeadNorm | QkNorm
 
 # Where a block norms: what enters attention and MLP, what leaves them before it is added, or both (a sandwich).
 BlockNorms = Literal["before", "after", "both"]
@@ -304,7 +334,7 @@ class NoPool:
 
 @dataclass(frozen=True, slots=True)
 class ClassPool:
-    """The class token after the final norm (ViT, DINOv2, DeiT)."""
+    """The class token after the final norm (ViT, DINOv2, DeiT); of several their mean (Pixio)."""
 
 
 @dataclass(frozen=True, slots=True)

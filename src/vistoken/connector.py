@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from vistoken.choices import Activation, Norm
+from vistoken.choices import Activation, GatedMlp, Mlp, Norm, RmsNorm
 from vistoken.errors import InputError, UsageError
 from vistoken.geometry import Grid
 
@@ -73,7 +73,60 @@ class Standardise:
     """(x - shift) * scale, a learned vector each (Gemma 4)."""
 
 
-Stage = Normalise | MergeBlocks | AveragePool | Linear | Activate | Scale | Standardise
+@dataclass(frozen=True, slots=True)
+class Softmax:
+    """Exponentials over their sum: what a token shares out over a vocabulary (Ovis2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Twice:
+    """Each vector beside itself: a still picture, where two frames of a video would stand (ERNIE-4.5-VL)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MlpStage:
+    """An MLP, plain or gated, that ends at `out` dimensions; None keeps the width."""
+
+    mlp: Mlp
+    out: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resample:
+    """`latents` learned vectors ask all tokens of a view, block by block, and stand in their place (a perceiver).
+
+    Keys and values are the tokens and the latents themselves, each normed; every one of the `key_heads` serves as many
+    of the `heads`. Attention and, after it, an MLP are added to the latents, and a norm ends it all. There are no
+    biases.
+    Source: transformers 5.23.0, `models/idefics2/modeling_idefics2.py`, `Idefics2PerceiverResampler`; arXiv 2204.14198.
+    """
+
+    latents: int
+    depth: int
+    heads: int
+    key_heads: int
+    head_dim: int
+    norm: RmsNorm
+    mlp: GatedMlp
+
+    def __post_init__(self) -> None:
+        if self.key_heads < 1 or self.heads % self.key_heads:
+            raise UsageError(f"{self.key_heads} heads of keys do not divide the {self.heads} of queries")
+
+
+Stage = (
+    Softmax
+    | Twice
+    | Normalise
+    | MergeBlocks
+    | AveragePool
+    | Linear
+    | Activate
+    | Scale
+    | Standardise
+    | MlpStage
+    | Resample
+)
 
 # ---------------------------------------------------------------- the order of views
 
@@ -162,10 +215,12 @@ class Connector:
         width = dim * len(self.layers or (0,))
         for stage in self.stages:
             match stage:
-                case Linear(out):
+                case Linear(out) | MlpStage(_, int() as out):
                     width = out
                 case MergeBlocks(side):
                     width *= side * side
+                case Twice():
+                    width *= 2
                 case _:
                     continue
         return width
@@ -184,6 +239,11 @@ class Connector:
     def drops_borders(self) -> bool:
         """Whether patches that fill no block become no image token."""
         return any(isinstance(stage, MergeBlocks) and not stage.whole for stage in self.stages)
+
+    @property
+    def placed(self) -> bool:
+        """Whether an image token has a place of its own in its view; a latent sees all of it."""
+        return not any(isinstance(stage, Resample) for stage in self.stages)
 
     @property
     def side(self) -> int:

@@ -26,6 +26,7 @@ REFERENCE = "transformers 5.23.0"
 SEEN = Label("verified", "the published config.json and preprocessor_config.json")
 SIBLING = Label("inferred", "the published config.json; the preprocessor's values are those of the series")
 SCRIPT = Label("documented", "the script that converted the published files, in transformers")
+QUOTED = Label("documented", "the published files as public surveys quote them")
 RECALLED = Label("assumed", "values as remembered; no copy of the published files was seen")
 DEFAULTS = Label("assumed", f"defaults of the classes of {REFERENCE}; no copy of the published files was seen")
 

@@ -158,6 +158,16 @@ class Box:
         return self.bottom - self.top
 
 
+def around(boxes: Iterable[Box]) -> Box:
+    """The smallest box that holds all of them; there is at least one.
+
+    >>> around([Box(0, 0, 2, 2), Box(4, 1, 6, 3)])
+    Box(left=0, top=0, right=6, bottom=3)
+    """
+    lefts, tops, rights, bottoms = zip(*((box.left, box.top, box.right, box.bottom) for box in boxes), strict=True)
+    return Box(min(lefts), min(tops), max(rights), max(bottoms))
+
+
 def offsets(lengths: Iterable[int]) -> tuple[int, ...]:
     """Where each segment of a packed sequence begins, and where the last one ends.
 

@@ -83,13 +83,15 @@ class VideoSpec:
     """How videos are brought to the encoder and the LLM.
 
     `sampling` is None where the family has no rule of its own: then the caller says which frames there are. `pixels`
-    is None where frames are normalised as pictures are.
+    is None where frames are normalised as pictures are. `encoded` is false where videos are counted alone: their frames
+    go through another tower than pictures, or through the tower together.
     """
 
     rule: FrameRule
     prompt: VideoLayout
     sampling: Sampling | None = None
     pixels: PixelSpec | None = None
+    encoded: bool = True
 
 
 class Later(Generic[T]):

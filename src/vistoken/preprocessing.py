@@ -40,6 +40,7 @@ PROCESSORS: Mapping[str, Mapping[str, Any]] = {
     "DeiTImageProcessor": _COMMON
     | {"do_center_crop": True, "size": 256, "crop_size": 224, "resample": 3, "image_mean": HALF, "image_std": HALF},
     "CLIPImageProcessor": _CLIP,
+    "ChineseCLIPImageProcessor": _CLIP,
     "BitImageProcessor": _CLIP,
     # Of older versions (transformers 4.40, `models/vit_hybrid/image_processing_vit_hybrid.py`): CLIP's in all it does.
     "ViTHybridImageProcessor": _CLIP,
@@ -60,9 +61,9 @@ PROCESSORS: Mapping[str, Mapping[str, Any]] = {
     "VideoMAEImageProcessor": _CLIP | {"resample": 2, "image_mean": HALF, "image_std": HALF},
 }  # fmt: skip
 # Processors for which a bare number as `size` means the short side, not a square: `default_to_square` is false.
-_SHORT_SIDE = ("CLIPImageProcessor", "BitImageProcessor", "ViTHybridImageProcessor", "LlavaImageProcessor",
-               "VideoLlavaImageProcessor", "SiglipImageProcessor", "ChameleonImageProcessor",
-               "VideoMAEImageProcessor", "TimmTransform")  # fmt: skip
+_SHORT_SIDE = ("CLIPImageProcessor", "ChineseCLIPImageProcessor", "BitImageProcessor", "ViTHybridImageProcessor",
+               "LlavaImageProcessor", "TimmTransform", "VideoLlavaImageProcessor", "SiglipImageProcessor",
+               "ChameleonImageProcessor", "VideoMAEImageProcessor")  # fmt: skip
 
 SETTINGS = ("size", "crop_size", "do_center_crop", "resample", "image_mean", "image_std")
 

@@ -15,6 +15,7 @@ from vistoken.choices import BlockNorms as BlockNorms
 from vistoken.choices import Buckets as Buckets
 from vistoken.choices import CentredRotary as CentredRotary
 from vistoken.choices import ClassPool as ClassPool
+from vistoken.choices import ClassRotary as ClassRotary
 from vistoken.choices import ClassToken as ClassToken
 from vistoken.choices import DistillationToken as DistillationToken
 from vistoken.choices import EvenOddRotary as EvenOddRotary
@@ -34,6 +35,7 @@ from vistoken.choices import Pool as Pool
 from vistoken.choices import Position as Position
 from vistoken.choices import PrefixToken as PrefixToken
 from vistoken.choices import ProjectedClass as ProjectedClass
+from vistoken.choices import QkNorm as QkNorm
 from vistoken.choices import QkvBias as QkvBias
 from vistoken.choices import QkvNorm as QkvNorm
 from vistoken.choices import QueryPool as QueryPool
@@ -47,7 +49,7 @@ from vistoken.choices import TableResize as TableResize
 from vistoken.choices import WidthNorm as WidthNorm
 from vistoken.choices import Windows as Windows
 from vistoken.connector import Connector as Connector
-from vistoken.errors import UsageError
+from vistoken.errors import UsageError, shown
 from vistoken.geometry import Grid, Patch, offsets
 
 NO_POOL = NoPool()
@@ -133,8 +135,10 @@ class EncoderSpec:
             raise UsageError(f"{self.pool.heads} pooling heads do not divide dim {self.dim}")
         if self.windows is not None and (self.windows.side < 1 or self.prefix):
             raise UsageError("windows hold whole patches and no prefix: give a side of at least 1 and no prefix tokens")
-        if isinstance(self.pool, ClassPool | ProjectedClass) and ClassToken() not in self.prefix:
+        if isinstance(self.pool, ClassPool | ProjectedClass) and "cls" not in self.prefix_places:
             raise UsageError("pooling by class token needs a class token among the prefix tokens")
+        if isinstance(self.rotary, ClassRotary) and self.prefix != (ClassToken(),):
+            raise UsageError("learned angles of the class token need a class token, and no other prefix tokens")
 
     def _check_kv_heads(self, heads: int) -> None:
         if type(heads) is not int or heads < 1 or self.heads % heads:
@@ -182,3 +186,32 @@ class EncoderSpec:
     def tokens(self, grid: Grid) -> int:
         """Length of the sequence of one view: patches, and the prefix of each frame."""
         return grid.patches + self.prefix_tokens * grid.frames
+
+    def lengths(self, frame: Grid, merge: int = 0) -> tuple[int, ...]:
+        """Tokens of one frame that enter each block, and those that leave the last one.
+
+        With `merge` above 0, up to so many become part of others between attention and MLP of every block.
+        """
+        left = [self.tokens(frame)]
+        for _ in range(self.depth):
+            left.append(left[-1] - joined_tokens(left[-1], self.prefix_tokens, merge))
+        return tuple(left)
+
+    def check_merge(self, merge: object) -> None:
+        """Raise `UsageError` where `merge` is no number of tokens, and where those of this encoder cannot be joined."""
+        if type(merge) is not int or merge < 0:
+            raise UsageError(f"merge_tokens is {shown(merge)}: it must be a whole number of at least 0, 0 for none")
+        if merge and self.windows is not None:
+            raise UsageError(
+                "merge_tokens joins tokens from anywhere in a picture, and this encoder attends within windows of "
+                f"{self.windows.side} x {self.windows.side} patches, which would fall apart: leave merge_tokens out"
+            )
+
+
+def joined_tokens(tokens: int, prefix_tokens: int, merge: int) -> int:
+    """How many tokens of a frame become part of others where `merge` are asked for: at most half of the patches.
+
+    Source: arXiv 2210.09461, section 3: a token is merged into one of the other half at most once a block. The prefix
+    takes no part (facebookresearch/ToMe, `tome/merge.py`, `bipartite_soft_matching`).
+    """
+    return min(merge, (tokens - prefix_tokens) // 2)

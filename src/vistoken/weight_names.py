@@ -38,7 +38,7 @@ Pairs = Literal["half", "axes", "rows first", "cols first", "alternating"]
 class Part:
     """The file's tensor is part `index` of `of` equal parts of our rows: separate q, k and v are fused.
 
-    Or it is `span` of them from there on: k and v together (timm's attention pool).
+    It may be `span` of these parts at once (k and v together: timm's attention pool).
     """
 
     index: int
@@ -69,6 +69,18 @@ class NoKeys:
 @dataclass(frozen=True, slots=True)
 class Transposed:
     """The file multiplies from the other side: (in, out) instead of (out, in)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The rows of the file's table of embeddings, but for the last `unused`, are our columns."""
+
+    unused: int
+
+
+@dataclass(frozen=True, slots=True)
+class SwappedHalves:
+    """The second half of the file's rows stands first in ours: the gate behind what it gates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +115,16 @@ class CellRows:
 
 
 @dataclass(frozen=True, slots=True)
+class Flattened:
+    """A matrix in one of the two, where the other has its columns as several axes; the order of numbers is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastRowFirst:
+    """The file's last row, of the class token, is our first; the others follow in order (Llama 4)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ignore:
     """The tensor is left out on purpose."""
 
@@ -112,8 +134,8 @@ class Ignore:
 LOSS = Ignore("the contrastive loss")
 
 WeightStep = (
-    AsIs | DropOnes | Row | Part | Paired | PairedQk | NoKeys | Transposed | PlusOne | Item | Cell | ChannelsLast
-    | CellRows
+    AsIs | DropOnes | Row | Part | Paired | PairedQk | NoKeys | Transposed | SwappedHalves | Table | PlusOne | Item
+    | Cell | CellRows | ChannelsLast | Flattened | LastRowFirst
 )  # fmt: skip
 
 

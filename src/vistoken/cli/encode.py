@@ -45,6 +45,7 @@ Examples:
   vistoken encode photos/ -m vistoken/front-end --pool cls --what pooled,prefix -o tokens.npz
   vistoken encode photos/ -m facebook/dinov2-base --what pooled -o table.parquet
   vistoken encode photos/ -m facebook/dinov2-base --layers -2,-1 --attention-maps 0,11 -o tokens.npz
+  vistoken encode photos/ -m facebook/dinov2-base --merge-tokens 8 -o tokens.safetensors
   vistoken encode photos/ -m ./my-checkpoint --what image_tokens --dtype bfloat16 -o tokens.safetensors""",
 )
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
@@ -59,6 +60,8 @@ Examples:
 @click.option("--normed-layers", is_flag=True, help="Put those through the encoder's last norm.")
 @click.option("--attention-maps", multiple=True, metavar="NUMBERS", help="Blocks, from 0, whose attention to add.")
 @click.option("--attention-heads", multiple=True, metavar="NUMBERS", help="Heads, from 0, to limit that to.")
+@click.option("--merge-tokens", default=0, metavar="R",
+              help="Join R tokens a frame to similar ones in every block (ToMe).")  # fmt: skip
 @click.option("--pool", default="own", show_default=True,
               help="The pooled vector: own, cls, mean, cls+mean or attention.")  # fmt: skip
 @click.option("--dtype", default="float32", show_default=True, help="float32 or bfloat16.")
@@ -81,6 +84,7 @@ def command(
     normed_layers: bool,
     attention_maps: tuple[str, ...],
     attention_heads: tuple[str, ...],
+    merge_tokens: int,
     pool: str,
     dtype: str,
     device: str | None,
@@ -105,6 +109,7 @@ def command(
     wishes: Wishes = {
         "layers": _numbers("--layers", layers), "attention_maps": _numbers("--attention-maps", attention_maps),
         "attention_heads": _numbers("--attention-heads", attention_heads), "normed_layers": normed_layers,
+        "merge_tokens": merge_tokens,
     }  # fmt: skip
     wishes["what"] = words = _asked(what, bool(wishes["layers"] or wishes["attention_maps"]), output)
     encoder = Encoder.from_pretrained(models, revision, device, dtype, attention, pool, **given)

@@ -40,6 +40,8 @@ Examples:
 @click.option("--batch", default=1, show_default=True, help="How many pictures at once.")
 @click.option("--dtype", default="float32", show_default=True, help="Of the weights.")
 @click.option("--head", default=0, metavar="CLASSES", help="Add a linear classifier.")
+@click.option("--merge-tokens", default=0, metavar="R",
+              help="Join R tokens a frame to similar ones in every block (ToMe).")  # fmt: skip
 @click.option("--patch", metavar="N|WxH", help="Bare geometry: a patch's side, or width x height.")
 @click.option("--dim", type=int, help="Bare geometry: width of the tokens.")
 @click.option("--depth", type=int, help="Bare geometry: number of blocks.")
@@ -55,6 +57,7 @@ def command(
     batch: int,
     dtype: str,
     head: int,
+    merge_tokens: int,
     patch: str | None,
     dim: int | None,
     depth: int | None,
@@ -69,7 +72,8 @@ def command(
     geometry = {"patch": patch, "dim": dim, "depth": depth, "heads": heads}
     _check_what(models, geometry, mlp)
     failures, fed, given = Failures(), parse_input(input_size), parse_settings(settings)
-    common = {"input": fed, "batch": batch, "dtype": dtype, "head": head, "revision": revision, **given}
+    common = {"input": fed, "batch": batch, "dtype": dtype, "head": head, "revision": revision}
+    common |= {"merge_tokens": merge_tokens, **given}
     sizes = _sizes(sources, failures)
     plans: list[tuple[str, Plan]] = []
     for size, names in sizes.items():

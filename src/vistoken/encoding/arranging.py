@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vistoken.connector import Arrangement, InOrder, Unpadded
+from vistoken.connector import Arrangement, Connector, InOrder, Unpadded
 from vistoken.geometry import Box, Grid, Size
 from vistoken.prompts.unpad import shrunk, without_padding
 from vistoken.views import View
@@ -45,16 +45,20 @@ def arrange(
 
 
 def token_boxes(
-    arrangement: Arrangement, views: Sequence[View], grids: Sequence[Grid], side: int, tiling: Tiling, size: Size
+    connector: Connector, views: Sequence[View], grids: Sequence[Grid], tiling: Tiling, size: Size
 ) -> Iterator[Box | None]:
     """The rectangle of each image token in the upright picture, in the order of `arrange`; None for a newline.
 
-    A token stands for `side` x `side` patches.
+    A token without a place of its own has the whole view's.
     """
-    match arrangement:
+    side = connector.side
+    match connector.arrangement:
         case InOrder():
             for view, grid in zip(views, grids, strict=True):
-                yield from view.cells(grid, side)
+                if connector.placed:
+                    yield from view.cells(grid, side)
+                else:
+                    yield from list(view.cells(Grid(1, 1), 1)) * grid.patches
         case Unpadded(most):
             yield from views[0].cells(grids[0], side)
             if len(views) == 1:
@@ -62,7 +66,7 @@ def token_boxes(
                 return
             yield from _unpadded_boxes(views, grids[1], side, tiling, size, most)
         case _:
-            assert_never(arrangement)
+            assert_never(connector.arrangement)
 
 
 def _canvas(tiles: Sequence[Tensor], grid: Grid, tiling: Tiling) -> Tensor:

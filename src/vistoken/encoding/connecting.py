@@ -17,27 +17,33 @@ from vistoken.connector import (
     Connector,
     Linear,
     MergeBlocks,
+    MlpStage,
     Normalise,
+    Resample,
     Scale,
+    Softmax,
     Stage,
     Standardise,
+    Twice,
     Unpadded,
 )
-from vistoken.encoding.mlp import ACTIVATIONS
+from vistoken.encoding.attention import Engine
+from vistoken.encoding.mlp import ACTIVATIONS, build_mlp
 from vistoken.encoding.norms import build_norm
+from vistoken.encoding.resampling import Resampling
 from vistoken.geometry import Grid
 
 
 class Connecting(nn.Module):
     """The stages of a connector, one after another; `stages.{i}` has the parameters of stage i."""
 
-    def __init__(self, connector: Connector, dim: int) -> None:
+    def __init__(self, connector: Connector, dim: int, attend: Engine) -> None:
         super().__init__()
         self.connector = connector
         self.stages = nn.ModuleList()
         width = dim * len(connector.layers or (0,))
         for stage in connector.stages:
-            self.stages.append(_build(stage, width))
+            self.stages.append(_build(stage, width, attend))
             width = Connector(stages=(stage,)).width(width)
         # A learned vector at the end of each row of tokens.
         self.newline = nn.Parameter(torch.zeros(width)) if isinstance(connector.arrangement, Unpadded) else None
@@ -50,6 +56,9 @@ class Connecting(nn.Module):
         for stage, module in zip(self.connector.stages, self.stages, strict=True):
             if isinstance(stage, MergeBlocks | AveragePool):
                 x, grids = _by_blocks(x, grids, stage)
+            elif isinstance(stage, Resample):
+                x = module(x, [grid.patches for grid in grids])
+                grids = (Grid(1, stage.latents),) * len(grids)
             else:
                 x = module(x)
         return x, grids
@@ -62,6 +71,11 @@ class Multiply(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.factor
+
+
+class Doubled(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x, x], dim=-1)
 
 
 class Standardised(nn.Module):
@@ -88,7 +102,7 @@ class Activated(nn.Module):
         return self.function(x)
 
 
-def _build(stage: Stage, width: int) -> nn.Module:
+def _build(stage: Stage, width: int, attend: Engine) -> nn.Module:
     match stage:
         case Normalise(norm, weight):
             return build_norm(norm, width, weight)
@@ -98,8 +112,16 @@ def _build(stage: Stage, width: int) -> nn.Module:
             return Activated(ACTIVATIONS[activation])
         case Scale(factor):
             return Multiply(factor)
+        case Softmax():
+            return nn.Softmax(dim=-1)
+        case Twice():
+            return Doubled()
         case Standardise():
             return Standardised(width)
+        case MlpStage(mlp, out):
+            return build_mlp(mlp, width, out=out)
+        case Resample():
+            return Resampling(stage, width, attend)
         case MergeBlocks() | AveragePool():
             return nn.Identity()  # needs the grids: see `_by_blocks`
         case _:

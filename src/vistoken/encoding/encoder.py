@@ -116,7 +116,8 @@ class Encoder:
             on_error: "raise" an `InputError` that names the picture and its position, or "return" a `Failed` in its
                 place and go on.
             options: what is returned and how it is made, see `Options`: `what`, `layers`, `attention_maps`,
-                `attention_heads`, `normed_layers`, `input`, `channels`, `max_tokens`, `max_image_pixels`.
+                `attention_heads`, `normed_layers`, `merge_tokens`, `input`, `channels`, `max_tokens`,
+                `max_image_pixels`.
         """
         return list(self.stream(images, on_error=on_error, **options))
 

@@ -59,7 +59,7 @@ def _view(spec: ModelSpec, size: Size, clip: Clip) -> tuple[View, int]:
     """What is looked at in every frame, and how many image tokens the LLM receives of all."""
     video = spec.known_video()
     views, tiling = video.rule.views(size, clip.frames), video.rule.tiling(size, clip.frames)
-    if len(views) != 1 or views[0].grid.frames * views[0].patch.frames < clip.frames:
+    if not video.encoded or len(views) != 1 or views[0].grid.frames * views[0].patch.frames < clip.frames:
         raise UsageError(f"videos of {spec.name} are counted, not encoded: give its frames to encode as pictures")
     return views[0], video.prompt.sequence(tiling, size, clip).image_tokens
 

@@ -28,7 +28,7 @@ from vistoken.encoding.versions import state_of
 from vistoken.errors import UsageError
 from vistoken.families.front_end import positions
 from vistoken.geometry import Grid, Patch, Size
-from vistoken.spec import ClassToken, EncoderSpec, LayerNorm, PlainMlp, PrefixToken, Registers
+from vistoken.spec import ClassRotary, ClassToken, EncoderSpec, LayerNorm, PlainMlp, PrefixToken, Registers
 
 Method = Literal["conv", "linear"]
 Projection = Literal["learned", "dct"]
@@ -143,6 +143,8 @@ class Embedding(nn.Module):
             {token.key: nn.Parameter(torch.zeros(token.count, spec.dim)) for token in spec.prefix}
         )
         self.position = build_positions(spec.position, spec.dim)
+        if isinstance(spec.rotary, ClassRotary):
+            self.class_angles = nn.Parameter(torch.zeros(1, spec.head_dim // 2))
 
     def forward(self, packed: Packed) -> Tensor:
         """(N, C*t*h*w) patches of all images -> (T, D) tokens, the prefix in front of each frame's patches."""
@@ -180,15 +182,19 @@ class Embedding(nn.Module):
         return prefix if rows is None else prefix + F.pad(rows, (0, 0, 0, len(prefix) - len(rows)))
 
     def angles(self, frames: Sequence[Grid]) -> Tensor | None:
-        """(T, d/2) rotary angles of the whole sequence, 0 for prefix tokens; None where nothing is turned."""
-        spec = self.spec
-        if spec.rotary is None:
+        """(T, d/2) rotary angles of the whole sequence, prefix tokens in front; None where nothing is turned."""
+        rotary, device = self.spec.rotary, self.patch.weight.device
+        if rotary is None:
             return None
-        by_grid = {
-            grid: F.pad(_cached_angles(spec.rotary, grid, spec.head_dim), (0, 0, spec.prefix_tokens, 0))
-            for grid in set(frames)
-        }
-        return torch.cat([by_grid[grid] for grid in frames]).to(self.patch.weight.device)
+        prefix = self._prefix_angles()
+        patches = {grid: _cached_angles(rotary, grid, self.spec.head_dim).to(device) for grid in set(frames)}
+        return torch.cat([part for grid in frames for part in (prefix, patches[grid])])
+
+    def _prefix_angles(self) -> Tensor:
+        """(P, d/2): 0, so that prefix tokens are not turned, or the class token's own."""
+        if isinstance(self.spec.rotary, ClassRotary):
+            return self.class_angles.float()
+        return self.patch.weight.new_zeros(self.spec.prefix_tokens, self.spec.head_dim // 2, dtype=torch.float32)
 
 
 # Few entries: the angles of 100 x 100 patches of heads 64 wide take 1.3 MB.

@@ -1,8 +1,8 @@
 """The header of a safetensors file, read and checked before anything else of the file is touched.
 
 The format: eight bytes with the header's length, a JSON object of names with type, shape and place, then the tensors
-one after another without gaps. The library that reads the tensors checks most of this again, but maps the whole file
-into memory first, and keeps the last of two tensors of one name.
+one after another without gaps. (The format's own library maps the whole file into memory first, and keeps the last of
+two tensors of one name.)
 Source: safetensors, README.md, "Format".
 """
 
@@ -49,7 +49,7 @@ def read_header(path: str) -> dict[str, Stored]:
         with open(path, "rb") as file:
             text, rest = _read(file)
         entries = parse_object(text.decode("utf-8"), _without_twins)
-        entries.pop("__metadata__", None)
+        _check_about(entries.pop("__metadata__", {}))
         stored = {name: _stored(name, entry) for name, entry in entries.items()}
         _check_places(stored, rest)
     except OSError as error:
@@ -71,6 +71,12 @@ def _read(file: BinaryIO) -> tuple[bytes, int]:
     if length > min(there, MAX_HEADER_BYTES):
         raise ValueError(f"would have {length:,} bytes, of {there:,} in the file and {MAX_HEADER_BYTES:,} allowed")
     return file.read(length), there - length
+
+
+def _check_about(metadata: object) -> None:
+    """What a file says about itself is text under names."""
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise ValueError(f"holds metadata that is no text: {one_line(str(metadata))}")
 
 
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

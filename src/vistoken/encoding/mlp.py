@@ -24,10 +24,10 @@ ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
 class Plain(nn.Module):
     """up, activation, down."""
 
-    def __init__(self, spec: PlainMlp, dim: int, clamps: bool) -> None:
+    def __init__(self, spec: PlainMlp, dim: int, out: int, clamps: bool) -> None:
         super().__init__()
         self.up = build_linear(dim, spec.hidden, spec.bias, clamps)
-        self.down = build_linear(spec.hidden, dim, spec.bias, clamps)
+        self.down = build_linear(spec.hidden, out, spec.bias, clamps)
         self.activation = ACTIVATIONS[spec.activation]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -37,11 +37,11 @@ class Plain(nn.Module):
 class Gated(nn.Module):
     """activation(gate) * up, perhaps a norm, then down; gate and up are one matrix, the gate's rows first."""
 
-    def __init__(self, spec: GatedMlp, dim: int, clamps: bool) -> None:
+    def __init__(self, spec: GatedMlp, dim: int, out: int, clamps: bool) -> None:
         super().__init__()
         self.gate_up = build_linear(dim, spec.hidden, spec.bias, clamps, parts=2)
         self.norm = build_norm(spec.norm, spec.hidden) if spec.norm else nn.Identity()
-        self.down = build_linear(spec.hidden, dim, spec.bias, clamps)
+        self.down = build_linear(spec.hidden, out, spec.bias, clamps)
         self.activation = ACTIVATIONS[spec.activation]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -49,11 +49,12 @@ class Gated(nn.Module):
         return self.down(self.norm(self.activation(gate) * up))
 
 
-def build_mlp(mlp: Mlp, dim: int, clamps: bool = False) -> nn.Module:
+def build_mlp(mlp: Mlp, dim: int, clamps: bool = False, out: int | None = None) -> nn.Module:
+    """From `dim` dimensions to `out`, or to as many."""
     match mlp:
         case PlainMlp():
-            return Plain(mlp, dim, clamps)
+            return Plain(mlp, dim, out or dim, clamps)
         case GatedMlp():
-            return Gated(mlp, dim, clamps)
+            return Gated(mlp, dim, out or dim, clamps)
         case _:
             assert_never(mlp)

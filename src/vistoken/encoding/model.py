@@ -16,13 +16,15 @@ from torch import Tensor, nn
 from vistoken.encoding.attention import Engine, Turn, attention_weights, engine, turn
 from vistoken.encoding.connecting import Connecting
 from vistoken.encoding.frontend import Embedding
+from vistoken.encoding.merging import choose_route
 from vistoken.encoding.mlp import build_mlp
 from vistoken.encoding.norms import Rms, build_linear, build_norm
 from vistoken.encoding.packing import Packed
 from vistoken.encoding.pooling import build_pool, choose_pooling
+from vistoken.encoding.routes import Merged, Route
 from vistoken.errors import UsageError
 from vistoken.geometry import Grid
-from vistoken.spec import EncoderSpec, HeadNorm, WidthNorm
+from vistoken.spec import EncoderSpec, HeadNorm, QkNorm, WidthNorm
 
 T = TypeVar("T", bound=nn.Module)
 
@@ -33,7 +35,8 @@ class Wanted:
 
     `layers` are hidden states, 0 what enters the first block and i what leaves block i, negative from the end; `maps`
     the blocks, from 0, whose attention is kept, of all heads or of `heads`; `image` tells whether image tokens are
-    made, `pooled` whether the pooled vector is.
+    made, `pooled` whether the pooled vector is. With `merge` above 0, up to so many tokens a frame are joined to others
+    in every block; hidden states then hold what each of the patches became part of.
     """
 
     layers: tuple[int, ...] = ()
@@ -41,6 +44,7 @@ class Wanted:
     heads: tuple[int, ...] = ()
     image: bool = False
     pooled: bool = True
+    merge: int = 0
 
 
 NOTHING_MORE = Wanted()
@@ -59,6 +63,7 @@ class Encoded:
         image: (n, out) image tokens of all frames; None unless asked for.
         image_grids: the grid that the image tokens of each frame form.
         deepstack: (n, out) further vectors for the same positions.
+        merged: where tokens were joined, what became of those that entered; `tokens` are then fewer than T.
     """
 
     tokens: Tensor
@@ -68,6 +73,7 @@ class Encoded:
     image: Tensor | None = None
     image_grids: tuple[Grid, ...] = ()
     deepstack: tuple[Tensor, ...] = ()
+    merged: Merged | None = None
 
 
 class VisionEncoder(nn.Module):
@@ -90,8 +96,10 @@ class VisionEncoder(nn.Module):
         self.pool = build_pool(spec, engine(attention))
         # In a tuple, since it may be the module above, which must not be registered twice.
         self.pooling = (choose_pooling(spec, self.pool, pool),)
-        self.connector = Connecting(spec.connector, spec.dim) if spec.connector else None
-        self.deepstack: Sequence[Connecting] = _list(Connecting(connector, spec.dim) for connector in spec.deepstack)
+        self.connector = Connecting(spec.connector, spec.dim, engine(attention)) if spec.connector else None
+        self.deepstack: Sequence[Connecting] = _list(
+            Connecting(connector, spec.dim, engine(attention)) for connector in spec.deepstack
+        )
         if spec.mask_token:  # stored in the files, used in pre-training alone
             self.mask_token = nn.Parameter(torch.zeros(1, spec.dim))
 
@@ -102,22 +110,23 @@ class VisionEncoder(nn.Module):
         return self.spec.pooled_dim if chosen is own else self.spec.dim * getattr(chosen, "times", 1)
 
     def forward(self, packed: Packed, wanted: Wanted = NOTHING_MORE) -> Encoded:
-        route = Route.of(self, packed)
+        route = choose_route(self.spec, packed, self.embed.angles(packed.frames), wanted.merge)
         x = route.enter(self.pre_norm(self.embed(packed)))
-        layers, maps, kept = {0: x}, {}, self._kept(wanted)
+        kept, maps = self._kept(wanted), {}
+        layers = {number: route.keep(x) for number in kept & {0}}
         for number, block in enumerate(self.blocks):
             if number in wanted.maps:
                 maps[number] = route.leave_maps(block.maps(x, route.segments(number), route.turn, wanted.heads), number)
-            x = block(x, route.segments(number), route.turn)
+            x = block(x, number, route)
             if number + 1 in kept:
-                layers[number + 1] = x
-        x, layers = route.leave(x), {number: route.leave(layers[number]) for number in kept}
+                layers[number + 1] = route.keep(x)
+        x = route.leave(x)
         normed = self.norm(x)
         tokens = normed if self.spec.final_norm == "all" else x
         image, grids, deepstack = self._connect(packed, tokens, layers) if wanted.image else (None, (), ())
         asked = {number: layers[number % (self.spec.depth + 1)] for number in wanted.layers}
-        pooled = self.pooling[0](normed, packed.offsets) if wanted.pooled else None
-        return Encoded(tokens, pooled, asked, maps, image, grids, deepstack)
+        pooled = self.pooling[0](route.spread(normed), packed.offsets) if wanted.pooled else None
+        return Encoded(tokens, pooled, asked, maps, image, grids, deepstack, route.merged())
 
     def _kept(self, wanted: Wanted) -> frozenset[int]:
         """Numbers of the hidden states that are needed, from 0."""
@@ -127,7 +136,8 @@ class VisionEncoder(nn.Module):
         return frozenset(number % (self.spec.depth + 1) for number in numbers)
 
     def check(self, wanted: Wanted) -> None:
-        """Raise `UsageError` for a layer, a block or a head that is not there."""
+        """Raise `UsageError` for a layer, a block or a head that is not there, and for tokens that cannot be joined."""
+        self._check_merge(wanted)
         depth = self.spec.depth
         for number in wanted.layers:
             if type(number) is not int or not -depth - 1 <= number <= depth:
@@ -138,6 +148,24 @@ class VisionEncoder(nn.Module):
         for head in wanted.heads:
             if type(head) is not int or not 0 <= head < self.spec.heads:
                 raise UsageError(f"attention of head {head!r}: there are heads 0 to {self.spec.heads - 1}")
+
+    def _check_merge(self, wanted: Wanted) -> None:
+        self.spec.check_merge(wanted.merge)
+        if not wanted.merge:
+            return
+        if wanted.image:
+            raise UsageError(
+                "image tokens are made of patches at their places in the grid, and merge_tokens joins patches from "
+                "anywhere: leave image_tokens out, for example what=['patches', 'pooled']"
+            )
+        if wanted.maps:
+            raise UsageError(
+                "with merge_tokens, attention is among fewer tokens in every block: leave attention_maps out"
+            )
+        if self.attention == "varlen":
+            raise UsageError(
+                "attention 'varlen' cannot weigh tokens by their patches, as merge_tokens needs: choose sdpa"
+            )
 
     def _connect(
         self, packed: Packed, tokens: Tensor, layers: Mapping[int, Tensor]
@@ -171,53 +199,6 @@ def without_prefix(tokens: Tensor, packed: Packed) -> Tensor:
     return torch.cat([tokens[start + count : end] for start, end in pairwise(packed.segments)])
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Route:
-    """How a packed sequence goes through the blocks: its order, its segments, and by what heads are turned.
-
-    Windows change the order once, before the first block: a frame stays together in it, so blocks that see the whole
-    frame need no other order.
-    """
-
-    order: Tensor | None
-    frames: tuple[int, ...]
-    windows: tuple[int, ...]
-    full: tuple[int, ...]
-    turn: Turn | None
-
-    @classmethod
-    def of(cls, encoder: VisionEncoder, packed: Packed) -> Route:
-        spec, segments, angles = encoder.spec, packed.segments, encoder.embed.angles(packed.frames)
-        order, windows = (None, segments) if spec.windows is None else packed.windows(spec.windows.side)
-        if angles is not None:
-            angles = (angles if order is None else angles[order])[:, None]
-        turn = None if angles is None else (angles.cos(), angles.sin())
-        return cls(order, segments, windows, spec.windows.full if spec.windows else (), turn)
-
-    def segments(self, number: int) -> tuple[int, ...]:
-        """Where the segments of block `number` begin, and where the last one ends."""
-        return self.frames if self.order is None or number in self.full else self.windows
-
-    def enter(self, x: Tensor) -> Tensor:
-        return x if self.order is None else x[self.order]
-
-    def leave(self, x: Tensor) -> Tensor:
-        return x if self.order is None else torch.empty_like(x).index_copy_(0, self.order, x)
-
-    def leave_maps(self, maps: tuple[Tensor, ...], number: int) -> tuple[Tensor, ...]:
-        """Attention of all segments of block `number`: windows, or the tokens of whole frames, in raster order.
-
-        Within a window tokens stand in raster order already, and windows of one frame begin before those of the next.
-        """
-        if self.order is None:
-            return maps
-        if number not in self.full:
-            first = self.order[list(self.windows[:-1])]
-            return tuple(maps[index] for index in first.argsort().tolist())
-        raster = (self.order[start:end].argsort() for start, end in pairwise(self.frames))
-        return tuple(weights[:, places][:, :, places] for weights, places in zip(maps, raster, strict=True))
-
-
 class Block(nn.Module):
     """Attention, then the MLP, each added to what came in; normed before, after, or on both sides."""
 
@@ -233,8 +214,8 @@ class Block(nn.Module):
         self.scale1 = nn.Parameter(torch.ones(spec.dim)) if spec.layer_scale else None
         self.scale2 = nn.Parameter(torch.ones(spec.dim)) if spec.layer_scale else None
 
-    def forward(self, x: Tensor, segments: tuple[int, ...], by: Turn | None) -> Tensor:
-        x = x + _scaled(self.after1(self.attention(self.norm1(x), segments, by)), self.scale1)
+    def forward(self, x: Tensor, number: int, route: Route) -> Tensor:
+        x = route.join(x + _scaled(self.after1(self.attention(self.norm1(x), number, route)), self.scale1))
         return x + _scaled(self.after2(self.mlp(self.norm2(x))), self.scale2)
 
     def maps(self, x: Tensor, segments: tuple[int, ...], by: Turn | None, heads: tuple[int, ...]) -> tuple[Tensor, ...]:
@@ -257,13 +238,14 @@ class Attention(nn.Module):
         self.qv_bias = nn.Parameter(torch.zeros(2 * spec.dim)) if spec.qkv_bias == "query and value" else None
         self.norm = build_norm(spec.norm, spec.dim) if spec.attention_norm else nn.Identity()
         self.out = build_linear(spec.dim, spec.dim, spec.out_bias, spec.clamps)
-        self.by_head = isinstance(spec.qkv_norm, HeadNorm)
+        self.by_head = isinstance(spec.qkv_norm, HeadNorm | QkNorm)
         self.q_norm, self.k_norm, self.v_norm = _qkv_norms(spec)
-        self.scale = 1.0 if self.by_head else spec.head_dim**-0.5
+        self.scale = 1.0 if isinstance(spec.qkv_norm, HeadNorm) else spec.head_dim**-0.5
 
-    def forward(self, x: Tensor, segments: tuple[int, ...], by: Turn | None) -> Tensor:
-        q, k, v = self.project(x, by)
-        return self.out(self.norm(self.attend(q, k, v, segments, segments, self.scale).flatten(1)))
+    def forward(self, x: Tensor, number: int, route: Route) -> Tensor:
+        q, k, v = self.project(x, route.turn)
+        attended = route.attend(self.attend, q, k, v, route.segments(number), self.scale)
+        return self.out(self.norm(attended.flatten(1)))
 
     def project(self, x: Tensor, by: Turn | None) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values by head, (T, H, d) each: biased, normed and turned."""
@@ -309,5 +291,7 @@ def _qkv_norms(spec: EncoderSpec) -> tuple[nn.Module, nn.Module, nn.Module]:
         case HeadNorm(norm):
             width = spec.head_dim
             return Rms(width, norm.eps), Rms(width, norm.eps), Rms(width, norm.eps, weight=False)
+        case QkNorm(norm):
+            return Rms(spec.head_dim, norm.eps), Rms(spec.head_dim, norm.eps), nn.Identity()
         case None:
             return nn.Identity(), nn.Identity(), nn.Identity()

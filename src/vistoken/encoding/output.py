@@ -14,7 +14,7 @@ from vistoken.connector import Connector, SecondsPositions, TimedPositions
 from vistoken.encoding.arranging import token_boxes
 from vistoken.encoding.mrope import position_ids
 from vistoken.errors import UsageError, shown
-from vistoken.geometry import Box, Grid, Size
+from vistoken.geometry import Box, Grid, Size, around
 from vistoken.video import Clip
 from vistoken.views import View
 from vistoken.views.rule import Tiling
@@ -68,6 +68,7 @@ class ImageTokens:
 
     Attributes:
         patches: (n, dim), the views one after another, each frame by frame in raster order; no prefix among them.
+            Where tokens were merged there are fewer, in the order of the first patch that each holds.
         prefix: prefix tokens by name ("cls", "dist", "reg"), each (views * frames * count, dim).
         pooled: (pooled dim,), or (views, pooled dim) where there are several; None where the family has none.
         image_tokens: (n, out), what the LLM receives: after merger and projector, in the order of the prompt, learned
@@ -79,6 +80,8 @@ class ImageTokens:
         scene: how the picture was looked at.
         source: the picture's name.
         attention: the engine that ran.
+        token_of_patch: with `merge_tokens`, for each patch of the grids the number of the token in `patches` that holds
+            it; else None.
     """
 
     patches: Tensor | None
@@ -91,6 +94,7 @@ class ImageTokens:
     deepstack: tuple[Tensor, ...] = ()
     layers: Mapping[int, Layer] = field(default_factory=dict)
     attention_maps: Mapping[int, tuple[Tensor, ...]] = field(default_factory=dict)
+    token_of_patch: Tensor | None = None
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -108,12 +112,40 @@ class ImageTokens:
         return self.scene.image_grids
 
     def boxes(self) -> Iterator[Box]:
-        """The rectangle of each patch in the upright source picture, in the order of `patches`.
+        """The rectangle of each vector of `patches` in the upright source picture, in their order.
 
-        Rectangles are in pixels of the source and may be fractional; what lies outside of it is padding.
+        Rectangles are in pixels of the source and may be fractional; what lies outside of it is padding. That of a
+        merged token is drawn around all patches that it holds, which need not be neighbours: see `boxes_of`.
         """
-        for view in self.scene.views:
-            yield from view.boxes()
+        single = [box for view in self.scene.views for box in view.boxes()]
+        if self.token_of_patch is None:
+            yield from single
+            return
+        held: dict[int, list[Box]] = {}
+        for token, box in zip(self.token_of_patch.tolist(), single, strict=True):
+            held.setdefault(token, []).append(box)
+        yield from (around(held[token]) for token in sorted(held))
+
+    def patches_of(self, token: int) -> list[int]:
+        """The patches that a token holds, counted through the grids of all views: one, unless tokens were merged."""
+        held = self.token_of_patch
+        if held is None:
+            held = torch.arange(sum(grid.patches for grid in self.grids))
+        patches: list[int] = (held == token).nonzero().flatten().tolist()
+        if not patches:
+            raise UsageError(f"token {shown(token)}: there are tokens 0 to {int(held.max())}")
+        return patches
+
+    def boxes_of(self, token: int) -> list[Box]:
+        """The rectangles of the patches that a token holds, in the upright source picture."""
+        single = [box for view in self.scene.views for box in view.boxes()]
+        return [single[patch] for patch in self.patches_of(token)]
+
+    def unmerged(self) -> Tensor:
+        """A vector for each patch of the grids, (n, dim): merged tokens are copied to all patches that they hold."""
+        if self.patches is None:
+            raise UsageError("there are no patches here: ask for them with what=['patches']")
+        return self.patches if self.token_of_patch is None else self.patches[self.token_of_patch]
 
     def token_boxes(self) -> Iterator[Box | None]:
         """The rectangle of each image token, in the order of `image_tokens`; None for a learned newline.
@@ -124,8 +156,7 @@ class ImageTokens:
         if scene.connector is None or self.image_tokens is None:
             raise UsageError("there are no image tokens here: ask for them with what=['image_tokens']")
         tiling = scene.tiling or Tiling(scene.views[0].grid)
-        connector = scene.connector
-        return token_boxes(connector.arrangement, scene.views, scene.image_grids, connector.side, tiling, scene.size)
+        return token_boxes(scene.connector, scene.views, scene.image_grids, tiling, scene.size)
 
     def position_ids(self, start: int | Sequence[int] = 0, seconds: float | None = None) -> Tensor:
         """Time, row and column of each image token in the LLM's sequence (M-RoPE): (3, n) whole numbers.
@@ -150,6 +181,8 @@ class ImageTokens:
         whole = {"patches": self.patches, "pooled": self.pooled, "image_tokens": self.image_tokens}
         named = {name: tensor for name, tensor in whole.items() if tensor is not None}
         named |= {f"prefix.{name}": tokens for name, tokens in self.prefix.items()}
+        if self.token_of_patch is not None:
+            named["token_of_patch"] = self.token_of_patch
         named |= {f"deepstack.{index}": tokens for index, tokens in enumerate(self.deepstack)}
         for number, layer in self.layers.items():
             named[f"layers.{number}.patches"] = layer.patches

@@ -28,6 +28,7 @@ class Wishes(TypedDict, total=False):
     attention_maps: blocks, from 0, whose attention is kept: (heads, t, t) a view, quadratic in its tokens.
     attention_heads: heads, from 0, to which that is limited; all of them where none is named.
     normed_layers: put the hidden states through the encoder's last norm.
+    merge_tokens: join up to so many tokens a frame to similar ones in every block (ToMe); 0 for none.
     """
 
     what: Sequence[str] | None
@@ -35,6 +36,7 @@ class Wishes(TypedDict, total=False):
     attention_maps: Sequence[int]
     attention_heads: Sequence[int]
     normed_layers: bool
+    merge_tokens: int
 
 
 class Options(Wishes, total=False):
@@ -92,7 +94,8 @@ class Asked:
         layers, maps, heads = (_numbers(name, wishes.get(name)) for name in words_of_numbers)
         if heads and not maps:
             raise UsageError("attention_heads chooses among the heads of attention_maps: name blocks there")
-        wanted = Wanted(layers, maps, heads, image="image_tokens" in words, pooled="pooled" in words)
+        merge = wishes.get("merge_tokens", 0)
+        wanted = Wanted(layers, maps, heads, "image_tokens" in words, "pooled" in words, merge)
         module.check(wanted)
         return cls(frozenset(words), wanted, normed)
 
@@ -159,9 +162,13 @@ def _repeated(patches: Tensor, values: int, channels: int) -> Tensor:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Taken:
-    """What one view got out of a pack: tokens (t, D) and what else was asked for."""
+    """What one view got out of a pack: tokens (t, D) and what else was asked for.
+
+    Where tokens were joined, `holders` tells for each patch which of the view's tokens without prefix holds it.
+    """
 
     tokens: Tensor
+    holders: Tensor | None
     pooled: Tensor | None
     layers: dict[int, Tensor]
     maps: dict[int, tuple[Tensor, ...]]
@@ -173,7 +180,7 @@ class Taken:
     def apart(cls, module: VisionEncoder, packed: Packed, encoded: Encoded, asked: Asked) -> list[Taken]:
         """One for each view of the pack."""
         lengths, grids = packed.lengths, packed.grids
-        tokens = encoded.tokens.split(lengths)
+        tokens, holders = _tokens(packed, encoded)
         layers = {
             number: (module.norm(x) if asked.normed_layers else x).split(lengths)
             for number, x in encoded.layers.items()
@@ -190,6 +197,7 @@ class Taken:
         return [
             cls(
                 tokens[place],
+                holders[place],
                 None if encoded.pooled is None else encoded.pooled[place],
                 {number: split[place] for number, split in layers.items()},
                 {block: split[place] for block, split in maps.items()},
@@ -199,6 +207,21 @@ class Taken:
             )
             for place in range(len(grids))
         ]
+
+
+def _tokens(packed: Packed, encoded: Encoded) -> tuple[Sequence[Tensor], Sequence[Tensor | None]]:
+    """The tokens of each view, and where some were joined, `Taken.holders`."""
+    if encoded.merged is None:
+        return encoded.tokens.split(packed.lengths), [None] * len(packed.grids)
+    starts, prefix = encoded.merged.segments, packed.prefix_tokens
+    tokens, holders, first = list[Tensor](), list[Tensor | None](), 0
+    for grid, places in zip(packed.grids, encoded.merged.places.split(packed.lengths), strict=True):
+        tokens.append(encoded.tokens[starts[first] : starts[first + grid.frames]])
+        # Each frame of the view has a prefix of its own, which is not counted.
+        passed = starts[first] + prefix * torch.arange(1, grid.frames + 1, device=places.device)[:, None]
+        holders.append((places.unflatten(0, (grid.frames, -1))[:, prefix:] - passed).flatten())
+        first += grid.frames
+    return tokens, holders
 
 
 def _by_view(packed: Packed, module: VisionEncoder, maps: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, ...]]:
@@ -218,12 +241,14 @@ def _result(module: VisionEncoder, picture: Prepared, parts: Sequence[Taken], as
     views = [view.grid for view in picture.views]
     whole = _layer(module, [part.tokens for part in parts], views)
     pooled = [part.pooled for part in parts if part.pooled is not None]
+    held = _counted_on([part.holders for part in parts if part.holders is not None])
     return ImageTokens(
         patches=whole.patches if "patches" in asked.what else None,
         prefix=whole.prefix if "prefix" in asked.what else {},
         pooled=None if not pooled else pooled[0].clone() if len(pooled) == 1 else torch.stack(pooled),
         scene=scene,
         source=picture.name,
+        token_of_patch=held if "patches" in asked.what else None,
         attention=module.attention,
         image_tokens=_arranged(module, [part.image for part in parts if part.image is not None], scene),
         deepstack=tuple(torch.cat(tokens) for tokens in zip(*(part.deepstack for part in parts), strict=True)),
@@ -234,6 +259,15 @@ def _result(module: VisionEncoder, picture: Prepared, parts: Sequence[Taken], as
             block: tuple(weights for part in parts for weights in part.maps[block]) for block in asked.wanted.maps
         },
     )
+
+
+def _counted_on(holders: Sequence[Tensor]) -> Tensor | None:
+    """Numbers of tokens counted through all views of a picture; each view has tokens up to the largest number."""
+    counted, start = list[Tensor](), 0
+    for numbers in holders:
+        counted.append(numbers + start)
+        start += int(numbers.max()) + 1
+    return torch.cat(counted) if counted else None
 
 
 def _arranged(module: VisionEncoder, image: Sequence[Tensor], scene: Scene) -> Tensor | None:

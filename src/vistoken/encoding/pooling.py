@@ -20,7 +20,6 @@ from vistoken.geometry import offsets
 from vistoken.spec import (
     AttentionPool,
     ClassPool,
-    ClassToken,
     EncoderSpec,
     MeanPool,
     NoPool,
@@ -40,14 +39,15 @@ class NoPooling(nn.Module):
 
 
 class TokenPooling(nn.Module):
-    """The token at place `index` of each image: (T, D) -> (B, D)."""
+    """The token at a place of each image, or the mean of those at several: (T, D) -> (B, D)."""
 
-    def __init__(self, index: int) -> None:
+    def __init__(self, places: slice) -> None:
         super().__init__()
-        self.index = index
+        self.places = range(places.start, places.stop)
 
     def forward(self, tokens: Tensor, segments: tuple[int, ...]) -> Tensor:
-        return tokens[[start + self.index for start in segments[:-1]]]
+        found = [tokens[[start + place for start in segments[:-1]]] for place in self.places]
+        return found[0] if len(found) == 1 else torch.stack(found).mean(0)
 
 
 class MeanPooling(nn.Module):
@@ -68,9 +68,9 @@ class ClassAndMeanPooling(nn.Module):
 
     times = 2
 
-    def __init__(self, index: int, prefix_tokens: int) -> None:
+    def __init__(self, places: slice, prefix_tokens: int) -> None:
         super().__init__()
-        self.cls, self.mean = TokenPooling(index), MeanPooling(prefix_tokens)
+        self.cls, self.mean = TokenPooling(places), MeanPooling(prefix_tokens)
 
     def forward(self, tokens: Tensor, segments: tuple[int, ...]) -> Tensor:
         return torch.cat([self.cls(tokens, segments), self.mean(tokens, segments)], dim=-1)
@@ -79,13 +79,13 @@ class ClassAndMeanPooling(nn.Module):
 class ProjectedPooling(nn.Module):
     """The class token through a projection (CLIP's image embedding)."""
 
-    def __init__(self, dim: int, pool: ProjectedClass, index: int) -> None:
+    def __init__(self, dim: int, pool: ProjectedClass, places: slice) -> None:
         super().__init__()
-        self.index = index
+        self.cls = TokenPooling(places)
         self.projection = nn.Linear(dim, pool.dim, pool.bias)
 
     def forward(self, tokens: Tensor, segments: tuple[int, ...]) -> Tensor:
-        return self.projection(tokens[[start + self.index for start in segments[:-1]]])
+        return self.projection(self.cls(tokens, segments))
 
 
 class AttentionPooling(nn.Module):
@@ -142,11 +142,11 @@ def build_pool(spec: EncoderSpec, attend: Engine) -> nn.Module:
         case NoPool():
             return NoPooling()
         case ClassPool():
-            return TokenPooling(spec.prefix_places["cls"].start)
+            return TokenPooling(spec.prefix_places["cls"])
         case MeanPool(normed):
             return MeanPooling(spec.prefix_tokens, build_norm(spec.norm, spec.dim) if normed else None)
         case ProjectedClass():
-            return ProjectedPooling(spec.dim, spec.pool, spec.prefix_places["cls"].start)
+            return ProjectedPooling(spec.dim, spec.pool, spec.prefix_places["cls"])
         case AttentionPool():
             return AttentionPooling(spec, spec.pool, attend)
         case QueryPool():
@@ -175,7 +175,7 @@ def choose_pooling(spec: EncoderSpec, own: nn.Module, choice: str) -> nn.Module:
         return MeanPooling(spec.prefix_tokens)
     if choice not in ("cls", "cls+mean"):
         raise UsageError(f"pool {choice!r} is unknown: choose {', '.join(POOLS)}.{did_you_mean(choice, POOLS)}")
-    if ClassToken() not in spec.prefix:
+    if "cls" not in spec.prefix_places:
         raise UsageError(f"pool {choice!r} needs a class token, which this encoder does not have: choose own or mean")
-    index = spec.prefix_places["cls"].start
-    return TokenPooling(index) if choice == "cls" else ClassAndMeanPooling(index, spec.prefix_tokens)
+    places = spec.prefix_places["cls"]
+    return TokenPooling(places) if choice == "cls" else ClassAndMeanPooling(places, spec.prefix_tokens)

@@ -19,6 +19,7 @@ from vistoken.geometry import Grid
 from vistoken.spec import (
     Buckets,
     CentredRotary,
+    ClassRotary,
     EvenOddRotary,
     Factorised,
     LearnedTable,
@@ -66,6 +67,8 @@ def rotary_angles(rotary: RotaryPosition, grid: Grid, head_dim: int) -> Tensor:
             ladder = _ladder(base, head_dim // 2)
             high, wide = reference or (grid.rows, grid.cols)
             return _axial((rows + start) * (high / grid.rows), (cols + start) * (wide / grid.cols), ladder, ladder)
+        case ClassRotary(base):
+            return rotary_angles(Rotary(base), grid, head_dim)
         case EvenOddRotary(base):
             ladder = _ladder(base, head_dim)
             return _axial(rows, cols, ladder[::2], ladder[1::2])
@@ -105,9 +108,11 @@ def resize_table(table: Tensor, rows: int, cols: int, grid: Grid, resize: TableR
         image = table.float().reshape(rows, cols, -1).permute(2, 0, 1).unsqueeze(0)
     else:
         image = table.float().reshape(1, rows, cols, -1).permute(0, 3, 1, 2)
+    stretch = ((grid.rows + resize.offset) / rows, (grid.cols + resize.offset) / cols) if resize.offset else None
     image = F.interpolate(
         image,
-        size=(grid.rows, grid.cols),
+        size=None if stretch else (grid.rows, grid.cols),
+        scale_factor=stretch,
         mode=resize.mode,
         align_corners=resize.align_corners,
         antialias=resize.antialias,

@@ -15,12 +15,12 @@ from itertools import groupby
 from typing import Any, Literal, assert_never
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from vistoken.configs import read_json
 from vistoken.encoding.headers import Stored, read_header
 from vistoken.encoding.model import VisionEncoder
+from vistoken.encoding.reading import Values, open_values
 from vistoken.errors import WeightsError, one_line, shown
 from vistoken.files import model_file
 from vistoken.weight_names import (
@@ -29,8 +29,10 @@ from vistoken.weight_names import (
     CellRows,
     ChannelsLast,
     DropOnes,
+    Flattened,
     Ignore,
     Item,
+    LastRowFirst,
     NoKeys,
     Paired,
     PairedQk,
@@ -38,6 +40,8 @@ from vistoken.weight_names import (
     Part,
     PlusOne,
     Row,
+    SwappedHalves,
+    Table,
     Transposed,
     Weight,
     WeightNames,
@@ -46,8 +50,9 @@ from vistoken.weight_names import (
 
 _BLOCK = re.compile(r"(?<=\.)\d+(?=\.)")
 _CHUNK = re.compile(r"(?<=\.)\d+\.(\d+)(?=\.)")  # a block by its own number within a chunk of blocks
-# Ours that stand for one of a row of modules; their first number is {n} in the families' patterns.
-NUMBERED = ("blocks.", "deepstack.", "embed.stem.stages.")
+# The numbers that stand for {n} in the families' patterns: of blocks, also those of a resampler, of deepstack, and of a
+# stem's stages. A stage of a connector has a number of its own.
+_OUR_BLOCK = re.compile(r"(?:(?<=\bblocks\.)|(?<=\bdeepstack\.)|(?<=\bstem\.stages\.))\d+(?=\.)")
 _SHARD = re.compile(r"[\w.-]+\.safetensors", re.ASCII)
 _FLOATS = ("F64", "F32", "F16", "BF16")
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -112,11 +117,12 @@ def load_weights(module: VisionEncoder, folder: str, names: WeightNames) -> None
     parameters = module.state_dict(keep_vars=True)  # parameters, and what is stored without being learned
     matches = _match(weights, parameters, names)
     filled = {name: torch.empty_like(parameter, device="cpu") for name, parameter in parameters.items()}
+    something = not filled
     for path, of_file in groupby(matches, key=lambda match: match.file):
-        with _open(path) as file:
+        with open_values(path, weights.files[path]) as values:
             for match in of_file:
-                _fill(filled[match.ours], file.get_tensor(match.name), match, path, module.spec.head_dim)
-    if filled and not any(tensor.any() for tensor in filled.values()):
+                something |= _fill(filled[match.ours], values, match, module.spec.head_dim)
+    if not something:
         raise WeightsError(f"{weights.source}: every value is zero, as after a copy that broke off; fetch it again")
     module.load_state_dict(filled, assign=True)
 
@@ -157,27 +163,20 @@ def _indexed(folder: str, index: str) -> Weights:
     return Weights(index, {os.path.join(folder, shard): header for shard, header in files.items()})
 
 
-def _open(path: str) -> Any:
-    try:
-        return safe_open(path, framework="pt")
-    except (SafetensorError, OSError, RuntimeError) as error:  # torch's own where the file cannot be mapped
-        raise WeightsError(f"{path} is not a valid safetensors file: {one_line(str(error))}") from None
-
-
 # ---------------------------------------------------------------- names and shapes, from the headers alone
 
 
 def _match(weights: Weights, parameters: Mapping[str, Tensor], names: WeightNames) -> list[Match]:
     """Pair every tensor of the files with a parameter, or raise one error that lists all faults."""
-    faults, matches, taken = Faults(), [], dict[str, dict[int, str]]()
+    faults, matches, taken, table = Faults(), [], dict[str, dict[int, str]](), _table(names)
     beside = bool(names.tower) and any(name.startswith(names.tower) for held in weights.files.values() for name in held)
     for path, header in weights.files.items():
         for name, tensor in header.items():
             if beside and not name.startswith(names.tower):
                 continue
-            fills = find_weight(name, names, parameters)
+            fills = find_weight(name, names, parameters, table)
             # A known tensor without numbers fills nothing: DINOv3 without registers stores an empty one.
-            if isinstance(fills, Ignore) or (0 in tensor.get_shape() and find_weight(name, names)):
+            if isinstance(fills, Ignore) or (0 in tensor.get_shape() and find_weight(name, names, table=table)):
                 continue
             if not fills:
                 faults.unknown.append(name)
@@ -213,13 +212,19 @@ def _filled(step: WeightStep) -> Sequence[int]:
             return (ALL,)
 
 
-def find_weight(name: str, names: WeightNames, parameters: Container[str] | None = None) -> tuple[Weight, ...] | Ignore:
+def find_weight(
+    name: str,
+    names: WeightNames,
+    parameters: Container[str] | None = None,
+    table: Mapping[str, Sequence[Weight]] | None = None,
+) -> tuple[Weight, ...] | Ignore:
     """What the family says of the tensor `name`: what it fills, with the block's number filled in, or ignored.
 
     Several where it holds several of ours (see `Item`), or where its place depends on the spec: those count that are
-    among the encoder's `parameters`, if these are given. None where nothing names it.
+    among the encoder's `parameters`, if these are given. None where nothing names it. `table` holds the family's
+    weights by their names in files, for many look-ups.
     """
-    ignored = None
+    ignored, table = None, _table(names) if table is None else table
     for root in sorted(names.roots, key=len, reverse=True):
         if not name.startswith(root):
             continue
@@ -230,7 +235,7 @@ def find_weight(name: str, names: WeightNames, parameters: Container[str] | None
         patterns |= {_CHUNK.sub("{chunk}.{n}", bare, count=1): chunk[1]} if chunk else {}
         for pattern, number in patterns.items():
             weights = (replace(each, file=name, ours=each.ours.replace("{n}", number))
-                       for each in _table(names).get(pattern, ()))  # fmt: skip
+                       for each in table.get(pattern, ()))  # fmt: skip
             if fills := tuple(each for each in weights if parameters is None or each.ours in parameters):
                 return fills
         ignored = ignored or _ignored(bare, numbered, names)
@@ -264,8 +269,8 @@ def _missing(
     for weight in sorted(names.weights, key=lambda weight: weight.file.partition(".")[0] not in words):
         sources.setdefault(weight.ours, []).append(weight)
     for ours in parameters:
-        block = _BLOCK.search(ours)
-        pattern = _BLOCK.sub("{n}", ours, count=1) if block and ours.startswith(NUMBERED) else ours
+        block = _OUR_BLOCK.search(ours)
+        pattern = _OUR_BLOCK.sub("{n}", ours, count=1)
         assert pattern in sources, f"the family names no tensor for {ours}"
         filled = taken.get(ours, {}).keys()
         places = {place: weight for weight in reversed(sources[pattern]) for place in _filled(weight.step)}
@@ -281,10 +286,13 @@ def _shape_fault(header: Any, ours: torch.Size, step: WeightStep) -> str:
     if dtype not in _FLOATS:
         return f"is {dtype}, not a floating-point type"
     match step:
-        case AsIs() | Paired() | PairedQk() | PlusOne():
+        case AsIs() | Paired() | PairedQk() | SwappedHalves() | PlusOne() | LastRowFirst():
             fits, wanted = shape == ours, str(tuple(ours))
         case Transposed():
             fits, wanted = shape == tuple(reversed(ours)), str(tuple(reversed(ours)))
+        case Table(unused):
+            fits = shape == (ours[1] + unused, ours[0])
+            wanted = str((ours[1] + unused, ours[0]))
         case Item(_, of):
             fits, wanted = shape == (of, *ours), str((of, *ours))
         case Cell():
@@ -298,6 +306,9 @@ def _shape_fault(header: Any, ours: torch.Size, step: WeightStep) -> str:
             fits, wanted = shape == part, str(part)
         case NoKeys():
             fits, wanted = shape == (ours[0] // 2 * 3,), str((ours[0] // 2 * 3,))
+        case Flattened():
+            fits = shape[:1] == ours[:1] and min(len(shape), len(ours)) == 2 and math.prod(shape) == math.prod(ours)
+            wanted = f"{ours[0]} rows of {math.prod(ours[1:]):,} numbers"
         case CellRows():
             fits = shape[-1:] == ours[-1:] and math.prod(shape) == math.prod(ours)
             wanted = f"a grid of {ours[0]} cells of {ours[1]}"
@@ -318,19 +329,36 @@ def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
 # ---------------------------------------------------------------- tensors
 
 
-def _fill(target: Tensor, tensor: Tensor, match: Match, folder: str, head_dim: int) -> None:
-    if isinstance(match.step, NoKeys):  # whatever the file has where its mask hides it
-        tensor = torch.cat(tensor.chunk(3)[::2])
-    bound = isinstance(match.step, Cell) and not tensor.isnan().any()  # a bound may be infinite: there is none then
-    if not bound and not tensor.to(target.dtype).isfinite().all():  # a float64 may also be too large for float32
-        why = f"not finite: NaN, infinity, or too large for {target.dtype}"
-        raise WeightsError(f"{match.name} in {folder} holds values that are {why}")
-    match match.step:
-        case AsIs() | DropOnes() | Row() | NoKeys() | CellRows():
-            target.copy_(tensor.reshape(target.shape))
+def _fill(target: Tensor, values: Values, match: Match, head_dim: int) -> bool:
+    """One tensor of a file into its parameter. Tells whether any value in the file is not zero."""
+    step = match.step
+    match step:  # what the file holds in our order is read to its place
+        case AsIs() | DropOnes() | Row() | CellRows() | Flattened():
+            return values.read(match.name, target)
+        case Part(index, of, "half", span):
+            return values.read(match.name, _parts(target, index, of, span))
+        case NoKeys():  # whatever the file has where its mask hides it
+            (q, v), width = target.chunk(2), len(target) // 2
+            return values.read(match.name, q) | values.read(match.name, v, skip=2 * width)
+        case Item(index):
+            return values.read(match.name, target, skip=index * target.numel())
+    dtype = torch.float32 if isinstance(step, PlusOne) else target.dtype
+    tensor = torch.empty(values.tensors[match.name].shape, dtype=dtype)
+    something = values.read(match.name, tensor, finite=not isinstance(step, Cell))  # an infinite bound is none
+    _rearrange(target, tensor, step, head_dim)
+    return something
+
+
+def _parts(target: Tensor, index: int, of: int, span: int) -> Tensor:
+    """`span` of the `of` parts of our rows, from `index` on."""
+    rows = len(target) // of
+    return target[index * rows : (index + span) * rows]
+
+
+def _rearrange(target: Tensor, tensor: Tensor, step: WeightStep, head_dim: int) -> None:
+    match step:
         case Part(index, of, pairs, span):
-            rows = len(target) // of
-            target[index * rows : (index + span) * rows].copy_(_paired(tensor, pairs, head_dim))
+            _parts(target, index, of, span).copy_(_paired(tensor, pairs, head_dim))
         case Paired(pairs):
             target.copy_(_paired(tensor, pairs, head_dim))
         case PairedQk(pairs):
@@ -338,17 +366,23 @@ def _fill(target: Tensor, tensor: Tensor, match: Match, folder: str, head_dim: i
                 target.chunk(3)[index].copy_(part if index == 2 else _paired(part, pairs, head_dim))
         case Transposed():
             target.copy_(tensor.T)
+        case LastRowFirst():
+            target.copy_(tensor.roll(1, dims=0))
+        case Table():
+            target.copy_(tensor[: target.shape[1]].T)
+        case SwappedHalves():
+            target.copy_(torch.cat(tensor.chunk(2)[::-1]))
         case PlusOne():
-            target.copy_(1 + tensor.float())
-        case Item(index):
-            target.copy_(tensor[index])
+            target.copy_(1 + tensor)
         case Cell(row, col):
             target[row, col] = tensor.item()
         case ChannelsLast():
             _, channels, height, width = target.shape
             target.copy_(tensor.unflatten(1, (height, width, channels)).permute(0, 3, 1, 2))
+        case AsIs() | DropOnes() | Row() | Item() | NoKeys() | CellRows() | Flattened():
+            raise AssertionError(f"{step} is read to its place")
         case _:
-            assert_never(match.step)
+            assert_never(step)
 
 
 def _paired(tensor: Tensor, pairs: Pairs, head_dim: int) -> Tensor:

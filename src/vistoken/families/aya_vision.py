@@ -6,6 +6,9 @@ Sources: transformers 5.23.0, `models/aya_vision/processing_aya_vision.py` and
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 from vistoken.configs import Config
 from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
@@ -13,8 +16,12 @@ from vistoken.preprocessing import HALF
 from vistoken.processors.got_ocr2 import SETTINGS, image_rule
 from vistoken.prompts.tiles import NumberedTiles
 
-# AyaVisionConfig's own defaults of its SigLIP tower.
-VISION = {"patch_size": 14}
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
+
+# Of AyaVisionConfig where a file has no vision config at all, and of SiglipVisionConfig, which completes one.
+VISION, SIGLIP = {"patch_size": 14}, {"patch_size": 16}
 PROCESSOR = {
     "patch_size": 28, "img_size": 364, "downsample_factor": 1, "start_of_img_token": "<|START_OF_IMG|>",
     "end_of_img_token": "<|END_OF_IMG|>", "img_patch_token": "<|IMG_PATCH|>", "tile_token": "TILE",
@@ -26,7 +33,9 @@ PASSED = {"crop_to_patches": True}
 
 def read(files: Files) -> Reading:
     """The tile from the preprocessor; tokens a tile from the sizes that the processor's own file repeats."""
-    vision = files.config.child("vision_config").with_defaults(VISION, f"AyaVisionConfig in {REFERENCE}")
+    encoder = partial(_encoder, files)
+    given = files.config.child("vision_config")
+    vision = given.with_defaults(SIGLIP if given.values else VISION, f"AyaVisionConfig in {REFERENCE}")
     rule, pixels = image_rule(files.image, vision.patch("patch_size"), PASSED, "AyaVisionProcessor")
     processor = files.processor.with_defaults(PROCESSOR, f"AyaVisionProcessor in {REFERENCE}")
     unit = processor.integer("patch_size", high=4096) * processor.integer("downsample_factor", high=64)
@@ -37,7 +46,19 @@ def read(files: Files) -> Reading:
         (side // unit) ** 2, _word(processor, "img_patch_token"), _word(processor, "start_of_img_token"),
         _word(processor, "end_of_img_token"), _word(processor, "tile_token"), _word(processor, "tile_global_token"),
     )  # fmt: skip
-    return Reading(None, rule, pixels, prompt)
+    return Reading(encoder, rule, pixels, prompt)
+
+
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.cohere import aya  # counting does without it
+
+    return aya(files)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.cohere import AYA_WEIGHTS
+
+    return AYA_WEIGHTS
 
 
 def _word(processor: Config, name: str) -> str:
@@ -47,9 +68,12 @@ def _word(processor: Config, name: str) -> str:
     return word
 
 
-def _published(name: str, *aliases: str) -> Published:
-    config = {"model_type": "aya_vision", "downsample_factor": 2, "max_splits_per_img": 12,
-              "vision_config": {"model_type": "siglip_vision_model", "image_size": 364, "patch_size": 14}}  # fmt: skip
+def _published(name: str, *aliases: str, mlp: int, llm: str, width: int) -> Published:
+    vision = {"model_type": "siglip_vision_model", "hidden_size": 1152, "intermediate_size": 4304,
+              "num_hidden_layers": 27, "num_attention_heads": 16, "image_size": 364, "patch_size": 14,
+              "vision_use_head": False}  # fmt: skip
+    config = {"model_type": "aya_vision", "downsample_factor": 2, "max_splits_per_img": 12, "vision_config": vision,
+              "alignment_intermediate_size": mlp, "text_config": {"model_type": llm, "hidden_size": width}}  # fmt: skip
     preprocessor = {"image_processor_type": "GotOcr2ImageProcessor", "crop_to_patches": False, "min_patches": 1,
                     "max_patches": 12, "size": {"height": 364, "width": 364}, "resample": 3,
                     "image_mean": HALF, "image_std": HALF}  # fmt: skip
@@ -62,11 +86,14 @@ FAMILY = Family(
     model_types=("aya_vision",),
     read=read,
     published=(
-        _published("CohereLabs/aya-vision-8b", "aya-vision-8b", "CohereForAI/aya-vision-8b"),
-        _published("CohereLabs/aya-vision-32b", "aya-vision-32b", "CohereForAI/aya-vision-32b"),
+        _published("CohereLabs/aya-vision-8b", "aya-vision-8b", "CohereForAI/aya-vision-8b",
+                   mlp=28_672, llm="cohere2", width=4096),
+        _published("CohereLabs/aya-vision-32b", "aya-vision-32b", "CohereForAI/aya-vision-32b",
+                   mlp=49_152, llm="cohere", width=8192),
     ),
     rule=Label("verified", f"AyaVisionProcessor and GotOcr2ImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
+    weights=_weights,
     reference=Reference(
         processor="AyaVisionProcessor",
         image="GotOcr2ImageProcessorPil",

@@ -20,7 +20,9 @@ from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, SETTINGS, standard
 from vistoken.prompts.fixed import FixedTokens
 
 if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
     from vistoken.views.rule import ViewRule
+    from vistoken.weight_names import WeightNames
 
 VISION = {"patch_size": 14}
 QUERIES = {"num_query_tokens": 32}
@@ -38,14 +40,27 @@ def read(files: Files) -> Reading:
     if files.config.raw("model_type") == "instructblipvideo":
         return _videos(files, patch, tokens * FRAMES)
     rule, pixels = standard(files.image, "BlipImageProcessor", patch, OWN)
-    return Reading(None, rule, pixels, FixedTokens(tokens, "<image>"), prefix=1)
+    return Reading(partial(_encoder, files), rule, pixels, FixedTokens(tokens, "<image>"), prefix=1)
+
+
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.blip2 import tower  # counting does without it
+
+    return tower(files)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.blip2 import WEIGHTS
+
+    return WEIGHTS
 
 
 def _videos(files: Files, patch: Patch, tokens: int) -> Reading:
     """Frames of InstructBlipVideoVideoProcessor, which is BlipImageProcessor for each frame; it chooses none itself."""
     rule, pixels = standard(_as_pictures(files.video or files.image), "BlipImageProcessor", patch, OWN)
     video = partial(_video, rule, tokens) if rule else None
-    return Reading(None, rule, pixels, FixedTokens(tokens, "<video>"), video, prefix=1)
+    encoder = partial(_encoder, files)
+    return Reading(encoder, rule, pixels, FixedTokens(tokens, "<video>"), video, prefix=1)
 
 
 def _video(frame: ViewRule, tokens: int) -> VideoSpec:
@@ -64,7 +79,10 @@ def _as_pictures(video: Config | None) -> Config | None:
 
 
 def _published(name: str, alias: str, model_type: str, series: str) -> Published:
-    config = {"model_type": model_type, "num_query_tokens": 32, "vision_config": {"patch_size": 14, "image_size": 224}}
+    # EVA's ViT-g without its last block: what the config classes assume, and the published files leave out.
+    vision = {"hidden_size": 1408, "intermediate_size": 6144, "num_hidden_layers": 39, "num_attention_heads": 16,
+              "patch_size": 14, "image_size": 224}  # fmt: skip
+    config = {"model_type": model_type, "num_query_tokens": 32, "vision_config": vision}
     preprocessor = {"image_processor_type": "BlipImageProcessor", "size": {"height": 224, "width": 224}, "resample": 3,
                     "image_mean": CLIP_MEAN, "image_std": CLIP_STD}  # fmt: skip
     return Published((f"Salesforce/{name}", alias), config, preprocessor, SEEN, series, {"num_query_tokens": 32})
@@ -86,6 +104,7 @@ FAMILY = Family(
     ),
     rule=Label("verified", f"BlipImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
+    weights=_weights,
     examples=(
         Example("blip-2-opt-2.7b", 1280, 720, 256, 32, "Blip2Processor: num_query_tokens; 224 / 14 = 16 a side"),
         Example("instructblip-7b", 1, 3000, 256, 32, "InstructBlipProcessor: num_query_tokens whatever the size"),

@@ -12,45 +12,35 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from vistoken.configs import Config
-from vistoken.family import RECALLED, REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference, Timm
+from vistoken.family import (
+    QUOTED,
+    RECALLED,
+    REFERENCE,
+    SEEN,
+    Example,
+    Family,
+    Files,
+    Published,
+    Reading,
+    Reference,
+    Timm,
+)
 from vistoken.model_spec import Label
-from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, HALF, SETTINGS, standard
-from vistoken.spec import ClassPool, EncoderSpec, Pool, ProjectedClass
-from vistoken.towers.clip import DEFAULTS, SOURCE, tower
-from vistoken.towers.clip import WEIGHTS as TOWER
+from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, HALF, SETTINGS
+from vistoken.spec import ClassPool, EncoderSpec, ProjectedClass
+from vistoken.towers.clip import CONTRASTIVE, contrastive
 from vistoken.towers.timm import as_timm
-from vistoken.weight_names import CONTRASTIVE_PARTS, OPENAI_TOWER, TIMM, TIMM_CLASSIFIER, Weight, WeightNames, affine
+from vistoken.weight_names import OPENAI_TOWER, TIMM, TIMM_CLASSIFIER, affine
 
 
 def read(files: Files) -> Reading:
-    """`model_type` "clip" holds a `vision_config` beside the text tower's; "clip_vision_model" is the tower alone."""
-    config = files.config
-    whole = config.has("vision_config")
-    vision = (config.child("vision_config") if whole else config).with_defaults(DEFAULTS, SOURCE)
-    encoder = tower(vision, pool=_pool(config, vision, whole))
-    rule, pixels = standard(files.image, "CLIPImageProcessor", encoder.patch, vision.size("image_size"))
-    return Reading(encoder, rule, pixels)
+    return contrastive(files, "CLIP")
 
 
-def _pool(config: Config, vision: Config, whole: bool) -> Pool:
-    """A whole CLIP projects to its own `projection_dim`; a tower saved alone has a projection only if its class has."""
-    if whole:
-        return ProjectedClass(config.with_defaults(DEFAULTS, f"CLIPConfig in {REFERENCE}").integer("projection_dim"))
-    if vision.has("architectures") and vision.raw("architectures") == ["CLIPVisionModel"]:
-        return ClassPool()
-    return ProjectedClass(vision.integer("projection_dim"))
-
-
-WEIGHTS = WeightNames(
-    roots=("", "vision_model."),
-    weights=(
-        *TOWER,
-        Weight("visual_projection.weight", "pool.projection.weight"),
-        *OPENAI_TOWER,
-        *TIMM,
-        *affine("head", "pool.projection"),
-    ),
-    ignored=(*CONTRASTIVE_PARTS, *TIMM_CLASSIFIER),
+WEIGHTS = replace(
+    CONTRASTIVE,
+    weights=(*CONTRASTIVE.weights, *OPENAI_TOWER, *TIMM, *affine("head", "pool.projection")),
+    ignored=(*CONTRASTIVE.ignored, *TIMM_CLASSIFIER),
 )
 
 OPENAI = {"image_mean": CLIP_MEAN, "image_std": CLIP_STD, "act": "quick_gelu"}
@@ -66,6 +56,13 @@ def _clip(size: str, patch: int, pixels: int, like: Mapping[str, object], label:
     preprocessor = {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": pixels}, "resample": 3,
                     "crop_size": pixels, "image_mean": like["image_mean"], "image_std": like["image_std"]}  # fmt: skip
     return Published(names, config, preprocessor, label)
+
+
+def _tower(size: str, patch: int, pixels: int, *names: str) -> Published:
+    """The tower alone, without a projection: the smaller models of MLCD (arXiv 2407.17331)."""
+    whole = _clip(size, patch, pixels, OPENAI, QUOTED, *names)
+    alone = {"model_type": "clip_vision_model", "architectures": ["CLIPVisionModel"]}
+    return replace(whole, config=whole.config["vision_config"] | alone)
 
 
 def _timm(
@@ -132,6 +129,8 @@ FAMILY = Family(
         _clip("B", 16, 224, LAION, RECALLED, "laion/CLIP-ViT-B-16-laion2B-s34B-b88K", "clip-b16-laion"),
         _clip("L", 14, 224, LAION_HALF, RECALLED, "laion/CLIP-ViT-L-14-laion2B-s32B-b82K", "clip-l14-laion"),
         _clip("H", 14, 224, LAION, RECALLED, "laion/CLIP-ViT-H-14-laion2B-s32B-b79K", "clip-h14-laion"),
+        _tower("B", 32, 224, "DeepGlint-AI/mlcd-vit-base-patch32-224", "mlcd-b32"),
+        _tower("L", 14, 336, "DeepGlint-AI/mlcd-vit-large-patch14-336", "mlcd-l14-336"),
     ),
     rule=Label("verified", f"CLIPImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,

@@ -6,7 +6,8 @@ Sources: transformers 5.23.0, `models/cohere2_vision/image_processing_cohere2_vi
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from vistoken.configs import Config
 from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
@@ -18,6 +19,10 @@ from vistoken.prompts.canvas import BrokenTiles
 from vistoken.views.canvas import StretchedCanvas
 from vistoken.views.fixed import Stretch
 from vistoken.views.rule import ViewRule
+
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
 
 CONFIG = {"downsample_factor": 2}
 VISION = {"patch_size": 16}
@@ -39,11 +44,12 @@ def read(files: Files) -> Reading:
     The library takes the tokens of a tile from the square of `patch_size`; the tower makes (tile / patch / downsample
     factor) squared of them: 256 both, by luck. Where the two differ, the model itself could not run.
     """
+    encoder = partial(_encoder, files)
     config = files.config.with_defaults(CONFIG, f"Cohere2VisionConfig in {REFERENCE}")
     vision = files.config.child("vision_config").with_defaults(VISION, f"Cohere2VisionConfig in {REFERENCE}")
     patch, factor = vision.patch("patch_size"), config.integer("downsample_factor", high=64)
     if files.image is None:
-        return Reading(None, None, None)
+        return Reading(encoder, None, None)
     processor = files.image.with_defaults(PROCESSOR, f"Cohere2VisionImageProcessor in {REFERENCE}")
     tile, tokens = square(processor, "size", patch), processor.integer("patch_size", high=4096) ** 2
     made = (tile // patch.height // factor) * (tile // patch.width // factor)
@@ -52,7 +58,19 @@ def read(files: Files) -> Reading:
             "patch_size", processor.raw("patch_size"), f"squared it must be {made}, the tokens of a tile"
         )
     prompt = BrokenTiles(tokens, *MARKERS.values())
-    return Reading(None, _rule(processor, tile, patch), pixel_values(processor), prompt)
+    return Reading(encoder, _rule(processor, tile, patch), pixel_values(processor), prompt)
+
+
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.cohere import command  # counting does without it
+
+    return command(files)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.cohere import COMMAND_WEIGHTS
+
+    return COMMAND_WEIGHTS
 
 
 def _rule(processor: Config, tile: int, patch: Patch) -> ViewRule:
@@ -65,7 +83,10 @@ def _rule(processor: Config, tile: int, patch: Patch) -> ViewRule:
 
 
 CONFIGURATION: dict[str, Any] = {
-    "model_type": "cohere2_vision", "downsample_factor": 2, "vision_config": {"patch_size": 16, "image_size": 512},
+    "model_type": "cohere2_vision", "downsample_factor": 2, "alignment_intermediate_size": 36_864,
+    "text_config": {"model_type": "cohere2", "hidden_size": 12_288},
+    "vision_config": {"hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27,
+                      "num_attention_heads": 16, "patch_size": 16, "image_size": 512, "vision_use_head": False},
 }  # fmt: skip
 PREPROCESSOR: dict[str, Any] = {
     "image_processor_type": "Cohere2VisionImageProcessorFast", "size": {"height": 512, "width": 512}, "patch_size": 16,
@@ -82,6 +103,7 @@ FAMILY = Family(
     ),
     rule=Label("verified", f"Cohere2VisionProcessor and Cohere2VisionImageProcessor of {REFERENCE}"),
     settings=("crop_to_patches", "max_patches", "resample", "image_mean", "image_std"),
+    weights=_weights,
     reference=Reference(
         processor="Cohere2VisionProcessor",
         image="Cohere2VisionImageProcessor",

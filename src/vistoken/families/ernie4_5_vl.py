@@ -9,6 +9,7 @@ Sources: transformers 5.23.0, `models/ernie4_5_vl_moe/image_processing_pil_ernie
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from vistoken.configs import Config
 from vistoken.family import RECALLED, REFERENCE, SCRIPT, Example, Family, Files, Published, Reading, Reference
@@ -19,6 +20,10 @@ from vistoken.processors.edges import edges
 from vistoken.processors.pixel_budget import PROCESSOR, SETTINGS, image_rule
 from vistoken.processors.qwen2_vl import agree
 from vistoken.prompts.plain import Merged, SpaceToDepth
+
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
 
 VISION = {"patch_size": 14, "spatial_merge_size": 2}
 VIDEO = {**PROCESSOR, "temporal_patch_size": 2, "min_frames": 16, "max_frames": 180, "num_frames": None, "fps": None}
@@ -40,7 +45,19 @@ def read(files: Files) -> Reading:
     processor = files.image.with_defaults(PROCESSOR, f"Ernie4_5_VLMoeImageProcessor in {REFERENCE}")
     agree(processor, patch, merge.side)
     budget = _budget(files, processor, "image", EDGES)
-    return Reading(None, *image_rule(processor, patch, merge.side, budget), prompt, video)
+    return Reading(partial(_encoder, files), *image_rule(processor, patch, merge.side, budget), prompt, video)
+
+
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.ernie4_5_vl import tower  # counting does without it
+
+    return tower(files)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.ernie4_5_vl import WEIGHTS
+
+    return WEIGHTS
 
 
 def _video(files: Files, patch: Patch, merge: SpaceToDepth) -> VideoSpec | None:
@@ -100,6 +117,7 @@ FAMILY = Family(
     ),
     rule=Label("verified", f"Ernie4_5_VLMoeProcessor, its image and its video processor of {REFERENCE}"),
     settings=(*SETTINGS, "min_frames", "max_frames", "num_frames", "sampling_fps"),
+    weights=_weights,
     reference=Reference(
         processor="Ernie4_5_VLMoeProcessor",
         image="Ernie4_5_VLMoeImageProcessorPil",

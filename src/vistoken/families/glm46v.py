@@ -16,7 +16,7 @@ NOTE = "values for videos are those of the class: no copy of the published video
 
 def read(files: Files) -> Reading:
     """Patch and merge from the vision config; the budgets from the preprocessors, whose names tell the generation."""
-    return glm4v.read(files, "Glm46V")
+    return glm4v.read(files, "Glm46V", ocr=files.config.raw("model_type") == "glm_ocr")
 
 
 def _published(name: str, alias: str, model_type: str, label: Label) -> Published:
@@ -42,6 +42,7 @@ FAMILY = Family(
     ),
     rule=Label("verified", f"Glm46VProcessor, its image and its video processor of {REFERENCE}"),
     settings=glm4v.SETTINGS,
+    weights=glm4v.weights,
     reference=Reference(
         processor="Glm46VProcessor",
         image="Glm46VImageProcessorPil",

@@ -41,6 +41,7 @@ FAMILY = Family(
     ),
     rule=Label("verified", f"Glm4vProcessor, its image and its video processor of {REFERENCE}"),
     settings=(*glm4v.SETTINGS, "max_duration", "sampling_fps"),
+    weights=glm4v.weights,
     reference=Reference(
         processor="Glm4vProcessor",
         image="Glm4vImageProcessorPil",

@@ -32,6 +32,7 @@ FAMILY = Family(
     ),
     rule=Label("verified", f"GlmgaImageProcessor and GlmgaVideoProcessor of {REFERENCE}"),
     settings=(*glm4v.SETTINGS, "max_frames", "patch_expand_factor", "sampling_fps"),
+    weights=glm4v.weights,
     reference=Reference(
         processor="Glm46VProcessor",
         image="GlmgaImageProcessor",

@@ -6,6 +6,9 @@ arXiv 2511.19575.
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 from vistoken.family import REFERENCE, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD
@@ -14,6 +17,10 @@ from vistoken.processors.pixel_budget import PROCESSOR, image_rule
 from vistoken.processors.qwen2_vl import agree
 from vistoken.prompts.newlines import NewlineRows
 from vistoken.prompts.plain import SpaceToDepth
+
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
 
 VISION = {"patch_size": 16, "spatial_merge_size": 2}
 IMAGE, START, END = (f"<｜hy_place▁holder▁no▁{number}｜>" for number in (102, 100, 101))
@@ -35,7 +42,19 @@ def read(files: Files) -> Reading:
     processor = files.image.replaced(resample=3).with_defaults(defaults, f"HunYuanVLImageProcessor in {REFERENCE}")
     agree(processor, patch, merge.side)
     budget = pixels(processor, (262_144, 4_194_304))
-    return Reading(None, *image_rule(processor, patch, merge.side, budget), prompt)
+    return Reading(partial(_encoder, files), *image_rule(processor, patch, merge.side, budget), prompt)
+
+
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.hunyuan_vl import tower  # counting does without it
+
+    return tower(files)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.hunyuan_vl import WEIGHTS
+
+    return WEIGHTS
 
 
 FAMILY = Family(
@@ -55,6 +74,7 @@ FAMILY = Family(
     ),
     rule=Label("verified", f"HunYuanVLProcessor and HunYuanVLImageProcessorPil of {REFERENCE}"),
     settings=("min_pixels", "max_pixels", "image_mean", "image_std"),
+    weights=_weights,
     reference=Reference(
         processor="HunYuanVLProcessor",
         image="HunYuanVLImageProcessorPil",

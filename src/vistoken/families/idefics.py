@@ -6,6 +6,9 @@ Sources: transformers 5.23.0, `models/idefics/image_processing_pil_idefics.py`, 
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 from vistoken.configs import Config
 from vistoken.family import RECALLED, REFERENCE, Example, Family, Files, Published, Reading, Reference
 from vistoken.geometry import Patch
@@ -15,6 +18,10 @@ from vistoken.processors.completed import completed
 from vistoken.prompts.tags import FencedCross
 from vistoken.views.fixed import Native, Stretch
 from vistoken.views.rule import ViewRule
+
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
 
 VISION = {"patch_size": 14}
 RESAMPLER = {"resampler_n_latents": 64}
@@ -37,7 +44,19 @@ def read(files: Files) -> Reading:
         resampler = config.child("perceiver_config").with_defaults(RESAMPLER, f"IdeficsPerceiverConfig in {REFERENCE}")
         latents = resampler.integer("resampler_n_latents", high=65_536)
     rule, pixels = _rule(files.image, vision.patch("patch_size"))
-    return Reading(None, rule, pixels, FencedCross(latents, prefix=1), prefix=1)
+    return Reading(partial(_encoder, files), rule, pixels, FencedCross(latents, prefix=1), prefix=1)
+
+
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.idefics import tower  # counting does without it
+
+    return tower(files)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.idefics import WEIGHTS
+
+    return WEIGHTS
 
 
 def _rule(image: Config | None, patch: Patch) -> tuple[ViewRule | None, PixelSpec | None]:
@@ -53,7 +72,9 @@ def _rule(image: Config | None, patch: Patch) -> tuple[ViewRule | None, PixelSpe
 
 def _published(name: str, *aliases: str) -> Published:
     config = {"model_type": "idefics", "use_resampler": True, "perceiver_config": {"resampler_n_latents": 64},
-              "vision_config": {"image_size": 224, "patch_size": 14}}  # fmt: skip
+              # LAION's CLIP H/14.
+              "vision_config": {"embed_dim": 1280, "intermediate_size": 5120, "num_hidden_layers": 32,
+                                "num_attention_heads": 16, "image_size": 224, "patch_size": 14}}  # fmt: skip
     preprocessor = {"image_processor_type": "IdeficsImageProcessor", "image_size": 224, "image_num_channels": 3,
                     "image_mean": CLIP_MEAN, "image_std": CLIP_STD}  # fmt: skip
     return Published((name, *aliases), config, preprocessor, RECALLED, series="idefics", notes=(SHARED,))
@@ -71,6 +92,7 @@ FAMILY = Family(
     ),
     rule=Label("verified", f"IdeficsProcessor and IdeficsImageProcessorPil of {REFERENCE}"),
     settings=("size", "do_resize", "resample", "image_mean", "image_std"),
+    weights=_weights,
     examples=(
         Example("idefics-9b", 1280, 720, 256, 3, "IdeficsProcessor: 224 x 224, one <image> between two fake tokens", 3),
         Example("idefics-9b", 1, 1, 256, 3, "IdeficsProcessor: the same whatever the picture", 3),

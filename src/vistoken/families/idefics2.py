@@ -6,7 +6,8 @@ arXiv 2405.02246.
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from vistoken.configs import Config
 from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
@@ -18,6 +19,10 @@ from vistoken.prompts.tags import FencedViews
 from vistoken.views.crops import BothEdges, Quarters
 from vistoken.views.rule import OneView
 from vistoken.views.steps import Filter
+
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
 
 VISION = {"patch_size": 32}
 PROCESSOR = {"image_seq_len": 64}
@@ -33,19 +38,32 @@ SHARED = "a picture right after another shares a fake token with it: 1 token les
 
 def read(files: Files) -> Reading:
     """The patch from the vision config, the rule from the preprocessor, the tokens a view from the processor."""
+    encoder = partial(_encoder, files)
     vision = files.config.child("vision_config").with_defaults(VISION, f"Idefics2VisionConfig in {REFERENCE}")
     processor = files.processor.with_defaults(PROCESSOR, f"Idefics2Processor in {REFERENCE}")
     prompt = FencedViews(processor.integer("image_seq_len"))
     patch = vision.patch("patch_size")
     if files.image is None:
-        return Reading(None, None, None, prompt)
+        return Reading(encoder, None, None, prompt)
     image = completed(files.image, IMAGE_PROCESSOR, f"Idefics2ImageProcessor in {REFERENCE}")
     if not image.flag("do_resize"):
         raise image.error("do_resize", False, "views that are not resized are not supported by this family")
     filter = image.choice("resample", FILTERS)
     each = _each(image, filter, patch)
     rule = Quarters(each, filter, patch) if image.flag("do_image_splitting") else each
-    return Reading(None, rule, pixel_values(image), prompt)
+    return Reading(encoder, rule, pixel_values(image), prompt)
+
+
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.idefics2 import tower  # counting does without it
+
+    return tower(files)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.idefics2 import WEIGHTS
+
+    return WEIGHTS
 
 
 def _each(image: Config, filter: Filter, patch: Patch) -> OneView:
@@ -65,7 +83,9 @@ def _each(image: Config, filter: Filter, patch: Patch) -> OneView:
 
 def _published(name: str, *aliases: str, split: bool) -> Published:
     config = {"model_type": "idefics2", "perceiver_config": {"resampler_n_latents": 64},
-              "vision_config": {"image_size": 980, "patch_size": 14}}  # fmt: skip
+              "vision_config": {"hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27,
+                                "num_attention_heads": 16, "image_size": 980, "patch_size": 14},
+              "text_config": {"model_type": "mistral"}}  # fmt: skip
     preprocessor = {
         "image_processor_type": "Idefics2ImageProcessor", "size": {"shortest_edge": 378, "longest_edge": 980},
         "do_image_splitting": split, "do_pad": True, "resample": 2, "image_mean": HALF, "image_std": HALF,
@@ -84,6 +104,7 @@ FAMILY = Family(
     ),
     rule=Label("verified", f"Idefics2Processor and Idefics2ImageProcessorPil of {REFERENCE}"),
     settings=("size", "do_image_splitting", "resample", "image_mean", "image_std"),
+    weights=_weights,
     examples=(
         Example("idefics2", 1280, 720, 7590, 326, "Idefics2Processor: 4 x 27 x 45 and 39 x 70 patches", 6),
         # Quarters of an odd side: 391 pixels hold 27 patches, 392 hold 28.

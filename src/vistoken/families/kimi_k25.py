@@ -22,7 +22,9 @@ from vistoken.views.shrink import PatchAndSideLimit
 
 if TYPE_CHECKING:
     from vistoken.model_spec import VideoSpec
+    from vistoken.spec import EncoderSpec
     from vistoken.views.rule import ViewRule
+    from vistoken.weight_names import WeightNames
 
 VISION = {"patch_size": 14, "merge_kernel_size": (2, 2)}
 # Class attributes of Kimi_K25ImageProcessor.
@@ -51,11 +53,24 @@ def read(files: Files) -> Reading:
         raise vision.error("merge_kernel_size", vision.raw("merge_kernel_size"), "patch and merge must be squares")
     block = SpaceToDepth(merge.height)
     prompt, video = Merged(block, "<|media_pad|>", template=TEMPLATE), partial(_video, files.video, patch, block)
+    encoder = partial(_encoder, files)
     if files.image is None:
-        return Reading(None, None, None, prompt, video)
+        return Reading(encoder, None, None, prompt, video)
     named = translated(files.image, "in_patch_limit")
     processor = named.with_defaults(IMAGE, f"Kimi_K25ImageProcessor in {REFERENCE}")
-    return Reading(None, _rule(processor, patch, block.side), pixel_values(processor), prompt, video)
+    return Reading(encoder, _rule(processor, patch, block.side), pixel_values(processor), prompt, video)
+
+
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.moonvit import k25  # counting does without it
+
+    return k25(files.config, files.built_in)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.moonvit import K25_WEIGHTS
+
+    return K25_WEIGHTS
 
 
 def translated(file: Config, limit: str) -> Config:
@@ -112,11 +127,13 @@ def _video(video: Config | None, patch: Patch, merge: SpaceToDepth) -> VideoSpec
         rule=PerFrame(_rule(processor, patch, merge.side)),
         prompt=TimedGroups(merge, "<|kimi_k25_video_placeholder|>", clock, before, after),
         sampling=even(processor) or EveryFrame(),
+        encoded=False,
     )
 
 
 def _published(name: str, alias: str, label: Label) -> Published:
-    config = {"model_type": "kimi_k25", "vision_config": {"patch_size": 14, "merge_kernel_size": [2, 2]}}
+    config = {"model_type": "kimi_k25", "text_config": {"hidden_size": 7168},
+              "vision_config": {"patch_size": 14, "merge_kernel_size": [2, 2], "hidden_size": 1152}}  # fmt: skip
     media = {
         "in_patch_limit": 16_384, "patch_size": 14, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5],
         "merge_kernel_size": 2, "fixed_output_tokens": None, "patch_limit_on_one_side": 512,
@@ -137,6 +154,7 @@ FAMILY = Family(
         _published("moonshotai/Kimi-K2.6", "kimi-k2.6",
                    Label("inferred", "the values of Kimi-K2.5, which are also the defaults of the library's class")),
     ),
+    weights=_weights,
     rule=Label("verified", f"Kimi_K25Processor and its image and video processors of {REFERENCE}"),
     settings=("max_patches", "size", "sampling_fps", "resample", "image_mean", "image_std"),
     examples=(

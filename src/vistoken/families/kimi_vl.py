@@ -1,4 +1,4 @@
-"""Kimi-VL: shrunk to about 4096 patches, then padded to whole tokens of 28 pixels. Counted; not yet encoded.
+"""Kimi-VL: shrunk to about 4096 patches, then padded to whole tokens of 28 pixels.
 
 The vendor's code lies with the model on the hub; transformers has no such class. Patches are counted with floor and
 before the padding, so that a result can hold more than the limit: 1280 x 720 becomes 4300 patches.
@@ -8,6 +8,9 @@ ports carry them; arXiv 2504.07491.
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 from vistoken.configs import Config
 from vistoken.family import RECALLED, Example, Family, Files, Published, Reading
 from vistoken.geometry import Patch
@@ -15,6 +18,10 @@ from vistoken.model_spec import Label
 from vistoken.preprocessing import HALF, pixel_values
 from vistoken.prompts.plain import Merged, SpaceToDepth
 from vistoken.views.shrink import PatchLimit
+
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
 
 SOURCE = "the vendor's hub code"
 VISION = {"patch_size": 14, "merge_kernel_size": (2, 2)}
@@ -37,10 +44,23 @@ def read(files: Files) -> Reading:
     if merge.height != merge.width:
         raise vision.error("merge_kernel_size", vision.raw("merge_kernel_size"), "it must be a square")
     prompt = Merged(SpaceToDepth(merge.height), "<|media_pad|>", template=TEMPLATE)
+    encoder = partial(_encoder, files)
     if files.image is None:
-        return Reading(None, None, None, prompt)
+        return Reading(encoder, None, None, prompt)
     processor = files.image.with_defaults(PROCESSOR, SOURCE)
-    return Reading(None, _rule(processor, patch, merge), pixel_values(processor), prompt)
+    return Reading(encoder, _rule(processor, patch, merge), pixel_values(processor), prompt)
+
+
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.moonvit import vl  # counting does without it
+
+    return vl(files.config, files.built_in)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.moonvit import VL_WEIGHTS
+
+    return VL_WEIGHTS
 
 
 def _rule(processor: Config, patch: Patch, merge: Patch) -> PatchLimit:
@@ -54,7 +74,8 @@ def _rule(processor: Config, patch: Patch, merge: Patch) -> PatchLimit:
 
 
 def _published(name: str, alias: str, limit: int, label: Label) -> Published:
-    config = {"model_type": "kimi_vl", "vision_config": {"patch_size": 14, "merge_kernel_size": [2, 2]}}
+    config = {"model_type": "kimi_vl", "text_config": {"hidden_size": 2048},
+              "vision_config": {"patch_size": 14, "merge_kernel_size": [2, 2], "hidden_size": 1152}}  # fmt: skip
     preprocessor = {
         "image_processor_type": "KimiVLImageProcessor", "in_token_limit": limit, "merge_kernel_size": [2, 2],
         "num_pooled_tokens": 1024, "pad_input": True, "patch_size": 14, "image_mean": HALF, "image_std": HALF,
@@ -72,6 +93,7 @@ FAMILY = Family(
         _published("moonshotai/Kimi-VL-A3B-Thinking", "kimi-vl-a3b-thinking", 4096, RECALLED),
         _published("moonshotai/Kimi-VL-A3B-Thinking-2506", "kimi-vl-a3b-thinking-2506", 16_384, RECALLED),
     ),
+    weights=_weights,
     rule=Label("documented", "the vendor's hub code, as several ports carry it; not run"),
     settings=("in_token_limit", "image_mean", "image_std"),
     examples=(

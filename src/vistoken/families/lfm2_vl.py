@@ -5,7 +5,8 @@ Sources: transformers 5.23.0, `models/lfm2_vl/image_processing_lfm2_vl.py`, `mod
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from vistoken.configs import Config
 from vistoken.family import RECALLED, REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
@@ -17,6 +18,10 @@ from vistoken.prompts.canvas import BareTiles, TaggedTiles
 from vistoken.views.gated import LargeInTiles, TokenBudget
 from vistoken.views.rule import ViewRule
 from vistoken.views.tiles import ClosestAspect
+
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
 
 # Class attributes of Lfm2VlImageProcessor and of Lfm2VlProcessor.
 PROCESSOR = {
@@ -34,8 +39,9 @@ SETTINGS = (
 
 def read(files: Files) -> Reading:
     """Everything from the preprocessor, not from config.json, whose copies of the same values differ at times."""
+    encoder = partial(_encoder, files)
     if files.image is None:
-        return Reading(None, None, None)
+        return Reading(encoder, None, None)
     name = processor_name(files.image, "Lfm2VlImageProcessor")
     if name != "Lfm2VlImageProcessor":
         raise files.image.error(
@@ -47,7 +53,19 @@ def read(files: Files) -> Reading:
                        overrides=files.processor.overrides, origins=files.processor.origins)  # fmt: skip
     factor = image.integer("downsample_factor", high=64)
     layout = TaggedTiles if processor.flag("use_image_special_tokens") else BareTiles
-    return Reading(None, _rule(image, factor), pixel_values(image), layout(factor))
+    return Reading(encoder, _rule(image, factor), pixel_values(image), layout(factor))
+
+
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.lfm2_vl import tower  # counting does without it
+
+    return tower(files)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.lfm2_vl import WEIGHTS
+
+    return WEIGHTS
 
 
 def _rule(image: Config, factor: int) -> ViewRule:
@@ -83,7 +101,20 @@ def _tiles(image: Config, patch: Patch) -> ClosestAspect | None:
     return ClosestAspect(Size(height=tile, width=tile), least, most, False, image.choice("resample", FILTERS), patch)
 
 
-def _published(name: str, alias: str, label: Label, series: str, resample: int, note: str = "") -> Published:
+# SigLIP 2 NaFlex B/16 and SO400M/16 without their heads; of one model without its last block.
+BASE = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12}
+SO400M = {"hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27, "num_attention_heads": 16}
+TOWER = {"model_type": "siglip2_vision_model", "patch_size": 16, "num_patches": 256, "vision_use_head": False}
+
+
+def _sizes(vision: dict[str, Any], width: int) -> dict[str, Any]:
+    return {"projector_hidden_size": 2560, "vision_config": TOWER | vision,
+            "text_config": {"model_type": "lfm2", "hidden_size": width}}  # fmt: skip
+
+
+def _published(
+    name: str, alias: str, label: Label, series: str, resample: int, sizes: dict[str, Any], note: str = ""
+) -> Published:
     preprocessor: dict[str, Any] = {
         "image_processor_type": "Lfm2VlImageProcessorFast", "downsample_factor": 2, "do_image_splitting": True,
         "min_tiles": 2, "max_tiles": 10, "use_thumbnail": True, "min_image_tokens": 64, "max_image_tokens": 256,
@@ -91,7 +122,8 @@ def _published(name: str, alias: str, label: Label, series: str, resample: int, 
         "image_mean": HALF, "image_std": HALF,
     }  # fmt: skip
     notes = (f"config.json says {note}; the processor reads its own file, which says otherwise",) if note else ()
-    return Published((name, alias), {"model_type": "lfm2_vl"}, preprocessor, label, series, notes=notes)
+    config = {"model_type": "lfm2_vl", "downsample_factor": 2} | sizes
+    return Published((name, alias), config, preprocessor, label, series, notes=notes)
 
 
 FAMILY = Family(
@@ -99,14 +131,17 @@ FAMILY = Family(
     model_types=("lfm2_vl",),
     read=read,
     published=(
-        _published("LiquidAI/LFM2-VL-450M", "lfm2-vl-450m", SEEN, "lfm2-vl", 3, "use_thumbnail false"),
-        _published("LiquidAI/LFM2-VL-1.6B", "lfm2-vl-1.6b", SEEN, "lfm2-vl", 3, "max_pixels_tolerance 1.5"),
-        _published("LiquidAI/LFM2-VL-3B", "lfm2-vl-3b", SEEN, "lfm2-vl", 3),
-        _published("LiquidAI/LFM2.5-VL-450M", "lfm2.5-vl-450m", RECALLED, "lfm2.5-vl", 2),
-        _published("LiquidAI/LFM2.5-VL-1.6B", "lfm2.5-vl-1.6b", RECALLED, "lfm2.5-vl", 2),
+        _published("LiquidAI/LFM2-VL-450M", "lfm2-vl-450m", SEEN, "lfm2-vl", 3,
+                   _sizes(BASE, 1024), "use_thumbnail false"),
+        _published("LiquidAI/LFM2-VL-1.6B", "lfm2-vl-1.6b", SEEN, "lfm2-vl", 3,
+                   _sizes(SO400M | {"num_hidden_layers": 26}, 2048), "max_pixels_tolerance 1.5"),
+        _published("LiquidAI/LFM2-VL-3B", "lfm2-vl-3b", SEEN, "lfm2-vl", 3, _sizes(SO400M, 2048)),
+        _published("LiquidAI/LFM2.5-VL-450M", "lfm2.5-vl-450m", RECALLED, "lfm2.5-vl", 2, {}),
+        _published("LiquidAI/LFM2.5-VL-1.6B", "lfm2.5-vl-1.6b", RECALLED, "lfm2.5-vl", 2, {}),
     ),
     rule=Label("verified", f"Lfm2VlProcessor and Lfm2VlImageProcessor of {REFERENCE}"),
     settings=SETTINGS,
+    weights=_weights,
     reference=Reference(
         processor="Lfm2VlProcessor",
         image="Lfm2VlImageProcessor",

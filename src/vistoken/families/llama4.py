@@ -5,7 +5,8 @@ Sources: transformers 5.23.0, `models/llama4/image_processing_llama4.py`, `model
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from vistoken.configs import Config
 from vistoken.family import RECALLED, REFERENCE, SEEN, SIBLING, Example, Family, Files, Published, Reading, Reference
@@ -15,6 +16,10 @@ from vistoken.preprocessing import FILTERS, HALF, pixel_values
 from vistoken.processors.square import MAX_TILES, square
 from vistoken.prompts.canvas import SeparatedTiles
 from vistoken.views.canvas import BoundedCanvas, LargestCanvas
+
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
 
 VISION = {"patch_size": 14}
 # Arguments of Llama4Processor.
@@ -38,11 +43,24 @@ def read(files: Files) -> Reading:
     patch = vision.patch("patch_size")
     if processor.patch("patch_size") != patch:
         raise processor.error("patch_size", str(processor.patch("patch_size")), f"config.json says {patch}")
+    encoder = partial(_encoder, files)
     if files.image is None:
-        return Reading(None, None, None, prefix=1)
+        return Reading(encoder, None, None, prefix=1)
     rule, pixels = _rule(files.image, patch)
     block = round(1 / processor.number("pixel_shuffle_ratio", 0.01, 1) ** 2)
-    return Reading(None, rule, pixels, SeparatedTiles(rule.grid.patches // block), prefix=1)
+    return Reading(encoder, rule, pixels, SeparatedTiles(rule.grid.patches // block), prefix=1)
+
+
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.llama4 import tower  # counting does without it
+
+    return tower(files.config, files.built_in)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.llama4 import WEIGHTS
+
+    return WEIGHTS
 
 
 def _rule(image: Config, patch: Patch) -> tuple[BoundedCanvas, PixelSpec]:
@@ -57,7 +75,15 @@ def _rule(image: Config, patch: Patch) -> tuple[BoundedCanvas, PixelSpec]:
 def _published(name: str, alias: str, label: Label) -> Published:
     config = {
         "model_type": "llama4",
-        "vision_config": {"patch_size": 14, "image_size": 336, "pixel_shuffle_ratio": 0.5},
+        "vision_config": {
+            "patch_size": 14,
+            "image_size": 336,
+            "pixel_shuffle_ratio": 0.5,
+            "hidden_size": 1408,
+            "projector_input_dim": 4096,
+            "projector_output_dim": 4096,
+            "vision_output_dim": 4096,
+        },
     }
     preprocessor: dict[str, Any] = {
         "image_processor_type": "Llama4ImageProcessorFast", "size": {"height": 336, "width": 336}, "max_patches": 16,
@@ -78,6 +104,7 @@ FAMILY = Family(
     ),
     rule=Label("verified", f"Llama4Processor and Llama4ImageProcessor of {REFERENCE}"),
     settings=("max_patches", "size", "resize_to_max_canvas", "resample", "image_mean", "image_std"),
+    weights=_weights,
     reference=Reference(
         processor="Llama4Processor",
         image="Llama4ImageProcessor",

@@ -21,8 +21,10 @@ from vistoken.views.fixed import Stretch
 from vistoken.views.windows import OverlappingWindows
 
 if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
     from vistoken.video import Sampling
     from vistoken.views.steps import Filter
+    from vistoken.weight_names import WeightNames
 
 # Class attributes of Molmo2ImageProcessor, of Molmo2VideoProcessor, and arguments of Molmo2Processor.
 PROCESSOR = {
@@ -50,12 +52,24 @@ TOKENS = {
 def read(files: Files) -> Reading:
     """Crops and pooling from the preprocessors; which rows end in a column token from the processor."""
     processor = files.processor.with_defaults(PROMPT, f"Molmo2Processor in {REFERENCE}")
-    video = partial(_video, files.video, processor)
+    encoder, video = partial(_encoder, files), partial(_video, files.video, processor)
     if files.image is None:
-        return Reading(None, None, None, video=video)
+        return Reading(encoder, None, None, video=video)
     image = files.image.with_defaults(PROCESSOR, f"Molmo2ImageProcessor in {REFERENCE}")
     rule = _rule(image)
-    return Reading(None, rule, pixel_values(image), _prompt(image, processor, rule.margins), video)
+    return Reading(encoder, rule, pixel_values(image), _prompt(image, processor, rule.margins), video)
+
+
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.molmo2 import tower  # counting does without it
+
+    return tower(files)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.molmo2 import WEIGHTS
+
+    return WEIGHTS
 
 
 def _rule(image: Config) -> OverlappingWindows:
@@ -140,6 +154,7 @@ FAMILY = Family(
     rule=Label("verified", f"Molmo2Processor, Molmo2ImageProcessor and Molmo2VideoProcessor of {REFERENCE}"),
     settings=("max_crops", "overlap_margins", "pooling_size", "size", "resample", "image_mean", "image_std",
               "num_frames", "max_fps", "sampling_fps"),
+    weights=_weights,
     reference=Reference(
         processor="Molmo2Processor",
         image="Molmo2ImageProcessor",

@@ -6,6 +6,9 @@ arXiv 2405.20797.
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
 from vistoken.configs import Config
 from vistoken.family import RECALLED, REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.geometry import Patch
@@ -14,6 +17,10 @@ from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, FILTERS, pixel_values
 from vistoken.processors.got_ocr2 import PROCESSOR, check_class, tile_range, tile_size
 from vistoken.prompts.tiles import OverviewThenGrid
 from vistoken.views.rule import ViewRule
+
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
 
 VISION = {"patch_size": 14}
 # Ovis2ImageProcessor has the values of GotOcr2ImageProcessor, and these.
@@ -29,7 +36,19 @@ def read(files: Files) -> Reading:
     processor = files.processor.with_defaults({"image_seq_length": 256}, f"Ovis2Processor in {REFERENCE}")
     tokens = processor.integer("image_seq_length")
     prompt = OverviewThenGrid(tokens, "<IMG_ATOM>", "<IMG_START>", "<IMG_GRID>", "<IMG_COL>", "<IMG_ROW>", "<IMG_END>")
-    return Reading(None, rule, pixels, prompt)
+    return Reading(partial(_encoder, files), rule, pixels, prompt)
+
+
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.ovis2 import tower  # counting does without it
+
+    return tower(files)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.ovis2 import WEIGHTS
+
+    return WEIGHTS
 
 
 def _image(image: Config | None, patch: Patch) -> tuple[ViewRule | None, PixelSpec | None]:
@@ -59,8 +78,14 @@ def _rule(config: Config, patch: Patch) -> ViewRule:
     return Stretch(size, filter, patch)
 
 
-def _published(name: str, alias: str, label: Label) -> Published:
-    config = {"model_type": "ovis2", "vision_config": {"patch_size": 14, "image_size": 448, "hidden_stride": 2}}
+def _published(name: str, alias: str, label: Label, width: int = 0) -> Published:
+    """`width` is the LLM's, where it is known with all of the tower's own sizes."""
+    vision = {"patch_size": 14, "image_size": 448, "hidden_stride": 2}
+    config: dict[str, Any] = {"model_type": "ovis2", "vision_config": vision}
+    if width:
+        config["hidden_size"] = width
+        vision |= {"hidden_size": 1024, "intermediate_size": 2816, "num_hidden_layers": 24, "num_attention_heads": 8,
+                   "vocab_size": 65_536}  # fmt: skip
     preprocessor = {"image_processor_type": "Ovis2ImageProcessor", "crop_to_patches": True, "min_patches": 1,
                     "max_patches": 12, "use_covering_area_grid": True, "size": {"height": 448, "width": 448},
                     "resample": 3, "image_mean": CLIP_MEAN, "image_std": CLIP_STD}  # fmt: skip
@@ -72,8 +97,8 @@ FAMILY = Family(
     model_types=("ovis2",),
     read=read,
     published=(
-        _published("thisisiron/Ovis2-1B-hf", "ovis2-1b", SEEN),
-        _published("thisisiron/Ovis2-2B-hf", "ovis2-2b", SEEN),
+        _published("thisisiron/Ovis2-1B-hf", "ovis2-1b", SEEN, 896),
+        _published("thisisiron/Ovis2-2B-hf", "ovis2-2b", SEEN, 1536),
         _published("thisisiron/Ovis2-4B-hf", "ovis2-4b", RECALLED),
         _published("thisisiron/Ovis2-8B-hf", "ovis2-8b", RECALLED),
         _published("thisisiron/Ovis2-16B-hf", "ovis2-16b", RECALLED),
@@ -84,6 +109,7 @@ FAMILY = Family(
         "crop_to_patches", "min_patches", "max_patches", "use_covering_area_grid", "size", "resample", "image_mean",
         "image_std",
     ),
+    weights=_weights,
     reference=Reference(
         processor="Ovis2Processor",
         image="Ovis2ImageProcessorPil",

@@ -8,6 +8,8 @@ arXiv 2410.24164.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING
 
 from vistoken.configs import Config
 from vistoken.errors import UsageError
@@ -20,6 +22,10 @@ from vistoken.prompts.fixed import FixedTokens
 from vistoken.views.rule import ViewRule
 from vistoken.views.square import FitIntoCorner
 
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
+
 # Class attributes of PI0ImageProcessor.
 PROCESSOR = {
     "size": {"max_height": 224, "max_width": 224}, "pad_size": {"height": 224, "width": 224}, "image_seq_length": 256,
@@ -30,13 +36,30 @@ PROCESSOR = {
 
 def read(files: Files) -> Reading:
     """The patch from the tower within `vlm_config`; the size and the number of tokens from the preprocessor."""
-    tower = files.config.child("vlm_config").child("vision_config")
-    patch = tower.with_defaults({"patch_size": 14}, f"PI0Config in {REFERENCE}").patch("patch_size")
+    encoder = partial(_encoder, files)
+    vlm = files.config.child("vlm_config")
+    tower = vlm.child("vision_config")
+    # SiglipVisionConfig completes a vision config that is there; where there is none, PI0Config assumes another.
+    patch = tower.with_defaults({"patch_size": 16 if tower.values else 14}, f"PI0Config in {REFERENCE}").patch(
+        "patch_size"
+    )
     if files.image is None:
-        return Reading(None, None, None)
+        return Reading(encoder, None, None)
     processor = files.image.with_defaults(PROCESSOR, f"PI0ImageProcessor in {REFERENCE}")
     prompt = FixedTokens(processor.integer("image_seq_length"), "<image>")
-    return Reading(None, _rule(processor, patch), pixel_values(processor), prompt)
+    return Reading(encoder, _rule(processor, patch), pixel_values(processor), prompt)
+
+
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.paligemma import pi0  # counting does without it
+
+    return pi0(files)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.paligemma import PI0_WEIGHTS
+
+    return PI0_WEIGHTS
 
 
 def _rule(processor: Config, patch: Patch) -> ViewRule:
@@ -59,6 +82,10 @@ def _box(processor: Config) -> Size:
         raise processor.error("size", value, str(error)) from None
 
 
+# As PI0Config assumes it.
+SO400M = {"hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27, "num_attention_heads": 16,
+          "patch_size": 14, "image_size": 224, "vision_use_head": False}  # fmt: skip
+
 FAMILY = Family(
     name="Pi0",
     model_types=("pi0",),
@@ -66,13 +93,14 @@ FAMILY = Family(
     published=(
         Published(
             ("lerobot/pi0_base", "pi0"),
-            {"model_type": "pi0", "vlm_config": {"vision_config": {"patch_size": 14, "image_size": 224}}},
+            {"model_type": "pi0", "vlm_config": {"projection_dim": 2048, "vision_config": SO400M}},
             {"image_processor_type": "PI0ImageProcessor"},
             RECALLED,
         ),
     ),
     rule=Label("verified", f"PI0ImageProcessor of {REFERENCE}"),
     settings=("size", "pad_size", "resample", "image_mean", "image_std"),
+    weights=_weights,
     examples=(
         Example("pi0", 1280, 720, 256, 256, "PI0Processor: image_seq_length 256; 224 / 14 = 16 a side"),
         Example("pi0", 640, 480, 256, 256, "PI0ImageProcessor: 224x168, padded at the bottom"),

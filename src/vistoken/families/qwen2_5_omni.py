@@ -39,8 +39,12 @@ OMNI = Omni(
 )  # fmt: skip
 
 
-def _published(name: str, alias: str, settings: Label) -> Published:
+def _published(name: str, alias: str, settings: Label, width: int = 0) -> Published:
+    """`width` is the LLM's, where it is known with all of the tower's own sizes."""
     vision = {"patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2}
+    if width:
+        vision |= {"depth": 32, "hidden_size": 1280, "intermediate_size": 3420, "num_heads": 16,
+                   "out_hidden_size": width}  # fmt: skip
     config = {"model_type": "qwen2_5_omni", "thinker_config": {"vision_config": vision}}
     preprocessor = PROCESSOR | {"min_pixels": 3136, "max_pixels": 12_845_056}
     return Published((name, alias), config, preprocessor, settings, "qwen2.5-omni", video=preprocessor)
@@ -51,7 +55,7 @@ FAMILY = Family(
     model_types=("qwen2_5_omni", "qwen2_5_omni_thinker"),
     read=OMNI.read,
     published=(
-        _published("Qwen/Qwen2.5-Omni-7B", "qwen2.5-omni-7b", SEEN),
+        _published("Qwen/Qwen2.5-Omni-7B", "qwen2.5-omni-7b", SEEN, 3584),
         _published("Qwen/Qwen2.5-Omni-3B", "qwen2.5-omni-3b", SIBLING),
     ),
     rule=Label("verified", f"Qwen2_5OmniProcessor, Qwen2VLImageProcessorPil and Qwen2VLVideoProcessor of {REFERENCE}"),

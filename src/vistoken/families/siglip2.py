@@ -1,19 +1,16 @@
 """SigLIP 2 NaFlex: any aspect ratio, scaled until its patches fill a budget (arXiv 2502.14786).
 
-The position table is resized for each picture, bilinear with antialias. The published linear patch layer counts a
-patch as (row, column, channel), unlike a convolution. Fixed-resolution SigLIP 2 is in `siglip.py`.
+The tower is `vistoken.towers.siglip2`. Fixed-resolution SigLIP 2 is in `siglip.py`.
 Source: transformers 5.23.0, `models/siglip2/modeling_siglip2.py`, `image_processing_pil_siglip2.py`.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from math import isqrt
 from typing import TYPE_CHECKING
 
 from vistoken.configs import Config
 from vistoken.family import (
-    ACTIVATIONS,
     RECALLED,
     REFERENCE,
     SEEN,
@@ -24,18 +21,16 @@ from vistoken.family import (
     Reading,
     Reference,
     Timm,
-    heads_of,
 )
 from vistoken.geometry import Patch
 from vistoken.model_spec import Label, PixelSpec
 from vistoken.preprocessing import FILTERS, HALF, pixel_values, processor_name
-from vistoken.spec import AttentionPool, EncoderSpec, LayerNorm, LearnedTable, NoPool, PlainMlp, TableResize
+from vistoken.spec import EncoderSpec
+from vistoken.towers import siglip2
 from vistoken.towers.timm import as_timm
 from vistoken.views.fill import FillTokens
 from vistoken.weight_names import (
-    CLIP_BLOCKS,
     CONTRASTIVE_PARTS,
-    SIGLIP_HEAD,
     TIMM_BLOCKS,
     TIMM_CLASSIFIER,
     TIMM_POOL,
@@ -49,11 +44,6 @@ from vistoken.weight_names import (
 if TYPE_CHECKING:
     from vistoken.views import ViewRule
 
-DEFAULTS = {
-    "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
-    "hidden_act": "gelu_pytorch_tanh", "layer_norm_eps": 1e-6, "patch_size": 16, "num_channels": 3,
-    "vision_use_head": True, "num_patches": 256,
-}  # fmt: skip
 PROCESSOR = {
     "do_resize": True, "resample": 2, "do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True,
     "image_mean": HALF, "image_std": HALF, "patch_size": 16, "max_num_patches": 256,
@@ -64,25 +54,8 @@ def read(files: Files) -> Reading:
     """`model_type` "siglip2" holds a `vision_config` beside the text tower's; "siglip2_vision_model" is the tower."""
     config = files.config
     vision = config.child("vision_config") if config.raw("model_type") == "siglip2" else config
-    vision = vision.with_defaults(DEFAULTS, f"Siglip2VisionConfig in {REFERENCE}")
-    dim, heads = heads_of(vision)
-    patch, hidden = vision.patch("patch_size"), vision.integer("intermediate_size")
-    side = isqrt(vision.integer("num_patches"))
-    if side * side != vision.integer("num_patches"):
-        raise vision.error("num_patches", vision.integer("num_patches"), "the position table must be a square")
-    encoder = EncoderSpec(
-        patch=patch,
-        dim=dim,
-        depth=vision.integer("num_hidden_layers", low=0, high=1024),
-        heads=heads,
-        channels=vision.integer("num_channels", low=3, high=3),
-        norm=LayerNorm(vision.number("layer_norm_eps", 0, 1)),
-        mlp=PlainMlp(hidden, vision.choice("hidden_act", ACTIVATIONS)),
-        # Siglip2VisionEmbeddings.resize_positional_embeddings: bilinear, antialias on, for each picture's own grid.
-        position=LearnedTable(side, side, prefix_rows=0, resize=TableResize("bilinear", antialias=True)),
-        pool=AttentionPool(heads, hidden) if vision.flag("vision_use_head") else NoPool(),
-    )
-    return Reading(encoder, *_preprocessing(files.image, patch))
+    vision = vision.with_defaults(siglip2.DEFAULTS, siglip2.SOURCE)
+    return Reading(siglip2.tower(vision), *_preprocessing(files.image, vision.patch("patch_size")))
 
 
 def _preprocessing(preprocessor: Config | None, patch: Patch) -> tuple[ViewRule, PixelSpec] | tuple[None, None]:
@@ -116,14 +89,7 @@ TIMM_NAMES = (  # timm 1.0.31, `models/naflexvit.py`
 )
 WEIGHTS = WeightNames(
     roots=("", "vision_model."),
-    weights=(
-        Weight("embeddings.patch_embedding.weight", "embed.patch.weight", ChannelsLast()),
-        Weight("embeddings.patch_embedding.bias", "embed.patch.bias"),
-        Weight("embeddings.position_embedding.weight", "embed.position.table"),
-        *CLIP_BLOCKS,
-        *SIGLIP_HEAD,
-        *TIMM_NAMES,
-    ),
+    weights=(*siglip2.WEIGHTS, *TIMM_NAMES),
     ignored=(*CONTRASTIVE_PARTS, *TIMM_CLASSIFIER),
 )
 

@@ -8,16 +8,18 @@ arXiv 2311.10122.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
-from vistoken.model_spec import Label
+from vistoken.model_spec import Label, VideoSpec
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, SETTINGS, standard
-from vistoken.processors.llava import VIDEO_SETTINGS, read_tower, video_rule
+from vistoken.processors.llava import VIDEO_SETTINGS, Tower, read_tower, video_rule
 from vistoken.prompts.towers import TowerTokens, TowerTokensVideo
 
 if TYPE_CHECKING:
+    from vistoken.configs import Config
     from vistoken.spec import EncoderSpec
     from vistoken.weight_names import WeightNames
 
@@ -36,11 +38,13 @@ def read(files: Files) -> Reading:
     """The class token is dropped for pictures and kept for frames."""
     tower = read_tower(files, VISION, processor=PROCESSOR)
     rule, pixels = standard(files.image, "VideoLlavaImageProcessor", tower.patch, tower.image)
-    frames = TowerTokensVideo(tower.kept, "<video>")
-    video = partial(video_rule, files.video, tower, frames, {}, "VideoLlavaVideoProcessor")
-    return Reading(
-        partial(_encoder, files), rule, pixels, TowerTokens(tower.change, "<image>"), video, prefix=tower.prefix
-    )
+    video, prompt = partial(_video, files.video, tower), TowerTokens(tower.change, "<image>")
+    return Reading(partial(_encoder, files), rule, pixels, prompt, video, prefix=tower.prefix)
+
+
+def _video(video: Config | None, tower: Tower) -> VideoSpec | None:
+    spec = video_rule(video, tower, TowerTokensVideo(tower.kept, "<video>"), {}, "VideoLlavaVideoProcessor")
+    return replace(spec, encoded=False) if spec else None
 
 
 def _encoder(files: Files) -> EncoderSpec | None:

@@ -54,7 +54,7 @@ def _weights() -> WeightNames:
 
 def _published(width: int, *names: str) -> Published:
     config = {"model_type": "vipllava", "vision_config": VISION, "vision_feature_select_strategy": "default",
-              "text_config": {"hidden_size": width}}  # fmt: skip
+              "vision_feature_layer": -2, "text_config": {"hidden_size": width}}  # fmt: skip
     return Published(names, config, PREPROCESSOR, SEEN, "vip-llava", processor=PROCESSOR)
 
 

@@ -1,87 +1,28 @@
 """ViT: the plain vision transformer, with a class token and a learned position table (arXiv 2010.11929).
 
-DINO v1 checkpoints (arXiv 2104.14294) are this network too. Sources: transformers 5.23.0, `models/vit/modeling_vit.py`;
-sizes from the papers' tables (Ti: arXiv 2012.12877; g and G: arXiv 2106.04560).
+DINO v1 checkpoints (arXiv 2104.14294) are this network too; see `vistoken.towers.vit`.
+Source: transformers 5.23.0, `models/vit/modeling_vit.py`.
 """
 
 from __future__ import annotations
 
-from vistoken.family import (
-    ACTIVATIONS,
-    RECALLED,
-    REFERENCE,
-    SEEN,
-    Example,
-    Family,
-    Files,
-    Published,
-    Reading,
-    Reference,
-    Timm,
-    heads_of,
-    table_of,
-)
+from vistoken.family import RECALLED, REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference, Timm
 from vistoken.model_spec import Label
 from vistoken.preprocessing import IMAGENET_MEAN, IMAGENET_STD, SETTINGS, standard
-from vistoken.spec import ClassPool, ClassToken, EncoderSpec, LayerNorm, LearnedTable, PlainMlp, TableResize
+from vistoken.spec import ClassPool, ClassToken
 from vistoken.towers.timm import as_timm
-from vistoken.weight_names import TIMM, TIMM_CLASSIFIER, VIT_BLOCKS, DropOnes, Ignore, Weight, WeightNames, affine
-
-DEFAULTS = {
-    "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
-    "hidden_act": "gelu", "layer_norm_eps": 1e-12, "image_size": 224, "patch_size": 16, "num_channels": 3,
-    "qkv_bias": True,
-}  # fmt: skip
+from vistoken.towers.vit import DEFAULTS, UNUSED, config_of, shape_of, tower
+from vistoken.towers.vit import WEIGHTS as TOWER
+from vistoken.weight_names import TIMM, TIMM_CLASSIFIER, WeightNames
 
 
 def read(files: Files) -> Reading:
     config = files.config.with_defaults(DEFAULTS, f"ViTConfig in {REFERENCE}")
-    dim, heads = heads_of(config)
-    patch = config.patch("patch_size")
-    table, image = table_of(config, patch)
-    encoder = EncoderSpec(
-        patch=patch,
-        dim=dim,
-        depth=config.integer("num_hidden_layers", low=0, high=1024),
-        heads=heads,
-        channels=config.integer("num_channels", low=3, high=3),
-        norm=LayerNorm(config.number("layer_norm_eps", 0, 1)),
-        mlp=PlainMlp(config.integer("intermediate_size"), config.choice("hidden_act", ACTIVATIONS)),
-        qkv_bias="all" if config.flag("qkv_bias") else "none",
-        prefix=(ClassToken(),),
-        # ViTEmbeddings.interpolate_pos_encoding: bicubic, no antialias, the class token's row kept.
-        position=LearnedTable(table.rows, table.cols, prefix_rows=1, resize=TableResize("bicubic", antialias=False)),
-        pool=ClassPool(),
-    )
-    return Reading(encoder, *standard(files.image, "ViTImageProcessor", patch, image))
+    encoder = tower(config, prefix=(ClassToken(),), pool=ClassPool())
+    return Reading(encoder, *standard(files.image, "ViTImageProcessor", encoder.patch, config.size("image_size")))
 
 
-WEIGHTS = WeightNames(
-    roots=("", "vit."),
-    weights=(
-        Weight("embeddings.cls_token", "embed.prefix.cls", DropOnes()),
-        Weight("embeddings.position_embeddings", "embed.position.table", DropOnes()),
-        *affine("embeddings.patch_embeddings.projection", "embed.patch"),
-        *VIT_BLOCKS,
-        *TIMM,
-    ),
-    ignored=(
-        ("pooler.*", Ignore("the tanh pooler, untrained in most files")),
-        ("classifier.*", Ignore("the classifier")),
-        *TIMM_CLASSIFIER,
-        ("embeddings.mask_token", Ignore("used in masked pre-training alone")),
-    ),
-)
-
-SIZES = {  # hidden_size, num_hidden_layers, num_attention_heads, intermediate_size
-    "Ti": (192, 12, 3, 768),
-    "S": (384, 12, 6, 1536),
-    "B": (768, 12, 12, 3072),
-    "L": (1024, 24, 16, 4096),
-    "H": (1280, 32, 16, 5120),
-    "g": (1408, 40, 16, 6144),
-    "G": (1664, 48, 16, 8192),
-}
+WEIGHTS = WeightNames(roots=("", "vit."), weights=(*TOWER, *TIMM), ignored=(*UNUSED, *TIMM_CLASSIFIER))
 
 GOOGLE = {"image_processor_type": "ViTImageProcessor", "resample": 2, "image_mean": (0.5,) * 3, "image_std": (0.5,) * 3}
 DINO = GOOGLE | {"image_mean": IMAGENET_MEAN, "image_std": IMAGENET_STD}
@@ -90,9 +31,7 @@ PAPER = Label("assumed", "geometry of the paper; no published file in this forma
 
 def _timm(size: str, patch: int) -> dict[str, object]:
     """timm 1.0.31, `models/vision_transformer.py`: the same sizes, eps 1e-6 instead of the library's 1e-12."""
-    dim, depth, heads, hidden = SIZES[size]
-    return {"hidden_size": dim, "num_hidden_layers": depth, "num_attention_heads": heads, "intermediate_size": hidden,
-            "patch_size": patch, "layer_norm_eps": 1e-6}  # fmt: skip
+    return shape_of(size, patch) | {"layer_norm_eps": 1e-6}
 
 
 TIMM_NETWORKS = Timm(
@@ -130,10 +69,8 @@ TIMM_NETWORKS = Timm(
 def _vit(
     size: str, patch: int, pixels: int, *names: str, like: dict[str, object] = GOOGLE, label: Label = RECALLED
 ) -> Published:
-    dim, depth, heads, hidden = SIZES[size]
-    config = {"model_type": "vit", "hidden_size": dim, "num_hidden_layers": depth, "num_attention_heads": heads,
-              "intermediate_size": hidden, "image_size": pixels, "patch_size": patch}  # fmt: skip
-    return Published(names, config, like | {"size": {"height": pixels, "width": pixels}}, label)
+    preprocessor = like | {"size": {"height": pixels, "width": pixels}}
+    return Published(names, config_of("vit", size, patch, pixels), preprocessor, label)
 
 
 FAMILY = Family(

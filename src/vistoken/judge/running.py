@@ -17,7 +17,8 @@ import transformers
 from torch import Tensor, nn
 
 from vistoken.errors import ModelError
-from vistoken.spec import ClassPool, EncoderSpec
+from vistoken.geometry import Size
+from vistoken.spec import ClassPool, EncoderSpec, MeanPool
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -48,6 +49,8 @@ def load(folder: str) -> nn.Module:
     try:
         config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         shorten_llm(config)
+        if hasattr(config, "mask_ratio"):  # of masked pre-training (MAE): every patch is to be seen
+            config.mask_ratio = 0.0
         names = getattr(config, "architectures", None) or ()
         named = [getattr(transformers, name) for name in names if hasattr(transformers, name)]
         model: nn.Module = (named[0] if named else transformers.AutoModel).from_pretrained(
@@ -89,7 +92,7 @@ def run(model: nn.Module, inputs: Mapping[str, Tensor], spec: EncoderSpec) -> Se
     """The picture through the vision part of `model`. Raises `ModelError` where that cannot be run alone."""
     with watching(model, spec.depth) as watched:
         try:
-            out = _call(model, inputs)
+            out = _call(model, inputs, spec)
         except _NONE as error:
             raise ModelError(f"{type(model).__name__} cannot be run on pictures alone: {_line(error)}") from None
     name, layers = watched.blocks()
@@ -105,18 +108,27 @@ def run(model: nn.Module, inputs: Mapping[str, Tensor], spec: EncoderSpec) -> Se
 def _pooled(spec: EncoderSpec, tower: Returned, returned: Tensor | None = None) -> Tensor | None:
     """What pools as ours does: ViT's tanh pooler, which stands where others return the class token, does not."""
     if isinstance(spec.pool, ClassPool) and spec.final_norm == "all":
-        return None if tower.last is None else tower.last[:, 0]
+        return None if tower.last is None else tower.last[:, spec.prefix_places["cls"]].mean(1)
+    if isinstance(spec.pool, MeanPool) and not spec.pool.norm:  # what classifiers do, and models leave to them
+        return None if tower.last is None else tower.last[:, spec.prefix_tokens :].mean(1)
     return tower.pooled if returned is None else returned
 
 
-def _call(model: nn.Module, inputs: Mapping[str, Tensor]) -> Any:
+def _call(model: nn.Module, inputs: Mapping[str, Tensor], spec: EncoderSpec) -> Any:
     """`get_image_features` where there is one, else the model itself, with what it takes of the inputs."""
-    inner = getattr(model, "model", None)
-    holder = inner if hasattr(inner, "get_image_features") else model
+    holder = next((part for part in (*model.children(), model) if hasattr(part, "get_image_features")), model)
     function = getattr(holder, "get_image_features", model.forward)
     taken = inspect.signature(function).parameters
     given = {name: value for name, value in inputs.items() if name in taken}
+    if "noise" in taken:
+        given["noise"] = _in_order(given["pixel_values"], spec)
     return function(**given) if function != model.forward else model(**given)
+
+
+def _in_order(pixels: Tensor, spec: EncoderSpec) -> Tensor:
+    """The noise that keeps patches in raster order, where a model sorts them by it even if it masks none (MAE)."""
+    grid = spec.patch.grid(Size(height=pixels.shape[2], width=pixels.shape[3]))
+    return torch.arange(grid.patches, dtype=pixels.dtype).expand(len(pixels), -1)
 
 
 def _joined(found: Any) -> Tensor:

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import assert_never
 
-from vistoken.connector import AveragePool, Connector, Linear, MergeBlocks, Normalise, Unpadded
+from vistoken.connector import AveragePool, Connector, Linear, MergeBlocks, MlpStage, Normalise, Resample, Unpadded
 from vistoken.geometry import Grid
 from vistoken.spec import (
     AttentionPool,
     Buckets,
     ClassPool,
+    ClassRotary,
     EncoderSpec,
     Factorised,
     GatedMlp,
@@ -33,6 +35,7 @@ from vistoken.spec import (
     Pool,
     Position,
     ProjectedClass,
+    QkNorm,
     QueryPool,
     RmsNorm,
     Sinusoidal,
@@ -52,12 +55,16 @@ class Operation:
     macs: int
 
 
-def operations(spec: EncoderSpec, grids: Sequence[Grid], classes: int = 0) -> tuple[Operation, ...]:
-    """All operations over the views whose grids are given; `classes` adds a linear classifier on the pooled vector."""
-    return tuple(_operations(spec, grids, classes))
+def operations(spec: EncoderSpec, grids: Sequence[Grid], classes: int = 0, merge: int = 0) -> tuple[Operation, ...]:
+    """All operations over the views whose grids are given.
+
+    `classes` adds a linear classifier on the pooled vector; with `merge`, up to so many tokens a frame are joined to
+    others in every block.
+    """
+    return tuple(_operations(spec, grids, classes, merge))
 
 
-def _operations(spec: EncoderSpec, grids: Sequence[Grid], classes: int) -> Iterator[Operation]:
+def _operations(spec: EncoderSpec, grids: Sequence[Grid], classes: int, merge: int) -> Iterator[Operation]:
     patches = sum(grid.patches for grid in grids)
     frames = [Grid(grid.rows, grid.cols) for grid in grids for _ in range(grid.frames)]
     dim, norm = spec.dim, norm_params(spec.norm, spec.dim)
@@ -69,10 +76,12 @@ def _operations(spec: EncoderSpec, grids: Sequence[Grid], classes: int) -> Itera
     if spec.embed_norm:
         yield Operation("patch embedding", "norm", norm, 0)
     yield Operation("position", type(spec.position).__name__, position_params(spec.position, dim), 0)
+    if isinstance(spec.rotary, ClassRotary):
+        yield Operation("position", "angles of the class token", spec.head_dim // 2, 0)
     yield Operation("prefix", "prefix tokens", spec.prefix_tokens * dim, 0)
     if spec.pre_norm:
         yield Operation("pre-norm", "norm before the blocks", norm, 0)
-    yield from _blocks(spec, frames)
+    yield from _blocks(spec, frames, merge)
     if spec.final_norm != "none":
         yield Operation("final norm", "norm", norm, 0)
     yield from _pool(spec.pool, spec.norm, dim, [spec.tokens(grid) for grid in grids])
@@ -115,34 +124,42 @@ def _convolutions(stem: Stem, channels: int) -> Iterator[tuple[int, int, int, in
             yield from ((after, middle, 1, 1), (middle, middle, 3, 1), (middle, after, 1, 1))
 
 
-def _blocks(spec: EncoderSpec, frames: Sequence[Grid]) -> Iterator[Operation]:
-    """Every row is over all `depth` blocks."""
-    dim, depth, tokens = spec.dim, spec.depth, sum(map(spec.tokens, frames))
+def _blocks(spec: EncoderSpec, frames: Sequence[Grid], merge: int) -> Iterator[Operation]:
+    """Every row is over all `depth` blocks; where tokens are joined, the MLPs already work on fewer."""
+    dim, lengths = spec.dim, [spec.lengths(grid, merge) for grid in frames]
+    enter, leave = (sum(sum(of_frame[part]) for of_frame in lengths) for part in (slice(-1), slice(1, None)))
 
     def blocks(name: str, params: int, macs: int) -> Operation:
-        return Operation("blocks", name, depth * params, depth * macs)
+        return Operation("blocks", name, spec.depth * params, macs)
 
     matrix = dim * (dim + 2 * spec.kv_dim)
     biases = {"all": dim + 2 * spec.kv_dim, "query and value": 2 * dim, "none": 0}[spec.qkv_bias]
     yield blocks("norms", (4 if spec.block_norms == "both" else 2) * norm_params(spec.norm, dim), 0)
-    yield blocks("attention: q, k, v", matrix + biases, tokens * matrix)
+    yield blocks("attention: q, k, v", matrix + biases, enter * matrix)
     if spec.qkv_norm:
         yield blocks("attention: norms of q and k", _qkv_norm_params(spec), 0)
     # Scores and weighted sum: N^2 D each, over the heads together; one square a frame, or a window.
-    yield Operation("blocks", "attention: scores and sum", 0, 2 * dim * _scores(spec, frames))
+    yield Operation("blocks", "attention: scores and sum", 0, 2 * dim * _scores(spec, frames, lengths))
     if spec.attention_norm:
         yield blocks("attention: norm before the output", norm_params(spec.norm, dim), 0)
-    yield blocks("attention: output", dim * (dim + spec.out_bias), tokens * dim * dim)
-    yield blocks("MLP", mlp_params(spec.mlp, dim), tokens * mlp_macs(spec.mlp, dim))
+    yield blocks("attention: output", dim * (dim + spec.out_bias), enter * dim * dim)
+    if merge:
+        yield blocks("token merging", 0, spec.head_dim * sum(map(_compared, lengths)))
+    yield blocks("MLP", mlp_params(spec.mlp, dim), leave * mlp_macs(spec.mlp, dim))
     if spec.layer_scale:
         yield blocks("layer scale", 2 * dim, 0)
 
 
-def _scores(spec: EncoderSpec, frames: Sequence[Grid]) -> int:
-    """Pairs of tokens that meet, over all blocks and frames."""
-    whole = sum(spec.tokens(grid) ** 2 for grid in frames)
+def _compared(lengths: Sequence[int]) -> int:
+    """Pairs of keys that are compared in a frame, one of each half, in the blocks that join any."""
+    return sum((tokens + 1) // 2 * (tokens // 2) for tokens, left in pairwise(lengths) if left < tokens)
+
+
+def _scores(spec: EncoderSpec, frames: Sequence[Grid], lengths: Sequence[Sequence[int]]) -> int:
+    """Pairs of tokens that meet, over all blocks and frames; `lengths` are of each frame the tokens of every block."""
     if spec.windows is None:
-        return spec.depth * whole
+        return sum(tokens**2 for of_frame in lengths for tokens in of_frame[:-1])
+    whole = sum(spec.tokens(grid) ** 2 for grid in frames)
     full = sum(number < spec.depth for number in spec.windows.full)
     return full * whole + (spec.depth - full) * sum(_in_windows(grid, spec.windows) for grid in frames)
 
@@ -161,7 +178,7 @@ def _qkv_norm_params(spec: EncoderSpec) -> int:
     match spec.qkv_norm:
         case WidthNorm():
             return 2 * spec.dim
-        case HeadNorm():
+        case HeadNorm() | QkNorm():
             return 2 * spec.head_dim
         case None:
             return 0
@@ -183,12 +200,17 @@ def _connector(
     """The stages with parameters; the grids of `frames` shrink where blocks become one token."""
     width, grids = dim * len(connector.layers or (0,)), frames
     for stage in connector.stages:
+        tokens = sum(grid.patches for grid in grids)
         match stage:
             case Normalise(norm, weight):
                 yield Operation(part, f"{mark}norm", norm_params(norm, width) * weight, 0)
             case Linear(out, bias):
-                tokens = sum(grid.patches for grid in grids)
                 yield Operation(part, f"{mark}linear", out * (width + bias), tokens * width * out)
+            case MlpStage(mlp, out):
+                yield Operation(part, f"{mark}MLP", mlp_params(mlp, width, out), tokens * mlp_macs(mlp, width, out))
+            case Resample(latents):
+                yield from _resample(part, stage, width, tokens, len(frames))
+                grids = [Grid(1, latents)] * len(grids)
             case MergeBlocks(side) | AveragePool(side):
                 grids = [Grid(grid.rows // side, grid.cols // side) for grid in grids]
             case _:
@@ -198,24 +220,41 @@ def _connector(
         yield Operation(part, f"{mark}newline", width, 0)
 
 
-def mlp_params(mlp: Mlp, dim: int) -> int:
+def _resample(part: str, stage: Resample, width: int, tokens: int, views: int) -> Iterator[Operation]:
+    """Over all its blocks: the latents of every view ask the view's tokens and one another."""
+    asked, depth = stage.latents * views, stage.depth
+    seen, inner, keys = tokens + asked, stage.heads * stage.head_dim, stage.key_heads * stage.head_dim
+    yield Operation(part, "latents", stage.latents * width, 0)
+    yield Operation(part, "resampler: norms", (3 * depth + 1) * norm_params(stage.norm, width), 0)
+    yield Operation(part, "resampler: q", depth * width * inner, depth * asked * width * inner)
+    yield Operation(part, "resampler: k, v", 2 * depth * width * keys, 2 * depth * seen * width * keys)
+    yield Operation(part, "resampler: scores and sum", 0, 2 * depth * stage.latents * seen * inner)
+    yield Operation(part, "resampler: output", depth * width * inner, depth * asked * width * inner)
+    yield Operation(
+        part, "resampler: MLP", depth * mlp_params(stage.mlp, width), depth * asked * mlp_macs(stage.mlp, width)
+    )
+
+
+def mlp_params(mlp: Mlp, dim: int, out: int | None = None) -> int:
+    """From `dim` dimensions to `out`, or to as many."""
+    out = out or dim
     match mlp:
         case PlainMlp(hidden):
-            return 2 * dim * hidden + mlp.bias * (hidden + dim)
+            return (dim + out) * hidden + mlp.bias * (hidden + out)
         case GatedMlp(hidden):
             inner = norm_params(mlp.norm, hidden) if mlp.norm else 0
-            return 3 * dim * hidden + mlp.bias * (2 * hidden + dim) + inner
+            return (2 * dim + out) * hidden + mlp.bias * (2 * hidden + out) + inner
         case _:
             assert_never(mlp)
 
 
-def mlp_macs(mlp: Mlp, dim: int) -> int:
+def mlp_macs(mlp: Mlp, dim: int, out: int | None = None) -> int:
     """Multiply-adds of one token."""
     match mlp:
         case PlainMlp(hidden):
-            return 2 * dim * hidden
+            return (dim + (out or dim)) * hidden
         case GatedMlp(hidden):
-            return 3 * dim * hidden
+            return (2 * dim + (out or dim)) * hidden
         case _:
             assert_never(mlp)
 

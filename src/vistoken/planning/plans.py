@@ -117,6 +117,7 @@ def plan(
     batch: int = 1,
     dtype: str = "float32",
     head: int = 0,
+    merge_tokens: int = 0,
     revision: str | None = None,
     **settings: Any,
 ) -> Plan:
@@ -130,6 +131,7 @@ def plan(
         batch: how many pictures.
         dtype: of the weights: float32, bfloat16, float16 or float64.
         head: the number of classes of a linear classifier to add.
+        merge_tokens: how many tokens a frame are joined to similar ones in every block (ToMe), at most.
         revision: of the hub repository.
         settings: values of the model's own preprocessor under their own names.
 
@@ -150,11 +152,18 @@ def plan(
     else:
         described = registry.describe(model, settings=settings, revision=revision, series=False)
         spec, name, views = *_encoder(described), _views(described, size, input)
-    return plan_views(name, spec, views, batch=batch, dtype=dtype, head=head)
+    return plan_views(name, spec, views, batch=batch, dtype=dtype, head=head, merge_tokens=merge_tokens)
 
 
 def plan_views(
-    name: str, encoder: EncoderSpec, views: tuple[View, ...], *, batch: int = 1, dtype: str = "float32", head: int = 0
+    name: str,
+    encoder: EncoderSpec,
+    views: tuple[View, ...],
+    *,
+    batch: int = 1,
+    dtype: str = "float32",
+    head: int = 0,
+    merge_tokens: int = 0,
 ) -> Plan:
     """The plan for views that are already decided."""
     if not isinstance(dtype, str) or dtype not in DTYPES:
@@ -162,7 +171,10 @@ def plan_views(
     for what, value, low in (("batch", batch, 1), ("head", head, 0)):
         if type(value) is not int or not low <= value <= MAX_COUNT:
             raise UsageError(f"{what} is {value!r}: it must be a whole number from {low} to {MAX_COUNT:,}")
-    steps = operations(encoder, [view.grid for view in views], head)
+    encoder.check_merge(merge_tokens)
+    if merge_tokens and encoder.connector:
+        raise UsageError(f"merge_tokens leaves no image tokens for the LLM of {name}: plan it without")
+    steps = operations(encoder, [view.grid for view in views], head, merge_tokens)
     return Plan(name, encoder, views[0].source, views, batch, dtype, steps)
 
 

@@ -23,8 +23,10 @@ from vistoken.views.volume import FramesOfVolume
 if TYPE_CHECKING:
     from vistoken.model_spec import PixelSpec, VideoSpec
     from vistoken.prompts.timed import TimedGroups
+    from vistoken.spec import EncoderSpec
     from vistoken.video import Sampling
     from vistoken.views.rule import ViewRule
+    from vistoken.weight_names import WeightNames
 
 VISION = {"patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2}
 # Class attributes, the same in all generations and those of Qwen2-VL's; `patch_expand_factor` is GLM-GA's.
@@ -41,14 +43,30 @@ TEMPLATE = "the chat template adds <|begin_of_image|> and <|end_of_image|>: 2 to
 VIDEO_TEMPLATE = "the chat template adds <|begin_of_video|> and <|end_of_video|>: 2 tokens"
 
 
-def read(files: Files, generation: str, video_generation: str = "") -> Reading:
-    """Everything; `generation` is the class prefix that `model_type` leads to where the files name no class."""
+def read(files: Files, generation: str, video_generation: str = "", ocr: bool = False) -> Reading:
+    """Everything; `generation` is the class prefix that `model_type` leads to where the files name no class.
+
+    `ocr` tells that the tower is GLM-OCR's.
+    """
     vision = files.config.child("vision_config").with_defaults(VISION, f"the vision config in {REFERENCE}")
     patch = vision.patch("patch_size", vision.integer("temporal_patch_size", high=64))
     merge = SpaceToDepth(vision.integer("spatial_merge_size", high=64))
     rule, pixels = _image_rule(files.image, patch, merge.side)
     video = partial(_video, files, patch, merge, generation, video_generation or generation)
-    return Reading(None, rule, pixels, Merged(merge, IMAGE_TOKEN, template=TEMPLATE), video)
+    encoder = partial(_encoder, files, ocr)
+    return Reading(encoder, rule, pixels, Merged(merge, IMAGE_TOKEN, template=TEMPLATE), video)
+
+
+def _encoder(files: Files, ocr: bool) -> EncoderSpec | None:
+    from vistoken.towers.glm4v import tower  # counting does without it
+
+    return tower(files.config.child("vision_config"), files.built_in, ocr)
+
+
+def weights() -> WeightNames:
+    from vistoken.towers.glm4v import WEIGHTS
+
+    return WEIGHTS
 
 
 def _image_rule(image: Config | None, patch: Patch, merge: int) -> tuple[ViewRule | None, PixelSpec | None]:

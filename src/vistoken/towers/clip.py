@@ -8,7 +8,8 @@ Sources: transformers 5.23.0, `models/clip/modeling_clip.py` and `configuration_
 from __future__ import annotations
 
 from vistoken.configs import Config
-from vistoken.family import ACTIVATIONS, REFERENCE, heads_of, table_of
+from vistoken.family import ACTIVATIONS, REFERENCE, Files, Reading, heads_of, table_of
+from vistoken.preprocessing import standard
 from vistoken.spec import (
     ClassPool,
     ClassToken,
@@ -18,9 +19,10 @@ from vistoken.spec import (
     LearnedTable,
     PlainMlp,
     Pool,
+    ProjectedClass,
     TableResize,
 )
-from vistoken.weight_names import CLIP_BLOCKS, Row, Weight, affine
+from vistoken.weight_names import CLIP_BLOCKS, CONTRASTIVE_PARTS, Row, Weight, WeightNames, affine
 
 SOURCE = f"CLIPVisionConfig in {REFERENCE}"
 DEFAULTS = {
@@ -55,10 +57,42 @@ def tower(vision: Config, connector: Connector | None = None, pool: Pool = OWN_P
     )
 
 
+def contrastive(files: Files, stem: str, processor: str = "CLIPImageProcessor", projection_dim: int = 512) -> Reading:
+    """CLIP, and the models that only train or name it otherwise: `stem` is how their classes' names begin.
+
+    A whole model holds a `vision_config` beside its text tower's; a config without one is the tower alone.
+    `projection_dim` is the default of the whole model's class.
+    """
+    config = files.config
+    whole = config.has("vision_config")
+    vision = (config.child("vision_config") if whole else config).with_defaults(
+        DEFAULTS, f"{stem}VisionConfig in {REFERENCE}"
+    )
+    if whole:
+        named = config.with_defaults({"projection_dim": projection_dim}, f"{stem}Config in {REFERENCE}")
+        pool: Pool = ProjectedClass(named.integer("projection_dim"))
+    else:
+        pool = _pool_of_tower(vision, stem)
+    encoder = tower(vision, pool=pool)
+    return Reading(encoder, *standard(files.image, processor, encoder.patch, vision.size("image_size")))
+
+
+def _pool_of_tower(vision: Config, stem: str) -> Pool:
+    """A tower saved alone has a projection only if its class has."""
+    if vision.has("architectures") and vision.raw("architectures") == [f"{stem}VisionModel"]:
+        return ClassPool()
+    return ProjectedClass(vision.integer("projection_dim"))
+
+
 WEIGHTS = (
     Weight("embeddings.class_embedding", "embed.prefix.cls", Row()),
     Weight("embeddings.patch_embedding.weight", "embed.patch.weight"),
     Weight("embeddings.position_embedding.weight", "embed.position.table"),
     *affine("pre_layrnorm", "pre_norm"),  # the published spelling
     *CLIP_BLOCKS,
+)
+CONTRASTIVE = WeightNames(
+    roots=("", "vision_model."),
+    weights=(*WEIGHTS, Weight("visual_projection.weight", "pool.projection.weight")),
+    ignored=CONTRASTIVE_PARTS,
 )

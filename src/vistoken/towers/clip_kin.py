@@ -33,9 +33,9 @@ def kosmos2(files: Files) -> EncoderSpec | None:
 
 
 def git(files: Files) -> EncoderSpec | None:
-    """CLIP, all tokens normed, and none of them pooled."""
+    """CLIP, all tokens normed, and none of them pooled. None, too, where a file tells the dim without the heads."""
     vision = files.config.child("vision_config")
-    if files.built_in and not vision.has("intermediate_size"):
+    if not vision.has("num_attention_heads") and (files.built_in or vision.has("hidden_size")):
         return None
     spec = clip.tower(vision.with_defaults(GIT, f"GitVisionConfig in {REFERENCE}"))
     return replace(spec, final_norm="all", pool=NoPool())

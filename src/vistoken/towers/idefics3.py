@@ -24,6 +24,11 @@ DEFAULTS = {
 def tower(files: Files) -> EncoderSpec:
     """The encoder and its connector."""
     vision = files.config.child("vision_config").with_defaults(DEFAULTS, f"the vision config's class in {REFERENCE}")
+    return encoder(vision, _connector(files.config))
+
+
+def encoder(vision: Config, connector: Connector) -> EncoderSpec:
+    """The tower that a completed vision config describes, in front of `connector`; Idefics2 has the same."""
     dim, heads = heads_of(vision)
     patch = vision.patch("patch_size")
     return EncoderSpec(
@@ -35,7 +40,7 @@ def tower(files: Files) -> EncoderSpec:
         norm=LayerNorm(vision.number("layer_norm_eps", 0, 1)),
         mlp=PlainMlp(vision.integer("intermediate_size"), vision.choice("hidden_act", ACTIVATIONS)),
         position=_buckets(vision, patch),
-        connector=_connector(files.config),
+        connector=connector,
     )
 
 
@@ -52,15 +57,15 @@ def _connector(config: Config) -> Connector:
     return Connector(stages=stages)
 
 
+TOWER = (
+    *affine("embeddings.patch_embedding", "embed.patch"),
+    Weight("embeddings.position_embedding.weight", "embed.position.table"),
+    *CLIP_BLOCKS,
+)
 WEIGHTS = WeightNames(
     roots=("", "model."),
     weights=(
-        *under(
-            "vision_model.",
-            *affine("embeddings.patch_embedding", "embed.patch"),
-            Weight("embeddings.position_embedding.weight", "embed.position.table"),
-            *CLIP_BLOCKS,
-        ),
+        *under("vision_model.", *TOWER),
         Weight("connector.modality_projection.proj.weight", "connector.stages.1.weight"),
     ),
     ignored=(*LLM_PARTS, ("text_model.*", Ignore("the LLM"))),

@@ -58,12 +58,17 @@ def encoder(
 
 
 def vip(files: Files, assumed: Mapping[str, Any]) -> EncoderSpec | None:
-    """ViP-LLaVA: the class token of all its layers is dropped, and what they hold side by side is normed."""
+    """ViP-LLaVA: the class token of all its layers is dropped, and what they hold side by side is normed.
+
+    Published files name one layer, a remnant of LLaVA's config that their weights contradict: only a list is read.
+    """
     vision, class_token, tower = _vision(files, assumed)
     if tower is None or not class_token:
         return None
     defaults = {**PROJECTOR, "vision_feature_layer": VIP_LAYERS, "projector_layernorm_eps": 1e-5}
     config = files.config.with_defaults(defaults, f"VipLlavaConfig in {REFERENCE}")
+    if isinstance(config.raw("vision_feature_layer"), int):
+        config = config.replaced(vision_feature_layer=VIP_LAYERS)
     norm = Normalise(LayerNorm(config.number("projector_layernorm_eps", 0, 1)))
     connector = _projector(config, vision, text_width(files.config, "llama"), IN_ORDER)
     return tower(vision, replace(connector, stages=(norm, *connector.stages)))

@@ -10,7 +10,8 @@ from vistoken.family import REFERENCE
 # `hidden_size` of the text config's class, by `model_type`: published files leave out what equals it.
 WIDTHS: Mapping[str, int] = {
     "llama": 4096, "mistral": 4096, "ministral3": 4096, "qwen2": 4096, "qwen3": 4096, "qwen3_moe": 2048,
-    "gpt_oss": 2880, "gemma3_text": 2304, "gemma4_text": 2304,
+    "gpt_oss": 2880, "gemma3_text": 2304, "gemma4_text": 2304, "cohere": 8192, "cohere2": 8192, "lfm2": 2560,
+    "llama4_text": 5120, "deepseek_v3": 7168,
 }  # fmt: skip
 
 

@@ -6,10 +6,12 @@ Sources: transformers 5.23.0, `models/siglip/modeling_siglip.py` and `configurat
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from vistoken.configs import Config
-from vistoken.family import ACTIVATIONS, REFERENCE, heads_of, table_of
+from vistoken.family import ACTIVATIONS, REFERENCE, Files, heads_of, table_of
 from vistoken.spec import (
     AttentionPool,
     Connector,
@@ -31,6 +33,22 @@ DEFAULTS = {
 
 # SiglipVisionEmbeddings.interpolate_pos_encoding.
 RESIZE = TableResize("bicubic", antialias=False)
+
+
+def behind(files: Files, assumed: Mapping[str, Any], source: str) -> Config | None:
+    """The vision config of a vision-language model, completed; None where only values for counting are built in.
+
+    The model's config class `source` assumes `assumed` where there is no vision config at all, and a config without
+    a `model_type` to be SigLIP's. Raises `ConfigError` for another tower.
+    """
+    given = files.config.child("vision_config")
+    if files.built_in and not given.has("hidden_size"):
+        return None
+    defaults = {"model_type": "siglip_vision_model", **DEFAULTS, **({} if given.values else assumed)}
+    vision = given.with_defaults(defaults, SOURCE if given.values else source)
+    if (kind := vision.raw("model_type")) != "siglip_vision_model":
+        raise vision.error("model_type", kind, "only SigLIP's tower, siglip_vision_model, is encoded")
+    return vision
 
 
 def tower(vision: Config, connector: Connector | None = None) -> EncoderSpec:
