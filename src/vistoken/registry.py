@@ -116,9 +116,7 @@ def families() -> Iterator[Family]:
     """Every family, built in or registered by another package. Raises `ModelError` if two claim one name."""
     owners: dict[str, str] = {}
     for module, family in [*((name, load(name)) for name in _built_in_modules()), *_registered()]:
-        words = {*map(str.lower, family.names()), *(f"model_type {word}" for word in family.model_types)}
-        words |= {f"architecture {word}" for word in family.timm.architectures} if family.timm else set()
-        for word in words:
+        for word in {*map(str.lower, family.names()), *(f"model_type {word}" for word in family.model_types)}:
             if word in owners:
                 raise ModelError(f"{module} and {owners[word]} both define {word!r}: remove one of them")
             owners[word] = module
