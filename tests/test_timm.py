@@ -79,9 +79,9 @@ def model(request, monkeypatch, tmp_path):
     return wanted, wanted.save(tmp_path)
 
 
-def agrees(result, folder, wanted, size):
-    """Tokens, hidden states and the pooled vector; sizes are (height, width)."""
-    outputs, note = wanted.outputs[size], {"size": size[::-1], "form": "timm", "against": "timm 1.0.31"}
+def agrees(result, folder, wanted, size, form="timm"):
+    """Tokens, hidden states and the pooled vector; sizes are (height, width), `form` that of the weight file."""
+    outputs, note = wanted.outputs[size], {"size": size[::-1], "form": form, "against": "timm 1.0.31"}
     tokens, pooled = answers(wanted, outputs)
     agree(folder, "tokens", tokens_of(result), torch.from_numpy(tokens), **note)
     assert (result.pooled is None) == (pooled is None)
