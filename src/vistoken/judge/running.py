@@ -95,8 +95,8 @@ def run(model: nn.Module, inputs: Mapping[str, Tensor], spec: EncoderSpec) -> Se
             out = _call(model, inputs, spec)
         except _NONE as error:
             raise ModelError(f"{type(model).__name__} cannot be run on pictures alone: {_line(error)}") from None
-    name, layers = watched.blocks()
-    tower = watched.tower(name, layers) if layers else Returned()
+    name, layers = watched.blocks(spec.dim)
+    tower = watched.tower(name, layers, normed=spec.final_norm == "all") if layers else Returned()
     found, deepstack = getattr(out, "pooler_output", None), getattr(out, "deepstack_features", None)
     if spec.connector is not None:
         joined = tuple(_joined(part) for part in deepstack or ())
@@ -156,18 +156,23 @@ class Watched:
     left: dict[str, list[Tensor]] = field(default_factory=dict)
     returned: dict[str, Returned] = field(default_factory=dict)
 
-    def blocks(self) -> tuple[str, tuple[Tensor, ...]]:
-        """The name of the list whose blocks ran, each once, with all states; an empty name where none did."""
+    def blocks(self, dim: int) -> tuple[str, tuple[Tensor, ...]]:
+        """The name of the list whose blocks ran, each once on vectors of `dim`, with all states; empty if none did."""
         for name, blocks in self.lists.items():
-            if len(self.left.get(name, ())) == len(blocks):
+            if len(self.left.get(name, ())) == len(blocks) and self.entered[name][0].shape[-1] == dim:
                 return name, (self.entered[name][0], *self.left[name])
         return "", ()
 
-    def tower(self, name: str, layers: Sequence[Tensor]) -> Returned:
-        """What the outermost module around the blocks returned that has a vector for each of their tokens."""
+    def tower(self, name: str, layers: Sequence[Tensor], normed: bool) -> Returned:
+        """What the outermost module around the blocks returned that has a vector for each of their tokens.
+
+        Where the tower is `normed` at its end, that is not what left the last block.
+        """
         for around in sorted(self.returned, key=len):
             found = self.returned[around]
-            if stands_around(around, name) and found.last is not None and found.last.numel() == layers[-1].numel():
+            if not stands_around(around, name) or found.last is None or found.last.shape[-1] != layers[-1].shape[-1]:
+                continue
+            if found.last.numel() == layers[-1].numel() and not (normed and found.last.equal(layers[-1])):
                 return found
         return Returned()
 
