@@ -1,4 +1,4 @@
-"""Published tensor names against ours: words only, which `vistoken.encoding.weights` carries out.
+"""Published tensor names against ours: words only, which `vistoken.encoding.steps` carries out.
 
 A family pairs patterns of names with a step from a small closed vocabulary. Layouts that several families share stand
 here once: Hugging Face's ViT blocks, CLIP blocks, and SigLIP's pooling head.
@@ -295,6 +295,8 @@ TIMM_GATED = tuple(
     for index, name in enumerate(names)
     for leaf in ("weight", "bias")
 )
+# Layer scale in the repositories of DeiT-3 and DINOv3, and in timm's `models/eva.py`.
+GAMMAS = (Weight("blocks.{n}.gamma_1", "blocks.{n}.scale1"), Weight("blocks.{n}.gamma_2", "blocks.{n}.scale2"))
 TIMM_CLASSIFIER = (("head.weight", Ignore("the classifier")), ("head.bias", Ignore("the classifier")))
 # torch's MultiheadAttention stores q, k and v already fused.
 SIGLIP_HEAD = (

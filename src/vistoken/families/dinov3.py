@@ -45,6 +45,7 @@ from vistoken.spec import (
 )
 from vistoken.towers.timm import as_timm
 from vistoken.weight_names import (
+    GAMMAS,
     TIMM,
     TIMM_CLASSIFIER,
     TIMM_GATED,
@@ -116,8 +117,7 @@ ORIGINAL = (
     Weight("mask_token", "mask_token", Row()),
     Weight("blocks.{n}.attn.qkv.bias", "blocks.{n}.attention.qv_bias", NoKeys()),
     *affine("blocks.{n}.mlp.w3", "blocks.{n}.mlp.down"),
-    Weight("blocks.{n}.gamma_1", "blocks.{n}.scale1"),
-    Weight("blocks.{n}.gamma_2", "blocks.{n}.scale2"),
+    *GAMMAS,
     Weight("blocks.{n}.attn.q_bias", "blocks.{n}.attention.qv_bias", Part(0, 2)),
     Weight("blocks.{n}.attn.v_bias", "blocks.{n}.attention.qv_bias", Part(1, 2)),
 )

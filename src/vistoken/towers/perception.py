@@ -24,6 +24,7 @@ from vistoken.spec import (
     TableResize,
 )
 from vistoken.weight_names import (
+    GAMMAS,
     TIMM,
     TIMM_POOL,
     PairedQk,
@@ -122,11 +123,10 @@ META = (
 # timm's names of all its transformers, and those of its EVA, which this network is there.
 TIMM_TOWER = (
     *(replace(weight, step=QKV) if ".attn.qkv." in weight.file else weight for weight in TIMM),
-    Weight("blocks.{n}.gamma_1", "blocks.{n}.scale1"),
-    Weight("blocks.{n}.gamma_2", "blocks.{n}.scale2"),
+    *GAMMAS,
 )
 WEIGHTS = WeightNames(
-    roots=("", "visual.", "visual.trunk."),
+    roots=("", "visual."),
     weights=(*TIMM_TOWER, *TIMM_POOL, *affine("head", "pool.projection"), *META),
     tower="visual.",
 )
