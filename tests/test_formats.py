@@ -44,7 +44,7 @@ def renamed(tensors, rules):
 
 
 VIT_TO_TIMM = {
-    r"^(vit|deit)\.": "", r"^embeddings\.cls_token": "cls_token", r"^embeddings\.distillation_token": "dist_token",
+    r"^(vit|deit|ijepa)\.": "", r"^embeddings\.cls_token": "cls_token", r"^embeddings\.distillation_token": "dist_token",
     r"^embeddings\.position_embeddings": "pos_embed", r"^embeddings\.patch_embeddings\.projection": "patch_embed.proj",
     r"^encoder\.layer\.": "blocks.", r"attention\.output\.dense": "attn.proj", r"layernorm_before": "norm1",
     r"layernorm_after": "norm2", r"intermediate\.dense": "mlp.fc1", r"output\.dense": "mlp.fc2",
@@ -265,6 +265,7 @@ def timms(name, folder, rename, architecture, pool, **values):
 TIMMS = {
     ("vit-classifier", "vit_base_patch16_224", "token"): vit_to_timm,
     ("vit", "deit_small_patch16_224", "token"): vit_to_timm,
+    ("ijepa", "vit_huge_patch14_gap_224", "avg"): vit_to_timm,
     ("deit-teacher", "deit_base_distilled_patch16_224", "token"): vit_to_timm,
     ("clip-projected", "vit_base_patch16_clip_quickgelu_224", "token"): clip_to_timm,
     ("siglip", "vit_base_patch32_siglip_256", "map"): siglip_to_timm,
@@ -281,12 +282,12 @@ ORIGINALS = [
     ("clip-projected", clip_to_openai), ("clip-gelu", clip_to_openai), ("dinov2", dinov2_to_meta),
     ("dinov2-gated", dinov2_to_meta), ("dinov2-registers", dinov2_to_meta), ("dinov2-registers", dinov2_in_chunks),
     ("dinov3-registers", dinov3_to_meta), ("dinov3-gated", dinov3_to_meta), ("dinov3-no-bias", dinov3_to_meta),
-    ("vit", vit_to_timm), ("intern-vit", intern_vit_to_vendor),
+    ("vit", vit_to_timm), ("mae", vit_to_timm), ("intern-vit", intern_vit_to_vendor),
 ]  # fmt: skip
 
 WHOSE = {
     clip_to_openai: "OpenAI", dinov2_to_meta: "Meta", dinov2_in_chunks: "Meta, in chunks", dinov3_to_meta: "Meta",
-    vit_to_timm: "Meta (DINO)", intern_vit_to_vendor: "OpenGVLab",
+    vit_to_timm: "Meta", intern_vit_to_vendor: "OpenGVLab",
 }  # fmt: skip
 
 
