@@ -200,6 +200,19 @@ def affine(file: str, ours: str) -> tuple[Weight, Weight]:
     return Weight(f"{file}.weight", f"{ours}.weight"), Weight(f"{file}.bias", f"{ours}.bias")
 
 
+def gated_mlp(file: str, ours: str, *leaves: str) -> tuple[Weight, ...]:
+    """The three matrices of a gated MLP under their usual names; gate and up become one of ours."""
+    return tuple(
+        weight
+        for leaf in leaves or ("weight",)
+        for weight in (
+            Weight(f"{file}.gate_proj.{leaf}", f"{ours}.gate_up.{leaf}", Part(0, 2)),
+            Weight(f"{file}.up_proj.{leaf}", f"{ours}.gate_up.{leaf}", Part(1, 2)),
+            Weight(f"{file}.down_proj.{leaf}", f"{ours}.down.{leaf}"),
+        )
+    )
+
+
 def fused_qkv(query: str, key: str, value: str, ours: str) -> tuple[Weight, ...]:
     """Three layers of the file that become one of ours."""
     return tuple(

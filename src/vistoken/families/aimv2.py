@@ -53,6 +53,7 @@ from vistoken.weight_names import (
     Weight,
     WeightNames,
     affine,
+    gated_mlp,
 )
 
 DEFAULTS = {
@@ -140,9 +141,7 @@ NAMES = (
     ),
     Weight("encoder.layers.{n}.attention.out_proj.weight", "blocks.{n}.attention.out.weight"),
     Weight("encoder.layers.{n}.rms_norm2.weight", "blocks.{n}.norm2.weight"),
-    Weight("encoder.layers.{n}.ffn.gate_proj.weight", "blocks.{n}.mlp.gate_up.weight", Part(0, 2)),
-    Weight("encoder.layers.{n}.ffn.up_proj.weight", "blocks.{n}.mlp.gate_up.weight", Part(1, 2)),
-    Weight("encoder.layers.{n}.ffn.down_proj.weight", "blocks.{n}.mlp.down.weight"),
+    *gated_mlp("encoder.layers.{n}.ffn", "blocks.{n}.mlp"),
     Weight("rms_norm.weight", "norm.weight"),
     Weight("head.cls_token", "pool.query", Row()),
     Weight("head.k_proj.weight", "pool.kv.weight", Part(0, 2)),

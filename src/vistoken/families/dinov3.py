@@ -57,6 +57,7 @@ from vistoken.weight_names import (
     Weight,
     WeightNames,
     affine,
+    gated_mlp,
 )
 
 DEFAULTS = {
@@ -140,12 +141,7 @@ WEIGHTS = WeightNames(
         *affine("layer.{n}.norm2", "blocks.{n}.norm2"),
         # `up_proj` is the only way up of a plain MLP, and stands beside the gate in a gated one.
         *affine("layer.{n}.mlp.up_proj", "blocks.{n}.mlp.up"),
-        *(
-            Weight(f"layer.{{n}}.mlp.{name}_proj.{leaf}", f"blocks.{{n}}.mlp.gate_up.{leaf}", Part(index, 2))
-            for index, name in enumerate(("gate", "up"))
-            for leaf in ("weight", "bias")
-        ),
-        *affine("layer.{n}.mlp.down_proj", "blocks.{n}.mlp.down"),
+        *gated_mlp("layer.{n}.mlp", "blocks.{n}.mlp", "weight", "bias"),
         Weight("layer.{n}.layer_scale2.lambda1", "blocks.{n}.scale2"),
         *affine("norm", "norm"),
         *ORIGINAL,
