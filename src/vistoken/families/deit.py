@@ -7,24 +7,10 @@ Source: transformers 5.23.0, `models/deit/modeling_deit.py`, `image_processing_p
 
 from __future__ import annotations
 
-from vistoken.family import (
-    RECALLED,
-    REFERENCE,
-    Example,
-    Family,
-    Files,
-    Published,
-    Reading,
-    Reference,
-    Timm,
-)
+from vistoken.family import RECALLED, REFERENCE, Example, Family, Files, Published, Reading, Reference, Timm
 from vistoken.model_spec import Label
 from vistoken.preprocessing import IMAGENET_MEAN, IMAGENET_STD, SETTINGS, standard
-from vistoken.spec import (
-    ClassPool,
-    ClassToken,
-    DistillationToken,
-)
+from vistoken.spec import ClassPool, ClassToken, DistillationToken
 from vistoken.towers.timm import as_timm
 from vistoken.towers.vit import DEFAULTS, UNUSED, tower
 from vistoken.towers.vit import WEIGHTS as TOWER

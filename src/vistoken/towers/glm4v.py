@@ -14,15 +14,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from vistoken.configs import Config
-from vistoken.connector import (
-    Activate,
-    Connector,
-    Linear,
-    MergeBlocks,
-    MlpStage,
-    Normalise,
-    SeparatePositions,
-)
+from vistoken.connector import Activate, Connector, Linear, MergeBlocks, MlpStage, Normalise, SeparatePositions
 from vistoken.family import ACTIVATIONS, REFERENCE, table_of
 from vistoken.spec import EncoderSpec, GatedMlp, LayerNorm, LearnedTable, NoPosition, QkNorm, RmsNorm, TableResize
 from vistoken.towers.axial import ROOTS, axial, heads

@@ -23,18 +23,7 @@ from vistoken.spec import (
     Rotary,
     TableResize,
 )
-from vistoken.weight_names import (
-    GAMMAS,
-    TIMM,
-    TIMM_POOL,
-    PairedQk,
-    Row,
-    Transposed,
-    Weight,
-    WeightNames,
-    affine,
-    under,
-)
+from vistoken.weight_names import GAMMAS, TIMM, TIMM_POOL, PairedQk, Row, Transposed, Weight, WeightNames, affine, under
 
 # PEConfig; `image_size` is the size of pre-training, which its first version called `pretrain_image_size`.
 DEFAULTS = {
