@@ -17,13 +17,11 @@ from vistoken.geometry import Patch
 from vistoken.model_spec import Label
 from vistoken.preprocessing import HALF, SETTINGS, standard
 from vistoken.spec import ClassPool, ClassToken
-from vistoken.towers.bit import HF_STEM, TIMM_STEM, bit_stem
+from vistoken.towers.bit import HF_STEM, SOURCE, TIMM_STEM, bit_stem
 from vistoken.towers.timm import as_timm
 from vistoken.towers.vit import DEFAULTS, UNUSED, tower
 from vistoken.towers.vit import WEIGHTS as TOWER
 from vistoken.weight_names import TIMM, TIMM_CLASSIFIER, WeightNames
-
-SOURCE = "ViTHybridConfig in transformers 4.40"
 
 
 def read(files: Files) -> Reading:
