@@ -21,7 +21,7 @@ ROWS = {
     "choices": 3, "connector": 4, "model_spec": 4, "weight_names": 4, "spec": 5,
     "family": 5, "preprocessing": 6, "formats": 7,
     "processors": 7, "towers": 7,
-    "families": 8,
+    "families": 8, "lookup": 8,
     "registry": 9, "sources": 9, "pixels": 10,
     "counting": 11, "catalogue": 11,
     "planning": 12,

@@ -5,7 +5,7 @@ import torch
 
 from vistoken.encoding.attention import turn
 from vistoken.encoding.positions import rotary_angles
-from vistoken.encoding.weights import _paired
+from vistoken.encoding.steps import paired
 from vistoken.geometry import Grid
 from vistoken.spec import Rotary
 
@@ -53,11 +53,11 @@ def test_scores_are_those_of_the_files_layout(pairs):
     angles = rotary_angles(Rotary(), GRID, HEAD)[:, None]
     by = (angles.cos(), angles.sin())
     # The rows of a matrix are brought into order, and with them what it makes of any input.
-    ours_q, ours_k = (turn(_paired(part.T, pairs, HEAD).T[:, None].float(), by)[:, 0] for part in (q, k))
+    ours_q, ours_k = (turn(paired(part.T, pairs, HEAD).T[:, None].float(), by)[:, 0] for part in (q, k))
     assert torch.allclose(theirs_q @ theirs_k.T, (ours_q @ ours_k.T).double(), atol=1e-4)
 
 
 def test_every_layout_is_an_order_of_its_own():
-    orders = {pairs: tuple(_paired(torch.arange(HEAD), pairs, HEAD).tolist()) for pairs in WAYS}
+    orders = {pairs: tuple(paired(torch.arange(HEAD), pairs, HEAD).tolist()) for pairs in WAYS}
     assert len(set(orders.values())) == len(WAYS)
     assert all(sorted(order) == list(range(HEAD)) for order in orders.values())

@@ -69,7 +69,7 @@ def test_published_configs_agree_with_what_is_built_in(name):
         ("num_position_embeddings", 2300, "must be a square number"),
         ("deepstack_visual_indexes", [16, 8, 24], "must be an ascending list of block numbers from 0 to 26"),
         ("deepstack_visual_indexes", [27], "must be an ascending list of block numbers from 0 to 26"),
-        ("num_heads", 7, "it must divide hidden_size, which is 1152"),
+        ("num_heads", 7, "it must divide vision_config.hidden_size, which is 1152"),
         ("rope_parameters", {"rope_type": "yarn"}, "known are axial"),
     ],
 )

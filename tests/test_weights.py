@@ -18,7 +18,7 @@ from twins import NAMES, close, tokens_of, twin  # noqa: E402
 
 from vistoken import registry  # noqa: E402
 from vistoken.encoding import Encoder  # noqa: E402
-from vistoken.encoding.weights import find_weight  # noqa: E402
+from vistoken.encoding.matching import find_weight  # noqa: E402
 from vistoken.errors import ModelError, WeightsError  # noqa: E402
 from vistoken.weight_names import Ignore  # noqa: E402
 

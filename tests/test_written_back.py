@@ -17,7 +17,7 @@ from vlm_twins import BUILDERS, vlm_twin  # noqa: E402
 
 from vistoken import count, registry  # noqa: E402
 from vistoken.encoding import Encoder  # noqa: E402
-from vistoken.encoding.weights import find_weight  # noqa: E402
+from vistoken.encoding.matching import find_weight  # noqa: E402
 from vistoken.errors import ConfigError, VistokenError  # noqa: E402
 from vistoken.weight_names import (  # noqa: E402
     AsIs,

@@ -217,11 +217,11 @@ ACTIVATIONS: Mapping[str, Activation] = {
 }
 
 
-def heads_of(config: Config) -> tuple[int, int]:
-    """`hidden_size` and `num_attention_heads`, which must divide it."""
-    dim, heads = config.integer("hidden_size", high=65_536), config.integer("num_attention_heads", high=1024)
+def heads_of(config: Config, width: str = "hidden_size", number: str = "num_attention_heads") -> tuple[int, int]:
+    """The dim, which stands in `width`, and the `number` of heads, which must divide it."""
+    dim, heads = config.integer(width, high=65_536), config.integer(number, high=1024)
     if dim % heads:
-        raise config.error("num_attention_heads", heads, f"it must divide {config.path}hidden_size, which is {dim}")
+        raise config.error(number, heads, f"it must divide {config.path}{width}, which is {dim}")
     return dim, heads
 
 

@@ -1,19 +1,16 @@
 """From a name, a hub id or a folder to a `ModelSpec`.
 
-Family files are found by scanning: the folder `families` for ours, the entry point group `vistoken.families` for
-others'. A family file is imported only if its text mentions the name that is asked for, which keeps start-up short
-without a second list of names that could go stale.
+Three roads lead there: what is built in, the files of a folder, and those of the hub. Families are found by
+`vistoken.lookup`.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache, partial
-from importlib import import_module
-from itertools import chain
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from vistoken.configs import SETTING, Config, read_json
@@ -30,6 +27,11 @@ from vistoken.errors import (
 from vistoken.family import Family, Files, Published, Reading
 from vistoken.files import model_file
 from vistoken.geometry import Size
+from vistoken.lookup import all_names, every
+from vistoken.lookup import families as families
+from vistoken.lookup import load as load
+from vistoken.lookup import published as published
+from vistoken.lookup import reader as reader
 from vistoken.model_spec import Label, Later, ModelSpec, Trust
 
 if TYPE_CHECKING:
@@ -37,8 +39,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-ENTRY_POINTS = "vistoken.families"
-_FOLDER = os.path.join(os.path.dirname(__file__), "families")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 
 
@@ -107,87 +107,6 @@ def describe(name: str | os.PathLike[str], *, settings: Mapping[str, Any] | None
 def _described(name: str, series: bool) -> ModelSpec:
     """As `describe`: what is built in does not change while a program runs, but what lies in a folder may."""
     return find(name, series=series).spec
-
-
-# ---------------------------------------------------------------- families
-
-
-def families() -> Iterator[Family]:
-    """Every family, built in or registered by another package. Raises `ModelError` if two claim one name."""
-    owners: dict[str, str] = {}
-    for module, family in [*((name, load(name)) for name in _built_in_modules()), *_registered()]:
-        for word in {*map(str.lower, family.names()), *(f"model_type {word}" for word in family.model_types)}:
-            if word in owners:
-                raise ModelError(f"{module} and {owners[word]} both define {word!r}: remove one of them")
-            owners[word] = module
-        yield family
-
-
-@cache
-def load(module: str) -> Family:
-    """The family that `module` defines."""
-    family = getattr(import_module(module), "FAMILY", None)
-    if not isinstance(family, Family):
-        raise ModelError(f"{module} is no family file: it must define FAMILY = Family(...)")
-    return family
-
-
-def published(name: str) -> tuple[Family, Published] | None:
-    """The family and the entry of a built-in name, alias or series; letter case does not matter."""
-    wanted = name.lower()
-    if not wanted:
-        return None
-    for family in chain(_mentioning(wanted), _every()):  # all of them only for a name that no file's text holds
-        for model in family.published:
-            if wanted in map(str.lower, (*model.names, model.series)):
-                return family, model
-    return None
-
-
-def reader(model_type: str) -> Family | None:
-    """The family that reads configs of `model_type`, or timm's of that `architecture`."""
-    return next((family for family in chain(_mentioning(model_type), _every()) if family.reads(model_type)), None)
-
-
-def _every() -> Iterator[Family]:
-    """All families, ours first, whatever they claim."""
-    yield from map(load, _built_in_modules())
-    for _, family in _registered():
-        yield family
-
-
-def _built_in_modules() -> list[str]:
-    files = sorted(entry for entry in os.listdir(_FOLDER) if entry.endswith(".py") and entry != "__init__.py")
-    return [f"vistoken.families.{file[:-3]}" for file in files]
-
-
-def _mentioning(word: str) -> Iterator[Family]:
-    """Our families whose file holds `word` in quotes; those whose file is named alike come first, to read few files."""
-    word = word.lower()
-    quoted = f'"{word}"'.encode(errors="replace")  # a lone surrogate is no letter of UTF-8
-    for module in sorted(_built_in_modules(), key=lambda module: module.rpartition(".")[2][:3] not in word):
-        path = os.path.join(_FOLDER, module.rpartition(".")[2] + ".py")
-        with open(path, "rb") as file:
-            if quoted in file.read().lower():
-                yield load(module)
-
-
-@cache
-def _registered() -> tuple[tuple[str, Family], ...]:
-    from importlib.metadata import entry_points  # slow to import, and not needed for a built-in name
-
-    found = []
-    for entry in entry_points(group=ENTRY_POINTS):
-        try:
-            found.append((entry.module, load(entry.module)))
-        except ModelError:
-            raise
-        except Exception as error:  # whatever another package's module raises
-            raise ModelError(
-                f"the family {entry.module}, which another package registers, cannot be imported: {error!r}; "
-                "repair or uninstall that package"
-            ) from error
-    return tuple(found)
 
 
 # ---------------------------------------------------------------- the three roads to a description
@@ -296,7 +215,7 @@ def _unread(path: str, kind: str, word: object) -> ConfigError:
     from vistoken.unread import UNREAD  # only on the way to an error message
 
     reason, known = UNREAD.get(str(word), ""), list[str]()
-    for family in _every():
+    for family in every():
         known += family.model_types if kind == "model_type" else family.timm.architectures if family.timm else ()
     hint = did_you_mean(word, known) if isinstance(word, str) and not reason else ""
     return ConfigError(
@@ -338,7 +257,7 @@ def _from_hub(
 
 
 def _unfetched(hub_id: str, known: tuple[Family, Published] | None, reason: str) -> NotAtHand:
-    hint = "" if known else did_you_mean(hub_id, _all_names())
+    hint = "" if known else did_you_mean(hub_id, all_names())
     return NotAtHand(
         f"the files of {hub_id} could not be had: {reason}\n"
         f"Give a folder that holds them, or one of `vistoken models`.{hint}"
@@ -456,15 +375,11 @@ def _refuse_series(name: str, family: Family, model: Published) -> None:
         raise ModelError(f"{name} is a series of several sizes; choose one of {sizes}")
 
 
-def _all_names() -> list[str]:
-    return [name for family in _every() for name in family.names()]
-
-
 def _unknown(name: str, known: tuple[Family, Published] | None) -> ModelError:
     if known:
         return ModelError(f"{name} is an architecture without published weights: give a folder that holds weights")
     if os.path.exists(name):
         return ModelError(f"{name} is a file: a model is a folder with config.json, a hub id or a built-in name")
     return ModelError(
-        f"{name!r} is no folder and no built-in model.{did_you_mean(name, _all_names())} `vistoken models` lists them."
+        f"{name!r} is no folder and no built-in model.{did_you_mean(name, all_names())} `vistoken models` lists them."
     )

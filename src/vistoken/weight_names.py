@@ -1,4 +1,4 @@
-"""Published tensor names against ours: words only, which `vistoken.encoding.weights` carries out.
+"""Published tensor names against ours: words only, which `vistoken.encoding.steps` carries out.
 
 A family pairs patterns of names with a step from a small closed vocabulary. Layouts that several families share stand
 here once: Hugging Face's ViT blocks, CLIP blocks, and SigLIP's pooling head.
@@ -200,6 +200,19 @@ def affine(file: str, ours: str) -> tuple[Weight, Weight]:
     return Weight(f"{file}.weight", f"{ours}.weight"), Weight(f"{file}.bias", f"{ours}.bias")
 
 
+def gated_mlp(file: str, ours: str, *leaves: str) -> tuple[Weight, ...]:
+    """The three matrices of a gated MLP under their usual names; gate and up become one of ours."""
+    return tuple(
+        weight
+        for leaf in leaves or ("weight",)
+        for weight in (
+            Weight(f"{file}.gate_proj.{leaf}", f"{ours}.gate_up.{leaf}", Part(0, 2)),
+            Weight(f"{file}.up_proj.{leaf}", f"{ours}.gate_up.{leaf}", Part(1, 2)),
+            Weight(f"{file}.down_proj.{leaf}", f"{ours}.down.{leaf}"),
+        )
+    )
+
+
 def fused_qkv(query: str, key: str, value: str, ours: str) -> tuple[Weight, ...]:
     """Three layers of the file that become one of ours."""
     return tuple(
@@ -295,6 +308,8 @@ TIMM_GATED = tuple(
     for index, name in enumerate(names)
     for leaf in ("weight", "bias")
 )
+# Layer scale in the repositories of DeiT-3 and DINOv3, and in timm's `models/eva.py`.
+GAMMAS = (Weight("blocks.{n}.gamma_1", "blocks.{n}.scale1"), Weight("blocks.{n}.gamma_2", "blocks.{n}.scale2"))
 TIMM_CLASSIFIER = (("head.weight", Ignore("the classifier")), ("head.bias", Ignore("the classifier")))
 # torch's MultiheadAttention stores q, k and v already fused.
 SIGLIP_HEAD = (

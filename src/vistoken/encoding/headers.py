@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+import torch
+
 from vistoken.configs import LFS_ADVICE, LFS_POINTER, parse_object
 from vistoken.errors import WeightsError, one_line
 
@@ -23,8 +25,8 @@ from vistoken.errors import WeightsError, one_line
 MAX_HEADER_BYTES = 16 * 2**20
 # A patch projection over frames has five axes, more than any other weight here.
 MAX_AXES = 8
-# Bytes a value of the types that are read. Tensors of other types may stand in a file, unread.
-FLOATS: Mapping[str, int] = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
+# The types that are read. Tensors of other types may stand in a file, unread.
+FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +38,18 @@ class Stored:
     begin: int
     end: int
 
-    def get_shape(self) -> tuple[int, ...]:
-        return self.shape
 
-    def get_dtype(self) -> str:
-        return self.dtype
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The weights of a folder, as far as their headers tell.
+
+    Attributes:
+        source: the whole file, or the index of its shards.
+        files: of each file, the tensors that it holds.
+    """
+
+    source: str
+    files: Mapping[str, Mapping[str, Stored]]
 
 
 def read_header(path: str) -> dict[str, Stored]:
@@ -97,8 +106,8 @@ def _stored(name: str, entry: object) -> Stored:
         raise ValueError(f"gives {one_line(name)} {len(shape):,} axes, more than {MAX_AXES}")
     if not all(type(side) is int and 0 <= side < 2**63 for side in shape):
         raise ValueError(f"gives {one_line(name)} a shape that is none: {one_line(str(shape))}")
-    taken = math.prod(shape) * FLOATS.get(dtype, 0)
-    if dtype in FLOATS and taken != end - begin:
+    taken = math.prod(shape) * FLOATS[dtype].itemsize if dtype in FLOATS else end - begin
+    if taken != end - begin:
         raise ValueError(f"gives {one_line(name)} {end - begin:,} bytes, and {dtype} of shape {shape} takes {taken:,}")
     return Stored(one_line(dtype, 20), tuple(shape), begin, end)
 

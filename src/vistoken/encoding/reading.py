@@ -17,13 +17,12 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
-from vistoken.encoding.headers import Stored
+from vistoken.encoding.headers import FLOATS, Stored
 from vistoken.errors import WeightsError
 
 # Of one tensor that are read and checked at once: what the caches of a core hold, and what torch still works on in one
 # thread (ATen, `TensorIterator.h`, `GRAIN_SIZE`): waking others so often takes many times as long on a busy machine.
 PIECE = 2**15
-TYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class Values:
         and for NaN also where they need not be `finite`.
         """
         stored, flat = self.tensors[name], target.view(-1)
-        dtype, something = TYPES[stored.dtype], False
+        dtype, something = FLOATS[stored.dtype], False
         between = torch.empty(0 if dtype == target.dtype else PIECE, dtype=dtype)
         self.file.seek(self.start + stored.begin + skip * dtype.itemsize)
         for begin in range(0, len(flat), PIECE):

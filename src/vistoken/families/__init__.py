@@ -1,1 +1,1 @@
-"""One file a family. Nothing is imported here: `vistoken.registry` finds the files by scanning this folder."""
+"""One file a family. Nothing is imported here: `vistoken.lookup` finds the files by scanning this folder."""

@@ -27,9 +27,9 @@ from vistoken.family import (
 )
 from vistoken.model_spec import Label
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, HALF, SETTINGS
-from vistoken.spec import ClassPool, EncoderSpec, ProjectedClass
+from vistoken.spec import EncoderSpec, ProjectedClass
 from vistoken.towers.clip import CONTRASTIVE, contrastive
-from vistoken.towers.timm import as_timm
+from vistoken.towers.timm import as_timm, projected
 from vistoken.weight_names import OPENAI_TOWER, TIMM, TIMM_CLASSIFIER, affine
 
 
@@ -74,12 +74,11 @@ def _timm(
 
 
 def _adapted(encoder: EncoderSpec, config: Config) -> EncoderSpec:
-    """A head as wide as CLIP's embedding is the projection, to which timm adds a bias; any other is a classifier."""
+    """timm's network, whose head is CLIP's projection or a classifier."""
     encoder = as_timm(encoder, config)
     if not isinstance(encoder.pool, ProjectedClass):
         return encoder
-    classes = config.with_defaults({"num_classes": 0}, "timm 1.0.31").integer("num_classes", low=0)
-    return replace(encoder, pool=replace(encoder.pool, bias=True) if classes == encoder.pool.dim else ClassPool())
+    return replace(encoder, pool=projected(encoder.pool, config, assumed=0))
 
 
 # timm 1.0.31, `models/vision_transformer.py`: dim, depth, heads, patch, and the width of CLIP's embedding.

@@ -7,84 +7,37 @@ Source: transformers 5.23.0, `models/deit/modeling_deit.py`, `image_processing_p
 
 from __future__ import annotations
 
-from vistoken.family import (
-    ACTIVATIONS,
-    RECALLED,
-    REFERENCE,
-    Example,
-    Family,
-    Files,
-    Published,
-    Reading,
-    Reference,
-    Timm,
-    heads_of,
-    table_of,
-)
+from vistoken.family import RECALLED, REFERENCE, Example, Family, Files, Published, Reading, Reference, Timm
 from vistoken.model_spec import Label
 from vistoken.preprocessing import IMAGENET_MEAN, IMAGENET_STD, SETTINGS, standard
-from vistoken.spec import (
-    ClassPool,
-    ClassToken,
-    DistillationToken,
-    EncoderSpec,
-    LayerNorm,
-    LearnedTable,
-    PlainMlp,
-    TableResize,
-)
+from vistoken.spec import ClassPool, ClassToken, DistillationToken
 from vistoken.towers.timm import as_timm
-from vistoken.weight_names import TIMM, TIMM_CLASSIFIER, VIT_BLOCKS, DropOnes, Ignore, Weight, WeightNames, affine
-
-DEFAULTS = {
-    "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
-    "hidden_act": "gelu", "layer_norm_eps": 1e-12, "image_size": 224, "patch_size": 16, "num_channels": 3,
-    "qkv_bias": True,
-}  # fmt: skip
+from vistoken.towers.vit import DEFAULTS, UNUSED, tower
+from vistoken.towers.vit import WEIGHTS as TOWER
+from vistoken.weight_names import TIMM, TIMM_CLASSIFIER, DropOnes, Ignore, Weight, WeightNames
 
 
 def read(files: Files) -> Reading:
     config = files.config.with_defaults(DEFAULTS, f"DeiTConfig in {REFERENCE}")
-    dim, heads = heads_of(config)
-    patch = config.patch("patch_size")
-    table, image = table_of(config, patch)
-    encoder = EncoderSpec(
-        patch=patch,
-        dim=dim,
-        depth=config.integer("num_hidden_layers", low=0, high=1024),
-        heads=heads,
-        channels=config.integer("num_channels", low=3, high=3),
-        norm=LayerNorm(config.number("layer_norm_eps", 0, 1)),
-        mlp=PlainMlp(config.integer("intermediate_size"), config.choice("hidden_act", ACTIVATIONS)),
-        qkv_bias="all" if config.flag("qkv_bias") else "none",
-        prefix=(ClassToken(), DistillationToken()),
-        # DeiTEmbeddings.interpolate_pos_encoding: bicubic, no antialias, both prefix rows kept.
-        position=LearnedTable(table.rows, table.cols, prefix_rows=2, resize=TableResize("bicubic", antialias=False)),
-        pool=ClassPool(),
-    )
-    return Reading(encoder, *standard(files.image, "DeiTImageProcessor", patch, image))
+    encoder = tower(config, prefix=(ClassToken(), DistillationToken()), pool=ClassPool())
+    return Reading(encoder, *standard(files.image, "DeiTImageProcessor", encoder.patch, config.size("image_size")))
 
 
 WEIGHTS = WeightNames(
     roots=("", "deit."),
     weights=(
-        Weight("embeddings.cls_token", "embed.prefix.cls", DropOnes()),
+        *TOWER,
         Weight("embeddings.distillation_token", "embed.prefix.dist", DropOnes()),
-        Weight("embeddings.position_embeddings", "embed.position.table", DropOnes()),
-        *affine("embeddings.patch_embeddings.projection", "embed.patch"),
-        *VIT_BLOCKS,
         # timm's names are those of DeiT's own repository.
         *TIMM,
         Weight("dist_token", "embed.prefix.dist", DropOnes()),
     ),
     ignored=(
-        ("pooler.*", Ignore("the tanh pooler, untrained in most files")),
+        *UNUSED,
         ("cls_classifier.*", Ignore("the classifier on the class token")),
         ("distillation_classifier.*", Ignore("the classifier on the distillation token")),
-        ("classifier.*", Ignore("the classifier")),
         *TIMM_CLASSIFIER,
         ("head_dist.*", Ignore("the classifier on the distillation token")),
-        ("embeddings.mask_token", Ignore("used in masked pre-training alone")),
     ),
 )
 

@@ -10,8 +10,9 @@ from vistoken.configs import Config
 from vistoken.family import Example, Family, Files, Published, Reading, Timm, heads_of, table_of
 from vistoken.model_spec import Label
 from vistoken.preprocessing import IMAGENET_MEAN, IMAGENET_STD, SETTINGS, standard
-from vistoken.spec import ClassPool, ClassToken, EncoderSpec, LayerNorm, LearnedTable, PlainMlp, TableResize
-from vistoken.weight_names import TIMM, TIMM_CLASSIFIER, Weight, WeightNames
+from vistoken.spec import ClassPool, ClassToken, EncoderSpec, LayerNorm, LearnedTable, PlainMlp
+from vistoken.towers.timm import RESIZE
+from vistoken.weight_names import GAMMAS, TIMM, TIMM_CLASSIFIER, WeightNames
 
 
 def read(files: Files) -> Reading:
@@ -28,8 +29,7 @@ def read(files: Files) -> Reading:
         mlp=PlainMlp(config.integer("intermediate_size"), "gelu"),
         layer_scale=True,
         prefix=(ClassToken(),),
-        # resample_abs_pos_embed in layers/pos_embed.py: bicubic with antialias.
-        position=LearnedTable(table.rows, table.cols, prefix_rows=0, resize=TableResize("bicubic", antialias=True)),
+        position=LearnedTable(table.rows, table.cols, prefix_rows=0, resize=RESIZE),
         pool=ClassPool(),
     )
     return Reading(encoder, *standard(files.image, "TimmTransform", patch, image))
@@ -45,8 +45,7 @@ def as_timm(encoder: EncoderSpec, config: Config) -> EncoderSpec:
 WEIGHTS = WeightNames(
     weights=(
         *TIMM,
-        Weight("blocks.{n}.gamma_1", "blocks.{n}.scale1"),
-        Weight("blocks.{n}.gamma_2", "blocks.{n}.scale2"),
+        *GAMMAS,
     ),
     ignored=TIMM_CLASSIFIER,
 )

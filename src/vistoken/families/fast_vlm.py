@@ -1,4 +1,4 @@
-"""FastVLM: one view of 1024 x 1024 pixels and 256 tokens, one for each 64 x 64. Counted; not yet encoded.
+"""FastVLM: one view of 1024 x 1024 pixels and 256 tokens, one for each 64 x 64. Counted, not encoded.
 
 Sources: transformers 5.23.0, `models/llava/processing_llava.py`, which the copies for transformers name as their
 processor, and `models/fast_vlm/configuration_fast_vlm.py`; arXiv 2412.13303.

@@ -1,6 +1,6 @@
 """Fuyu: patches of 30 x 30 go straight into the language model, with a newline token after each row.
 
-Counted; not yet encoded. The published file's `target_height` and `target_width` are an older spelling, which the
+Counted, not encoded. The published file's `target_height` and `target_width` are an older spelling, which the
 library's class does not read; they equal its own size.
 Sources: transformers 5.23.0, `models/fuyu/image_processing_fuyu.py` and `models/fuyu/processing_fuyu.py`.
 """

@@ -16,7 +16,7 @@ NOTE = "values for videos are those of the class: no copy of the published video
 
 def read(files: Files) -> Reading:
     """Patch and merge from the vision config; the budgets from the preprocessors, whose names tell the generation."""
-    return glm4v.read(files, "Glm46V", ocr=files.config.raw("model_type") == "glm_ocr")
+    return glm4v.read(files, "Glm46V")
 
 
 def _published(name: str, alias: str, model_type: str, label: Label, **vision: int | bool) -> Published:

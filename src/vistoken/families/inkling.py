@@ -1,4 +1,4 @@
-"""Inkling: pictures at their own size, cut into patches of 40 x 40 pixels, each one token. Counted; not yet encoded.
+"""Inkling: pictures at their own size, cut into patches of 40 x 40 pixels, each one token. Counted, not encoded.
 
 The tower is a small network over each patch by itself.
 Sources: transformers 5.23.0, `models/inkling/image_processing_inkling.py`, `models/inkling/processing_inkling.py`.

@@ -1,6 +1,6 @@
 """Inkling 2: pictures at their own size, padded to tokens of 40 x 40 pixels, each 2 x 2 patches of the tower.
 
-Counted; not yet encoded.
+Counted, not encoded.
 Sources: transformers 5.23.0, `models/inkling2/image_processing_inkling2.py`, `models/inkling2/processing_inkling2.py`
 and `models/inkling2/modeling_inkling2.py` for the class token.
 """

@@ -1,6 +1,6 @@
 """Muse Glimmer: the grid of at most 4096 tokens of 28 pixels that is closest in aspect ratio, videos by frame pairs.
 
-Counted; not yet encoded.
+Counted, not encoded.
 Sources: transformers 5.23.0, `models/muse_glimmer/processing_muse_glimmer.py`,
 `models/muse_glimmer/image_processing_muse_glimmer.py` and `models/muse_glimmer/video_processing_muse_glimmer.py`.
 """

@@ -1,4 +1,4 @@
-"""Muse Spark: Muse Glimmer's image and video processors, and its text. Counted; not yet encoded.
+"""Muse Spark: Muse Glimmer's image and video processors, and its text. Counted, not encoded.
 
 Sources: transformers 5.23.0, `models/muse_spark/processing_muse_spark.py`,
 `models/muse_glimmer/image_processing_muse_glimmer.py` and `models/muse_glimmer/video_processing_muse_glimmer.py`.

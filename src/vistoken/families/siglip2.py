@@ -10,18 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vistoken.configs import Config
-from vistoken.family import (
-    RECALLED,
-    REFERENCE,
-    SEEN,
-    Example,
-    Family,
-    Files,
-    Published,
-    Reading,
-    Reference,
-    Timm,
-)
+from vistoken.family import RECALLED, REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference, Timm
 from vistoken.geometry import Patch
 from vistoken.model_spec import Label, PixelSpec
 from vistoken.preprocessing import FILTERS, HALF, pixel_values, processor_name

@@ -10,65 +10,38 @@ Sources: timm 1.0.31, `models/vision_transformer_hybrid.py`; transformers 4.40, 
 
 from __future__ import annotations
 
-from vistoken.family import ACTIVATIONS, RECALLED, Example, Family, Files, Published, Reading, Timm, heads_of, table_of
+from dataclasses import replace
+
+from vistoken.family import RECALLED, Example, Family, Files, Published, Reading, Timm
 from vistoken.geometry import Patch
 from vistoken.model_spec import Label
 from vistoken.preprocessing import HALF, SETTINGS, standard
-from vistoken.spec import ClassPool, ClassToken, EncoderSpec, LayerNorm, LearnedTable, PlainMlp, TableResize
-from vistoken.towers.bit import HF_STEM, TIMM_STEM, bit_stem
+from vistoken.spec import ClassPool, ClassToken
+from vistoken.towers.bit import HF_STEM, SOURCE, TIMM_STEM, bit_stem
 from vistoken.towers.timm import as_timm
-from vistoken.weight_names import TIMM, VIT_BLOCKS, DropOnes, Ignore, Weight, WeightNames, affine
-
-SOURCE = "ViTHybridConfig in transformers 4.40"
-DEFAULTS = {
-    "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
-    "hidden_act": "gelu", "layer_norm_eps": 1e-12, "image_size": 224, "patch_size": 1, "num_channels": 3,
-    "qkv_bias": True,
-}  # fmt: skip
+from vistoken.towers.vit import DEFAULTS, UNUSED, tower
+from vistoken.towers.vit import WEIGHTS as TOWER
+from vistoken.weight_names import TIMM, TIMM_CLASSIFIER, WeightNames
 
 
 def read(files: Files) -> Reading:
-    config = files.config.with_defaults(DEFAULTS, SOURCE)
+    config = files.config.with_defaults(DEFAULTS | {"patch_size": 1}, SOURCE)
     stem = bit_stem(config.child("backbone_config"))
-    dim, heads = heads_of(config)
     cells = config.patch("patch_size")
     patch = Patch(cells.height * stem.stride, cells.width * stem.stride)
-    table, image = table_of(config, patch)
-    encoder = EncoderSpec(
-        patch=patch,
-        stem=stem,
-        dim=dim,
-        depth=config.integer("num_hidden_layers", low=0, high=1024),
-        heads=heads,
-        channels=config.integer("num_channels", low=3, high=3),
-        norm=LayerNorm(config.number("layer_norm_eps", 0, 1)),
-        mlp=PlainMlp(config.integer("intermediate_size"), config.choice("hidden_act", ACTIVATIONS)),
-        qkv_bias="all" if config.flag("qkv_bias") else "none",
-        prefix=(ClassToken(),),
-        # ViTHybridEmbeddings.interpolate_pos_encoding: bicubic, no antialias, the class token's row kept.
-        position=LearnedTable(table.rows, table.cols, prefix_rows=1, resize=TableResize("bicubic", antialias=False)),
-        pool=ClassPool(),
-    )
-    return Reading(encoder, *standard(files.image, "ViTHybridImageProcessor", patch, image))
+    encoder = replace(tower(config, (ClassToken(),), ClassPool(), patch), stem=stem)
+    return Reading(encoder, *standard(files.image, "ViTHybridImageProcessor", patch, config.size("image_size")))
 
 
 WEIGHTS = WeightNames(
     roots=("", "vit."),
     weights=(
-        Weight("embeddings.cls_token", "embed.prefix.cls", DropOnes()),
-        Weight("embeddings.position_embeddings", "embed.position.table", DropOnes()),
-        *affine("embeddings.patch_embeddings.projection", "embed.patch"),
-        *VIT_BLOCKS,
+        *TOWER,
         *HF_STEM,
         *TIMM,
         *TIMM_STEM,
     ),
-    ignored=(
-        ("pooler.*", Ignore("the tanh pooler, untrained in most files")),
-        ("classifier.*", Ignore("the classifier")),
-        ("head.*", Ignore("timm's classifier")),
-        ("embeddings.mask_token", Ignore("used in masked pre-training alone")),
-    ),
+    ignored=(*UNUSED, *TIMM_CLASSIFIER),
 )
 
 NETWORKS = {  # hidden_size, num_hidden_layers, num_attention_heads, blocks of each stage, patch in cells of the map

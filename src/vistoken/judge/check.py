@@ -21,8 +21,9 @@ from torch import Tensor
 from vistoken import registry
 from vistoken._version import __version__
 from vistoken.encoding import Encoder, ImageTokens, synthesize_image
+from vistoken.encoding.matching import find_weight
 from vistoken.encoding.output import Layer
-from vistoken.encoding.weights import find_weight, find_weights
+from vistoken.encoding.weights import find_weights
 from vistoken.errors import ModelError, UsageError
 from vistoken.geometry import Grid
 from vistoken.judge import running

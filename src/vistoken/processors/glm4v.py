@@ -43,24 +43,22 @@ TEMPLATE = "the chat template adds <|begin_of_image|> and <|end_of_image|>: 2 to
 VIDEO_TEMPLATE = "the chat template adds <|begin_of_video|> and <|end_of_video|>: 2 tokens"
 
 
-def read(files: Files, generation: str, video_generation: str = "", ocr: bool = False) -> Reading:
-    """Everything; `generation` is the class prefix that `model_type` leads to where the files name no class.
-
-    `ocr` tells that the tower is GLM-OCR's.
-    """
+def read(files: Files, generation: str, video_generation: str = "") -> Reading:
+    """Everything; `generation` is the class prefix that `model_type` leads to where the files name no class."""
     vision = files.config.child("vision_config").with_defaults(VISION, f"the vision config in {REFERENCE}")
     patch = vision.patch("patch_size", vision.integer("temporal_patch_size", high=64))
     merge = SpaceToDepth(vision.integer("spatial_merge_size", high=64))
     rule, pixels = _image_rule(files.image, patch, merge.side)
     video = partial(_video, files, patch, merge, generation, video_generation or generation)
-    encoder = partial(_encoder, files, ocr)
+    encoder = partial(_encoder, files)
     return Reading(encoder, rule, pixels, Merged(merge, IMAGE_TOKEN, template=TEMPLATE), video)
 
 
-def _encoder(files: Files, ocr: bool) -> EncoderSpec | None:
-    from vistoken.towers.glm4v import tower  # counting does without it
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.glm4v import ocr, tower  # counting does without it
 
-    return tower(files.config.child("vision_config"), files.built_in, ocr)
+    read = ocr if files.config.raw("model_type") == "glm_ocr" else tower
+    return read(files.config.child("vision_config"), files.built_in)
 
 
 def weights() -> WeightNames:

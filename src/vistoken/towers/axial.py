@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from vistoken.configs import Config
-from vistoken.family import REFERENCE
+from vistoken.family import REFERENCE, heads_of
 from vistoken.spec import Rotary
 from vistoken.weight_names import LLM_PARTS, Ignore
 
@@ -35,8 +35,5 @@ def axial(vision: Config) -> Rotary:
 
 
 def heads(vision: Config, width: str = "hidden_size") -> tuple[int, int]:
-    """The dim, which stands in `width`, and `num_heads`, which must divide it."""
-    dim, heads = vision.integer(width, high=65_536), vision.integer("num_heads", high=1024)
-    if dim % heads:
-        raise vision.error("num_heads", heads, f"it must divide {width}, which is {dim}")
-    return dim, heads
+    """As `heads_of`, by the name that all these towers have for the number of heads."""
+    return heads_of(vision, width, "num_heads")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from vistoken.family import ACTIVATIONS, REFERENCE, Files, heads_of, table_of
 from vistoken.spec import ClassToken, EncoderSpec, LayerNorm, LearnedTable, PlainMlp, TableResize
-from vistoken.weight_names import CLIP_BLOCKS, DropOnes, Ignore, Weight, WeightNames, affine, under
+from vistoken.towers.clip_kin import BLIP_TOWER
+from vistoken.weight_names import Ignore, WeightNames
 
 # Class attributes of Blip2VisionConfig and InstructBlipVisionConfig alike.
 DEFAULTS = {
@@ -40,15 +41,7 @@ def tower(files: Files) -> EncoderSpec:
 
 WEIGHTS = WeightNames(
     roots=("", "model."),
-    weights=under(
-        "vision_model.",
-        Weight("embeddings.class_embedding", "embed.prefix.cls", DropOnes()),
-        Weight("embeddings.position_embedding", "embed.position.table", DropOnes()),
-        *affine("embeddings.patch_embedding", "embed.patch"),
-        *(weight for weight in CLIP_BLOCKS if "self_attn" not in weight.file),
-        *affine("encoder.layers.{n}.self_attn.qkv", "blocks.{n}.attention.qkv"),
-        *affine("encoder.layers.{n}.self_attn.projection", "blocks.{n}.attention.out"),
-    ),
+    weights=BLIP_TOWER,
     ignored=tuple(
         (pattern, Ignore(why))
         for pattern, why in (

@@ -66,16 +66,18 @@ GIT_WEIGHTS = WeightNames(
         for pattern in ("embeddings.*", "encoder.*", "visual_projection.*", "img_temporal_embedding.*", "output.*")
     ),
 )
+# BLIP-2 names its tower alike.
+BLIP_TOWER = under(
+    "vision_model.",
+    Weight("embeddings.class_embedding", "embed.prefix.cls", DropOnes()),
+    Weight("embeddings.position_embedding", "embed.position.table", DropOnes()),
+    *affine("embeddings.patch_embedding", "embed.patch"),
+    *(weight for weight in CLIP_BLOCKS if "self_attn" not in weight.file),
+    *affine("encoder.layers.{n}.self_attn.qkv", "blocks.{n}.attention.qkv"),
+    *affine("encoder.layers.{n}.self_attn.projection", "blocks.{n}.attention.out"),
+)
 BLIP_WEIGHTS = WeightNames(
-    weights=under(
-        "vision_model.",
-        Weight("embeddings.class_embedding", "embed.prefix.cls", DropOnes()),
-        Weight("embeddings.position_embedding", "embed.position.table", DropOnes()),
-        *affine("embeddings.patch_embedding", "embed.patch"),
-        *(weight for weight in CLIP_BLOCKS if "self_attn" not in weight.file),
-        *affine("encoder.layers.{n}.self_attn.qkv", "blocks.{n}.attention.qkv"),
-        *affine("encoder.layers.{n}.self_attn.projection", "blocks.{n}.attention.out"),
-    ),
+    weights=BLIP_TOWER,
     ignored=tuple(
         (pattern, Ignore("what reads the picture"))
         for pattern in ("text_*", "itm_head.*", "vision_proj.*", "visual_projection.*", "logit_scale")

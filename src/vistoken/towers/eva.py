@@ -27,9 +27,20 @@ from vistoken.spec import (
     ProjectedClass,
     QkvBias,
     Rotary,
-    TableResize,
 )
-from vistoken.weight_names import DropOnes, Ignore, PairedQk, Pairs, Part, Weight, WeightNames, affine, under
+from vistoken.towers.timm import NORMED_MEAN, RESIZE, projected
+from vistoken.weight_names import (
+    TIMM_GATED,
+    DropOnes,
+    Ignore,
+    PairedQk,
+    Pairs,
+    Part,
+    Weight,
+    WeightNames,
+    affine,
+    under,
+)
 
 DEFAULTS = {
     "qkv_bias": "query and value", "swiglu_mlp": False, "scale_mlp": False, "scale_attn_inner": False,
@@ -37,7 +48,7 @@ DEFAULTS = {
 }  # fmt: skip
 BIASES: dict[str, QkvBias] = {"all": "all", "query and value": "query and value"}
 NORM = LayerNorm(1e-6)
-POOLS: dict[str, Pool] = {"avg": MeanPool(norm=True), "token": ClassPool(), "": NoPool()}
+POOLS: dict[str, Pool] = {"avg": NORMED_MEAN, "token": ClassPool(), "": NoPool()}
 
 
 def tower(config: Config) -> EncoderSpec:
@@ -55,8 +66,7 @@ def tower(config: Config) -> EncoderSpec:
         mlp=_mlp(config),
         qkv_bias=config.choice("qkv_bias", BIASES),
         prefix=(ClassToken(),),
-        # resample_abs_pos_embed in layers/pos_embed.py: bicubic with antialias, the class token's row kept.
-        position=LearnedTable(table.rows, table.cols, prefix_rows=1, resize=TableResize("bicubic", antialias=True)),
+        position=LearnedTable(table.rows, table.cols, prefix_rows=1, resize=RESIZE),
         rotary=_rotary(config),
         block_norms="after" if config.flag("use_post_norm") else "before",
         attention_norm=config.flag("scale_attn_inner"),
@@ -67,10 +77,10 @@ def tower(config: Config) -> EncoderSpec:
 def as_timm(encoder: EncoderSpec, config: Config) -> EncoderSpec:
     """What timm's `config.json` says of the pool, and whether the head is the projection or some classifier."""
     own = encoder.pool
-    out = own.dim if isinstance(own, ProjectedClass) else None
-    pool = config.choice("global_pool", POOLS) if config.has("global_pool") else POOLS["token" if out else "avg"]
-    if pool == ClassPool() and out in (None, config.raw("num_classes") if config.has("num_classes") else out):
-        pool = own if out else pool
+    kind = "token" if isinstance(own, ProjectedClass) else "avg"
+    pool = config.with_defaults({"global_pool": kind}, "Eva in timm 1.0.31").choice("global_pool", POOLS)
+    if pool == ClassPool() and isinstance(own, ProjectedClass):
+        pool = projected(own, config, assumed=own.dim)
     return _pooled(encoder, pool)
 
 
@@ -113,12 +123,6 @@ BLOCKS = under(
     *affine("attn.inner_attn_ln", "blocks.{n}.attention.norm"),
     *affine("attn.proj", "blocks.{n}.attention.out"),
     *affine("norm2", "blocks.{n}.norm2"),
-    *(
-        Weight(f"mlp.{name}.{leaf}", f"blocks.{{n}}.mlp.gate_up.{leaf}", Part(index, 2))
-        for names in (("fc1_g", "fc1_x"), ("w1", "w2"))
-        for index, name in enumerate(names)
-        for leaf in ("weight", "bias")
-    ),
     *affine("mlp.fc1", "blocks.{n}.mlp.gate_up"),  # of gate and up in one, or
     *affine("mlp.fc1", "blocks.{n}.mlp.up"),  # of a plain MLP
     *affine("mlp.w12", "blocks.{n}.mlp.gate_up"),
@@ -137,11 +141,12 @@ BEHIND = tuple(
 )
 ANGLES = Ignore("angles of rotary positions, which are computed")
 WEIGHTS = WeightNames(
-    roots=("", "visual.", "visual.trunk."),
+    roots=("", "visual."),
     weights=(
         Weight("cls_token", "embed.prefix.cls", DropOnes()),
         Weight("pos_embed", "embed.position.table", DropOnes()),
         *affine("patch_embed.proj", "embed.patch"),
+        *TIMM_GATED,
         *BLOCKS,
         *BEHIND,
         *affine("norm", "norm"),
@@ -156,7 +161,5 @@ WEIGHTS = WeightNames(
         ("rope.*", ANGLES),
         ("blocks.{n}.attn.rope.freqs_cos", ANGLES),
         ("blocks.{n}.attn.rope.freqs_sin", ANGLES),
-        ("text.*", Ignore("the text tower")),
-        ("logit_scale", Ignore("the contrastive loss")),
     ),
 )

@@ -11,20 +11,14 @@ arXiv 2507.01006.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from vistoken.configs import Config
-from vistoken.connector import (
-    Activate,
-    Connector,
-    Linear,
-    MergeBlocks,
-    MlpStage,
-    Normalise,
-    SeparatePositions,
-)
+from vistoken.connector import Activate, Connector, Linear, MergeBlocks, MlpStage, Normalise, SeparatePositions
 from vistoken.family import ACTIVATIONS, REFERENCE, table_of
 from vistoken.spec import EncoderSpec, GatedMlp, LayerNorm, LearnedTable, NoPosition, QkNorm, RmsNorm, TableResize
 from vistoken.towers.axial import ROOTS, axial, heads
-from vistoken.weight_names import LLM_PARTS, Flattened, Ignore, Part, Weight, WeightNames, affine
+from vistoken.weight_names import LLM_PARTS, Flattened, Ignore, Weight, WeightNames, affine, gated_mlp
 
 # Class attributes of Glm4vVisionConfig, which are Glm4vMoeVisionConfig's, and of GlmOcrVisionConfig.
 DEFAULTS = {
@@ -39,41 +33,59 @@ RESIZE = TableResize("bicubic", antialias=False)
 MERGER_NORM = LayerNorm(1e-5)
 
 
-def tower(vision: Config, built_in: bool, ocr: bool = False) -> EncoderSpec | None:
+def tower(vision: Config, built_in: bool) -> EncoderSpec | None:
     """The encoder that a `vision_config` describes; None where a built-in name has the values for counting alone."""
     if built_in and not vision.has("hidden_size"):
         return None
-    name = "GlmOcrVisionConfig" if ocr else "Glm4vVisionConfig"
-    config = vision.with_defaults(OCR if ocr else DEFAULTS, f"{name} in {REFERENCE}")
+    config = vision.with_defaults(DEFAULTS, f"Glm4vVisionConfig in {REFERENCE}")
+    out, activation = config.integer("out_hidden_size", high=65_536), config.choice("hidden_act", ACTIVATIONS)
+    table, _ = table_of(config, config.patch("patch_size"))
+    spec = _trunk(config, GatedMlp(out, activation, bias=False))
+    return replace(
+        spec,
+        position=LearnedTable(table.rows, table.cols, 0, RESIZE),
+        embed_norm=True,
+        connector=_merger(config, GatedMlp(config.integer("intermediate_size"), activation, bias=False)),
+    )
+
+
+def ocr(vision: Config, built_in: bool) -> EncoderSpec | None:
+    """The same of GLM-OCR."""
+    if built_in and not vision.has("hidden_size"):
+        return None
+    config = vision.with_defaults(OCR, f"GlmOcrVisionConfig in {REFERENCE}")
+    out, activation = config.integer("out_hidden_size", high=65_536), config.choice("hidden_act", ACTIVATIONS)
+    bias = config.flag("attention_bias")
+    spec = _trunk(config, GatedMlp(config.integer("intermediate_size"), activation, bias))
+    return replace(
+        spec,
+        out_bias=bias,
+        qkv_norm=QkNorm(RmsNorm(config.number("rms_norm_eps", 0, 1))),
+        # As wide as a pixel has channels, times the LLM: its own code's rule.
+        connector=_merger(config, GatedMlp(3 * out, activation, bias=False)),
+    )
+
+
+def _trunk(config: Config, mlp: GatedMlp) -> EncoderSpec:
+    """What both share."""
     dim, number = heads(config)
-    patch = config.patch("patch_size", config.integer("temporal_patch_size", high=64))
-    table, norm = table_of(config, patch)[0], RmsNorm(config.number("rms_norm_eps", 0, 1))
-    out, bias = config.integer("out_hidden_size", high=65_536), config.flag("attention_bias")
-    hidden, activation = config.integer("intermediate_size"), config.choice("hidden_act", ACTIVATIONS)
     return EncoderSpec(
-        patch=patch,
+        patch=config.patch("patch_size", config.integer("temporal_patch_size", high=64)),
         dim=dim,
         depth=config.integer("depth", low=0, high=1024),
         heads=number,
         channels=config.integer("in_channels", low=3, high=3),
-        norm=norm,
-        mlp=GatedMlp(hidden if ocr else out, activation, bias=ocr and bias),
-        position=NoPosition() if ocr else LearnedTable(table.rows, table.cols, 0, RESIZE),
+        norm=RmsNorm(config.number("rms_norm_eps", 0, 1)),
+        mlp=mlp,
+        position=NoPosition(),
         rotary=axial(config),
-        embed_norm=not ocr,
-        qkv_bias="all" if bias else "none",
-        out_bias=ocr and bias,
-        qkv_norm=QkNorm(norm) if ocr else None,
-        connector=_merger(
-            config.integer("spatial_merge_size", high=64),
-            out,
-            # GLM-OCR's is as wide as a pixel has channels, times the LLM: its own code's rule.
-            GatedMlp(3 * out if ocr else hidden, activation, bias=False),
-        ),
+        qkv_bias="all" if config.flag("attention_bias") else "none",
+        out_bias=False,
     )
 
 
-def _merger(side: int, out: int, mlp: GatedMlp) -> Connector:
+def _merger(config: Config, mlp: GatedMlp) -> Connector:
+    side, out = config.integer("spatial_merge_size", high=64), config.integer("out_hidden_size", high=65_536)
     stages = (
         MergeBlocks(side, "channels"),
         Linear(out),
@@ -83,18 +95,6 @@ def _merger(side: int, out: int, mlp: GatedMlp) -> Connector:
         MlpStage(mlp),
     )
     return Connector(stages=stages, positions=SeparatePositions())
-
-
-def _gated(file: str, ours: str, leaves: tuple[str, ...]) -> tuple[Weight, ...]:
-    return tuple(
-        weight
-        for leaf in leaves
-        for weight in (
-            Weight(f"{file}gate_proj.{leaf}", f"{ours}.gate_up.{leaf}", Part(0, 2)),
-            Weight(f"{file}up_proj.{leaf}", f"{ours}.gate_up.{leaf}", Part(1, 2)),
-            Weight(f"{file}down_proj.{leaf}", f"{ours}.down.{leaf}"),
-        )
-    )
 
 
 WEIGHTS = WeightNames(
@@ -109,14 +109,14 @@ WEIGHTS = WeightNames(
         Weight("blocks.{n}.attn.k_norm.weight", "blocks.{n}.attention.k_norm.weight"),
         *affine("blocks.{n}.attn.proj", "blocks.{n}.attention.out"),
         Weight("blocks.{n}.norm2.weight", "blocks.{n}.norm2.weight"),
-        *_gated("blocks.{n}.mlp.", "blocks.{n}.mlp", ("weight", "bias")),
+        *gated_mlp("blocks.{n}.mlp", "blocks.{n}.mlp", "weight", "bias"),
         Weight("post_layernorm.weight", "norm.weight"),
         # Its kernel's numbers are (channel, row, column): those of a merged block, channel by channel.
         Weight("downsample.weight", "connector.stages.1.weight", Flattened()),
         Weight("downsample.bias", "connector.stages.1.bias"),
         Weight("merger.proj.weight", "connector.stages.2.weight"),
         *affine("merger.post_projection_norm", "connector.stages.3"),
-        *_gated("merger.", "connector.stages.5", ("weight",)),
+        *gated_mlp("merger", "connector.stages.5"),
     ),
     # GLM-OCR's files hold a layer that predicts several words at once.
     ignored=(*LLM_PARTS, ("mtp.*", Ignore("the LLM"))),

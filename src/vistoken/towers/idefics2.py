@@ -12,7 +12,7 @@ from vistoken.family import ACTIVATIONS, REFERENCE, Files
 from vistoken.spec import EncoderSpec, GatedMlp, RmsNorm
 from vistoken.towers import idefics3
 from vistoken.towers.llm import text_width
-from vistoken.weight_names import LLM_PARTS, Ignore, Part, Weight, WeightNames, under
+from vistoken.weight_names import LLM_PARTS, Ignore, Part, Weight, WeightNames, gated_mlp, under
 
 # Class attributes of Idefics2VisionConfig and of Idefics2PerceiverConfig.
 DEFAULTS = idefics3.DEFAULTS | {"hidden_size": 768, "num_attention_heads": 12}
@@ -59,20 +59,12 @@ def _resample(config: Config, text: Config, width: int) -> Resample:
     )
 
 
-def _gated(file: str, ours: str) -> tuple[Weight, ...]:
-    return (
-        Weight(f"{file}.gate_proj.weight", f"{ours}.gate_up.weight", Part(0, 2)),
-        Weight(f"{file}.up_proj.weight", f"{ours}.gate_up.weight", Part(1, 2)),
-        Weight(f"{file}.down_proj.weight", f"{ours}.down.weight"),
-    )
-
-
 _FILE, _OURS = "connector.perceiver_resampler.layers.{n}", "connector.stages.1.blocks.{n}"
 WEIGHTS = WeightNames(
     roots=("", "model."),
     weights=(
         *under("vision_model.", *idefics3.TOWER),
-        *_gated("connector.modality_projection", "connector.stages.0"),
+        *gated_mlp("connector.modality_projection", "connector.stages.0"),
         Weight("connector.perceiver_resampler.latents", "connector.stages.1.latents"),
         Weight("connector.perceiver_resampler.norm.weight", "connector.stages.1.norm.weight"),
         Weight(f"{_FILE}.input_latents_norm.weight", f"{_OURS}.latent_norm.weight"),
@@ -82,7 +74,7 @@ WEIGHTS = WeightNames(
         Weight(f"{_FILE}.self_attn.k_proj.weight", f"{_OURS}.kv.weight", Part(0, 2)),
         Weight(f"{_FILE}.self_attn.v_proj.weight", f"{_OURS}.kv.weight", Part(1, 2)),
         Weight(f"{_FILE}.self_attn.o_proj.weight", f"{_OURS}.out.weight"),
-        *_gated(f"{_FILE}.mlp", f"{_OURS}.mlp"),
+        *gated_mlp(f"{_FILE}.mlp", f"{_OURS}.mlp"),
     ),
     ignored=(*LLM_PARTS, ("text_model.*", Ignore("the LLM"))),
 )

@@ -51,10 +51,9 @@ def _aligner(vision: Config) -> Connector:
 
 def deepseek_vl(files: Files) -> EncoderSpec | None:
     """DeepSeek-VL with one tower; None where a built-in name has the values for counting alone."""
-    given = files.config.child("vision_config")
-    if files.built_in and not given.has("hidden_size"):
+    vision = siglip.behind(files, {}, f"DeepseekVLConfig in {REFERENCE}")
+    if vision is None:
         return None
-    vision = given.with_defaults(siglip.DEFAULTS, siglip.SOURCE)
     width = text_width(files.config, "llama")
     return siglip.tower(vision, Connector(stages=(Linear(width), Activate("gelu"), Linear(width))))
 

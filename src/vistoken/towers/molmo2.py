@@ -1,4 +1,4 @@
-"""The tower of Molmo2: a ViT without a class token and without a last norm. The pooling behind it is not encoded.
+"""The tower of Molmo2: SigLIP's trunk without a last norm. The pooling behind it is not encoded.
 
 An attention over windows of 2 x 2 patches of the whole canvas, put together from overlapping crops, makes image tokens.
 Sources: transformers 5.23.0, `models/molmo2/modeling_molmo2.py` (`Molmo2VisionModel`), `configuration_molmo2.py`, and
@@ -8,10 +8,12 @@ its `conversion_mapping.py` for the published names; arXiv 2601.10611.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from vistoken.configs import Config
-from vistoken.family import ACTIVATIONS, REFERENCE, Files, heads_of, table_of
-from vistoken.spec import EncoderSpec, LayerNorm, LearnedTable, PlainMlp, TableResize
+from vistoken.family import REFERENCE, Files, heads_of
+from vistoken.spec import EncoderSpec
+from vistoken.towers import siglip
 from vistoken.weight_names import ChannelsLast, Ignore, Part, Weight, WeightNames, affine
 
 SOURCE = f"Molmo2VisionConfig in {REFERENCE}"
@@ -33,19 +35,9 @@ def tower(files: Files) -> EncoderSpec | None:
     for name, wanted in (("num_key_value_heads", heads), ("head_dim", dim // heads), ("attention_bias", True)):
         if (said := vision.raw(name)) != wanted:
             raise vision.error(name, said, f"only {wanted} is encoded")
-    table, _ = table_of(vision, vision.patch("patch_size"))
-    return EncoderSpec(
-        patch=vision.patch("patch_size"),
-        dim=dim,
-        depth=vision.integer("num_hidden_layers", low=0, high=1024),
-        heads=heads,
-        channels=vision.integer("num_channels", low=3, high=3),
-        norm=LayerNorm(vision.number("layer_norm_eps", 0, 1)),
-        mlp=PlainMlp(vision.integer("intermediate_size"), vision.choice("hidden_act", ACTIVATIONS)),
-        # The reference takes no other grid.
-        position=LearnedTable(table.rows, table.cols, prefix_rows=0, resize=TableResize("bicubic", antialias=False)),
-        final_norm="none",
-    )
+    # The reference takes no other grid than the table's.
+    spec = siglip.trunk(vision, siglip.table(vision), vision.integer("intermediate_size"), connector=None)
+    return replace(spec, final_norm="none")
 
 
 def _vision(config: Config) -> Config:

@@ -9,7 +9,7 @@ from vistoken.configs import Config
 from vistoken.connector import Connector, Linear, MergeBlocks, Normalise, Softmax, Stage
 from vistoken.family import ACTIVATIONS, REFERENCE, Files, heads_of, table_of
 from vistoken.spec import EncoderSpec, GatedMlp, LayerNorm, LearnedTable, RmsNorm, TableResize
-from vistoken.weight_names import LLM_PARTS, Part, Table, Weight, WeightNames, affine, fused_qkv, under
+from vistoken.weight_names import LLM_PARTS, Table, Weight, WeightNames, affine, fused_qkv, gated_mlp, under
 
 DEFAULTS = {
     "hidden_size": 1024, "intermediate_size": 2816, "num_hidden_layers": 24, "num_attention_heads": 8,
@@ -64,7 +64,6 @@ def _words(vision: Config, width: int) -> Connector:
     return Connector(stages=stages)
 
 
-MLP = "encoder.layers.{n}.ffn"
 WEIGHTS = WeightNames(
     roots=("", "model."),
     weights=(
@@ -82,12 +81,7 @@ WEIGHTS = WeightNames(
             ),
             *affine("encoder.layers.{n}.attention.out_proj", "blocks.{n}.attention.out"),
             Weight("encoder.layers.{n}.rms_norm2.weight", "blocks.{n}.norm2.weight"),
-            *(
-                Weight(f"{MLP}.{name}_proj.{leaf}", f"blocks.{{n}}.mlp.gate_up.{leaf}", Part(index, 2))
-                for index, name in enumerate(("gate", "up"))
-                for leaf in ("weight", "bias")
-            ),
-            *affine(f"{MLP}.down_proj", "blocks.{n}.mlp.down"),
+            *gated_mlp("encoder.layers.{n}.ffn", "blocks.{n}.mlp", "weight", "bias"),
             Weight("rms_norm.weight", "norm.weight"),
         ),
         Weight("vision_tower.head_linear.weight", "connector.stages.1.weight"),

@@ -23,17 +23,7 @@ from vistoken.spec import (
     Rotary,
     TableResize,
 )
-from vistoken.weight_names import (
-    TIMM,
-    TIMM_POOL,
-    PairedQk,
-    Row,
-    Transposed,
-    Weight,
-    WeightNames,
-    affine,
-    under,
-)
+from vistoken.weight_names import GAMMAS, TIMM, TIMM_POOL, PairedQk, Row, Transposed, Weight, WeightNames, affine, under
 
 # PEConfig; `image_size` is the size of pre-training, which its first version called `pretrain_image_size`.
 DEFAULTS = {
@@ -122,11 +112,10 @@ META = (
 # timm's names of all its transformers, and those of its EVA, which this network is there.
 TIMM_TOWER = (
     *(replace(weight, step=QKV) if ".attn.qkv." in weight.file else weight for weight in TIMM),
-    Weight("blocks.{n}.gamma_1", "blocks.{n}.scale1"),
-    Weight("blocks.{n}.gamma_2", "blocks.{n}.scale2"),
+    *GAMMAS,
 )
 WEIGHTS = WeightNames(
-    roots=("", "visual.", "visual.trunk."),
+    roots=("", "visual."),
     weights=(*TIMM_TOWER, *TIMM_POOL, *affine("head", "pool.projection"), *META),
     tower="visual.",
 )

@@ -16,7 +16,7 @@ from vistoken.connector import Activate, Connector, Linear, MergeBlocks, Normali
 from vistoken.family import ACTIVATIONS, REFERENCE, Files, heads_of, hidden_state
 from vistoken.spec import EncoderSpec, EvenOddRotary, GatedMlp, NoPosition, RmsNorm
 from vistoken.towers.llm import text_width
-from vistoken.weight_names import LLM_PARTS, Part, Weight, WeightNames, affine, under
+from vistoken.weight_names import LLM_PARTS, Part, Weight, WeightNames, affine, gated_mlp, under
 
 SOURCE = f"PixtralVisionConfig in {REFERENCE}"
 # Its class attributes; published towers have the activation "silu".
@@ -141,9 +141,7 @@ WEIGHTS = (
     ),
     Weight("transformer.layers.{n}.attention.o_proj.weight", "blocks.{n}.attention.out.weight"),
     Weight("transformer.layers.{n}.ffn_norm.weight", "blocks.{n}.norm2.weight"),
-    Weight("transformer.layers.{n}.feed_forward.gate_proj.weight", "blocks.{n}.mlp.gate_up.weight", Part(0, 2)),
-    Weight("transformer.layers.{n}.feed_forward.up_proj.weight", "blocks.{n}.mlp.gate_up.weight", Part(1, 2)),
-    Weight("transformer.layers.{n}.feed_forward.down_proj.weight", "blocks.{n}.mlp.down.weight"),
+    *gated_mlp("transformer.layers.{n}.feed_forward", "blocks.{n}.mlp"),
 )
 ALONE = WeightNames(roots=("", "vision_tower."), weights=WEIGHTS)
 MERGER = (

@@ -27,7 +27,7 @@ from vistoken.family import ACTIVATIONS, REFERENCE
 from vistoken.geometry import Patch
 from vistoken.spec import EncoderSpec, GatedMlp, NoPosition, RmsNorm, Windows
 from vistoken.towers.axial import OMNI_PARTS, PER_SECOND, ROOTS, THINKER_ROOTS, axial, heads
-from vistoken.weight_names import LLM_PARTS, Ignore, Part, Weight, WeightNames, affine, fused_qkv
+from vistoken.weight_names import LLM_PARTS, Ignore, Weight, WeightNames, affine, fused_qkv, gated_mlp
 
 # Class attributes of Qwen2_5_VLVisionConfig. Its hidden_size of 3584 is that of no published tower.
 DEFAULTS = {
@@ -117,12 +117,7 @@ PARTS = (
     Weight("blocks.{n}.norm1.weight", "blocks.{n}.norm1.weight"),
     *affine("blocks.{n}.attn.proj", "blocks.{n}.attention.out"),
     Weight("blocks.{n}.norm2.weight", "blocks.{n}.norm2.weight"),
-    *(
-        Weight(f"blocks.{{n}}.mlp.{name}_proj.{leaf}", f"blocks.{{n}}.mlp.gate_up.{leaf}", Part(index, 2))
-        for index, name in enumerate(("gate", "up"))
-        for leaf in ("weight", "bias")
-    ),
-    *affine("blocks.{n}.mlp.down_proj", "blocks.{n}.mlp.down"),
+    *gated_mlp("blocks.{n}.mlp", "blocks.{n}.mlp", "weight", "bias"),
     Weight("merger.ln_q.weight", "connector.stages.0.weight"),
     *affine("merger.mlp.0", "connector.stages.2"),
     *affine("merger.mlp.2", "connector.stages.4"),

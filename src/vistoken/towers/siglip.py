@@ -51,10 +51,10 @@ def behind(files: Files, assumed: Mapping[str, Any], source: str) -> Config | No
     return vision
 
 
-def tower(vision: Config, connector: Connector | None = None) -> EncoderSpec:
-    """The encoder that a vision config describes, which `DEFAULTS` complete."""
+def tower(vision: Config, connector: Connector | None = None, position: Position | None = None) -> EncoderSpec:
+    """The encoder that a vision config describes, which `DEFAULTS` complete; `position` where it is not the table."""
     hidden = vision.integer("intermediate_size")
-    spec = trunk(vision, table(vision), hidden, connector)
+    spec = trunk(vision, position or table(vision), hidden, connector)
     return replace(spec, pool=AttentionPool(spec.heads, hidden)) if vision.flag("vision_use_head") else spec
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from math import isqrt
 
 from vistoken.configs import Config
-from vistoken.family import ACTIVATIONS, REFERENCE, heads_of
-from vistoken.spec import AttentionPool, Connector, EncoderSpec, LayerNorm, LearnedTable, NoPool, PlainMlp, TableResize
+from vistoken.family import REFERENCE
+from vistoken.spec import Connector, EncoderSpec, LearnedTable, TableResize
+from vistoken.towers import siglip
 from vistoken.weight_names import CLIP_BLOCKS, SIGLIP_HEAD, ChannelsLast, Weight
 
 SOURCE = f"Siglip2VisionConfig in {REFERENCE}"
@@ -23,24 +24,12 @@ DEFAULTS = {
 
 def tower(vision: Config, connector: Connector | None = None) -> EncoderSpec:
     """The encoder that a vision config describes, which `DEFAULTS` complete."""
-    dim, heads = heads_of(vision)
-    hidden = vision.integer("intermediate_size")
     side = isqrt(vision.integer("num_patches"))
     if side * side != vision.integer("num_patches"):
         raise vision.error("num_patches", vision.integer("num_patches"), "the position table must be a square")
-    return EncoderSpec(
-        patch=vision.patch("patch_size"),
-        dim=dim,
-        depth=vision.integer("num_hidden_layers", low=0, high=1024),
-        heads=heads,
-        channels=vision.integer("num_channels", low=3, high=3),
-        norm=LayerNorm(vision.number("layer_norm_eps", 0, 1)),
-        mlp=PlainMlp(hidden, vision.choice("hidden_act", ACTIVATIONS)),
-        # Siglip2VisionEmbeddings.resize_positional_embeddings: bilinear, antialias on, for each picture's own grid.
-        position=LearnedTable(side, side, prefix_rows=0, resize=TableResize("bilinear", antialias=True)),
-        pool=AttentionPool(heads, hidden) if vision.flag("vision_use_head") else NoPool(),
-        connector=connector,
-    )
+    # Siglip2VisionEmbeddings.resize_positional_embeddings: bilinear, antialias on, for each picture's own grid.
+    position = LearnedTable(side, side, prefix_rows=0, resize=TableResize("bilinear", antialias=True))
+    return siglip.tower(vision, connector, position)
 
 
 WEIGHTS = (

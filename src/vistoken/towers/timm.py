@@ -18,6 +18,8 @@ from vistoken.spec import (
 )
 
 NORMED_MEAN = MeanPool(norm=True)
+# `resample_abs_pos_embed` in layers/pos_embed.py; the prefix's rows are kept.
+RESIZE = TableResize("bicubic", antialias=True)
 
 
 def as_timm(encoder: EncoderSpec, config: Config, mean: MeanPool = NORMED_MEAN) -> EncoderSpec:
@@ -29,7 +31,7 @@ def as_timm(encoder: EncoderSpec, config: Config, mean: MeanPool = NORMED_MEAN) 
     """
     position = encoder.position
     if isinstance(position, LearnedTable):
-        position = replace(position, resize=TableResize("bicubic", antialias=True))
+        position = replace(position, resize=RESIZE)
     encoder = replace(encoder, position=position)
     pools: dict[str, tuple[Pool, tuple[type, ...]]] = {
         "": (NoPool(), (NoPool,)),
@@ -43,3 +45,12 @@ def as_timm(encoder: EncoderSpec, config: Config, mean: MeanPool = NORMED_MEAN) 
     if isinstance(encoder.pool, alike):
         return encoder
     return replace(encoder, pool=pool, final_norm="none" if pool == NORMED_MEAN else encoder.final_norm)
+
+
+def projected(pool: ProjectedClass, config: Config, assumed: int) -> Pool:
+    """A head as wide as the family's embedding is the projection, to which timm adds a bias; another is a classifier.
+
+    `assumed` is its width where `num_classes` does not tell it.
+    """
+    classes = config.with_defaults({"num_classes": assumed}, "timm 1.0.31").integer("num_classes", low=0)
+    return replace(pool, bias=True) if classes == pool.dim else ClassPool()

@@ -1,4 +1,4 @@
-"""The plain vision transformer as transformers' files describe it: ViT, MAE, I-JEPA and MSN.
+"""The plain vision transformer as transformers' files describe it: ViT, DeiT, MAE, I-JEPA and MSN.
 
 They differ in prefix tokens, each of which has a row of the position table, and in what is pooled.
 Sources: transformers 5.23.0, `models/vit/modeling_vit.py`, and what `models/vit_mae`, `ijepa` and `vit_msn` change in
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from vistoken.configs import Config
 from vistoken.family import ACTIVATIONS, heads_of, table_of
+from vistoken.geometry import Patch
 from vistoken.spec import EncoderSpec, LayerNorm, LearnedTable, PlainMlp, Pool, PrefixToken, TableResize
 from vistoken.weight_names import VIT_BLOCKS, DropOnes, Ignore, Weight, affine
 
@@ -19,10 +20,10 @@ DEFAULTS = {
 }  # fmt: skip
 
 
-def tower(config: Config, prefix: tuple[PrefixToken, ...], pool: Pool) -> EncoderSpec:
-    """The encoder that a config describes, which its class's defaults complete."""
+def tower(config: Config, prefix: tuple[PrefixToken, ...], pool: Pool, patch: Patch | None = None) -> EncoderSpec:
+    """The encoder that a config describes, which its class's defaults complete; `patch` where `patch_size` is none."""
     dim, heads = heads_of(config)
-    patch = config.patch("patch_size")
+    patch = patch or config.patch("patch_size")
     table, _ = table_of(config, patch)
     own_rows = sum(token.count for token in prefix)
     return EncoderSpec(
@@ -35,7 +36,7 @@ def tower(config: Config, prefix: tuple[PrefixToken, ...], pool: Pool) -> Encode
         mlp=PlainMlp(config.integer("intermediate_size"), config.choice("hidden_act", ACTIVATIONS)),
         qkv_bias="all" if config.flag("qkv_bias") else "none",
         prefix=prefix,
-        # ViTEmbeddings.interpolate_pos_encoding: bicubic, no antialias, rows of the class token kept.
+        # ViTEmbeddings.interpolate_pos_encoding, and DeiT's: bicubic, no antialias, rows of the prefix kept.
         position=LearnedTable(table.rows, table.cols, own_rows, resize=TableResize("bicubic", antialias=False)),
         pool=pool,
     )
