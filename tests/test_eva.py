@@ -145,7 +145,9 @@ def test_a_network_that_pools_the_class_token_norms_all(folder):
     renamed(path, {"^fc_norm": "norm"})
     weight, bias = (load_file(path / "model.safetensors")[f"norm.{leaf}"] for leaf in ("weight", "bias"))
     for result, size in encoded(path, wanted):
-        normed = torch.nn.functional.layer_norm(torch.from_numpy(wanted.outputs[size]["tokens"]), (32,), weight, bias, 1e-6)
+        normed = torch.nn.functional.layer_norm(
+            torch.from_numpy(wanted.outputs[size]["tokens"]), (32,), weight, bias, 1e-6
+        )
         close(result.patches, normed[1:])
         close(result.pooled, normed[0])
 
