@@ -435,7 +435,7 @@ def test_open_clips_other_towers_are_refused(model, message, tmp_path):
     [
         ({"architecture": "vit_base_patch16_siglip_225"}, "Did you mean .*vit_base_patch16_siglip_224"),
         ({"architecture": "resnet50"}, "architecture is 'resnet50', which is not read"),
-        ({"global_pool": "max"}, "global_pool is 'max': known are , token, avg, map"),
+        ({"global_pool": "max"}, "global_pool is 'max': known are '', token, avg, map"),
         ({"global_pool": "token"}, "needs a class token"),
         ({"model_args": {"depth": 3}}, "of model_args img_size alone is read"),
         ({"pretrained_cfg": {"input_size": [1, 224, 224]}}, "input_size is .* it must be .3, height, width."),

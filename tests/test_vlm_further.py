@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 hf = pytest.importorskip("transformers")
 
+from conftest import PHOTOGRAPHS  # noqa: E402
 from evidence import agree  # noqa: E402
 from test_mrope import PICTURES as GRIDS  # noqa: E402
 from test_mrope import SECONDS, STARTS, VIDEOS, result  # noqa: E402
@@ -239,3 +240,14 @@ def test_heads_of_keys_and_values_must_fit():
         build(kv_heads=3)
     with pytest.raises(UsageError, match="one plain matrix"):
         build(kv_heads=2, qkv_norm=HeadNorm(RmsNorm(1e-6)))
+
+
+def test_files_that_contradict_each_other_on_a_views_tokens_are_refused(tmp_path):
+    """The processor writes two places a view, the tower makes five vectors: the LLM could not be fed."""
+    folder = shutil.copytree(vlm_twin("idefics2").folder, tmp_path / "model")
+    (folder / "processor_config.json").write_text(json.dumps({"image_seq_len": 2}))
+    encoder = Encoder.from_pretrained(str(folder))
+    with pytest.raises(ConfigError, match=r"the tower makes .* image tokens, and the processor writes .* places"):
+        encoder.encode([PHOTOGRAPHS[0]])
+    [tower_alone] = encoder.encode([PHOTOGRAPHS[0]], what=["patches"])
+    assert len(tower_alone.patches) == sum(view.grid.rows * view.grid.cols for view in tower_alone.views)

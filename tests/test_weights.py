@@ -120,7 +120,7 @@ def test_the_command_says_so_in_one_line(folder, run, tmp_path):
     code, out, err = run("encode", PHOTOGRAPHS[0], "-m", folder, "-o", tmp_path / "t.npz")
     assert (code, out) == (5, "")
     source = folder / "model.safetensors"
-    assert err == f"error: {source} does not fit the config.json beside it: 1 missing: layernorm.weight\n"
+    assert err == f"error: {source} does not fit the config beside it: 1 missing: layernorm.weight\n"
 
 
 def test_a_tensor_that_stands_twice_is_refused(folder):

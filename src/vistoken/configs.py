@@ -170,8 +170,9 @@ class Config:
         """What `options` holds for the value: the translation of a foreign word into ours."""
         value = self.raw(name)
         if type(value) is bool or not isinstance(value, str | int) or value not in options:
-            hint = did_you_mean(value, [str(option) for option in options]) if isinstance(value, str) else ""
-            raise self.error(name, value, f"known are {', '.join(str(option) for option in options)}.{hint}")
+            words = [str(option) or "''" for option in options]  # timm's word for no pool is empty
+            hint = did_you_mean(value, words) if isinstance(value, str) else ""
+            raise self.error(name, value, f"known are {', '.join(words)}.{hint}")
         return options[value]
 
     def numbers(self, name: str, length: int, low: float, high: float) -> tuple[float, ...]:

@@ -93,17 +93,19 @@ def _read_own(family: Family, files: Files, model: Config, vision: Config, train
     for name, plain in _PLAIN.items():
         if vision.values.get(name, plain) != plain:
             raise vision.error(name, vision.values[name], f"the networks that are read have {plain}")
-    size, width, embedding = vision.size("image_size"), vision.integer("width"), model.integer("embed_dim")
+    size, patch = vision.size("image_size"), vision.size("patch_size")
+    width, embedding = vision.integer("width", high=65_536), model.integer("embed_dim", high=65_536)
     quick = model.with_defaults({"quick_gelu": False}, "open_clip 3.3.0").flag("quick_gelu")
     values = {
         "hidden_size": width, "num_hidden_layers": vision.integer("layers", low=0, high=1024),
-        "num_attention_heads": width // vision.integer("head_width"), "patch_size": vision.raw("patch_size"),
+        "num_attention_heads": width // vision.integer("head_width", high=width),
+        "patch_size": [patch.height, patch.width],
         "intermediate_size": int(width * vision.number("mlp_ratio", 0.01, 64)),
         "image_size": [size.height, size.width], "hidden_act": "quick_gelu" if quick else "gelu",
     }  # fmt: skip
     where, overrides = model.where, files.config.overrides
     own = Config({"model_type": "clip", "projection_dim": embedding, "vision_config": values}, where)
-    image = _preprocessor(Config({**_DEFAULTS, **trained}, where, overrides=overrides), size)
+    image = _preprocessor(Config({**_DEFAULTS, **trained}, where, path="preprocess_cfg.", overrides=overrides), size)
     reading = family.read(replace(files, config=own, image=Config(image, where, overrides=overrides)))
     assert isinstance(reading.encoder, EncoderSpec)
     assert isinstance(reading.encoder.position, LearnedTable)

@@ -257,11 +257,10 @@ def _from_hub(
 
 
 def _unfetched(hub_id: str, known: tuple[Family, Published] | None, reason: str) -> NotAtHand:
-    hint = "" if known else did_you_mean(hub_id, all_names())
-    return NotAtHand(
-        f"the files of {hub_id} could not be had: {reason}\n"
-        f"Give a folder that holds them, or one of `vistoken models`.{hint}"
-    )
+    way = "Give a folder that holds them"
+    # What is built in can be counted and planned without its files: whoever comes here needs the weights.
+    way += "." if known else f", or one of `vistoken models`.{did_you_mean(hub_id, all_names())}"
+    return NotAtHand(f"the files of {hub_id} could not be had: {reason}\n{way}")
 
 
 def _describe(

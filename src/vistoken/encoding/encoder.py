@@ -21,7 +21,7 @@ from vistoken.encoding.output import ImageTokens, to_numpy
 from vistoken.encoding.passing import Asked, Options, Wishes, check_options, check_positive, encode_pack
 from vistoken.encoding.prepared import Prepared, known_pixels, of_picture, of_tensor
 from vistoken.encoding.weights import load_weights
-from vistoken.errors import ModelError, UsageError, VistokenError, did_you_mean
+from vistoken.errors import ConfigError, ModelError, UsageError, VistokenError, did_you_mean
 from vistoken.geometry import Size
 from vistoken.model_spec import ModelSpec
 from vistoken.spec import EncoderSpec
@@ -142,9 +142,26 @@ class Encoder:
         limit = options.get("max_image_pixels", pixels.MAX_PIXELS)
         pictures = read_all(images, options.get("channels"), limit, on_error)
         size = None if fed is None else Size.of(fed)
-        return self.run(
-            self._prepared(pictures, size, limit, on_error == "return"), options.get("max_tokens", MAX_TOKENS), asked
-        )
+        prepared = self._prepared(pictures, size, limit, on_error == "return")
+        return self._as_written(self.run(prepared, options.get("max_tokens", MAX_TOKENS), asked))
+
+    def _as_written(self, results: Iterator[Any]) -> Iterator[Any]:
+        """The same results, each made sure to fill the places that the model's processor writes for it.
+
+        The two numbers stand in two files. Raises `ConfigError` where these contradict each other.
+        """
+        for result in results:
+            made = None if isinstance(result, Failed) else result.image_tokens
+            if made is not None and self.spec.prompt and result.scene.tiling:
+                size = result.scene.size
+                written = self.spec.prompt.sequence(result.scene.tiling, size).image_tokens
+                if written != len(made):
+                    raise ConfigError(
+                        f"{self.spec.name}: of a picture of {size} the tower makes {len(made):,} image tokens, and the "
+                        f"processor writes {written:,} places for them: config.json and the processor's files must "
+                        "agree on that; the tower alone answers to what=['patches'] (--what patches)"
+                    )
+            yield result
 
     def _prepared(
         self, pictures: Iterator[tuple[str, Image.Image] | Failed], fed: Size | None, limit: int, keep_going: bool

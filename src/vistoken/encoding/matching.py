@@ -48,7 +48,7 @@ class Faults:
         kinds = {"missing": self.missing, "unknown": self.unknown, "of the wrong shape or type": self.misshapen}
         parts = [f"{len(names):,} {kind}: {listed(names)}" for kind, names in kinds.items() if names]
         if parts:
-            raise WeightsError(f"{source} does not fit the config.json beside it: {'; '.join(parts)}")
+            raise WeightsError(f"{source} does not fit the config beside it: {'; '.join(parts)}")
 
 
 def listed(names: Sequence[str]) -> str:

@@ -156,7 +156,7 @@ class VisionEncoder(nn.Module):
         if wanted.image:
             raise UsageError(
                 "image tokens are made of patches at their places in the grid, and merge_tokens joins patches from "
-                "anywhere: leave image_tokens out, for example what=['patches', 'pooled']"
+                "anywhere: leave image_tokens out, for example with what=['patches'] (--what patches)"
             )
         if wanted.maps:
             raise UsageError(

@@ -68,7 +68,10 @@ def _connector(config: Config, vision: Config, dim: int) -> Connector:
     """The adapter in the tower, and the matrix before the LLM. The shuffle keeps a share of rows and of columns."""
     if (strategy := vision.raw("vision_feature_select_strategy")) != "default":
         raise vision.error("vision_feature_select_strategy", strategy, "the class token is dropped: only 'default'")
-    side = round(1 / vision.number("pixel_shuffle_ratio", 0.01, 1))
+    ratio = vision.number("pixel_shuffle_ratio", 0.01, 1)
+    side = round(1 / ratio)
+    if abs(side * ratio - 1) > 1e-6:
+        raise vision.error("pixel_shuffle_ratio", ratio, "it must be 1 / n, of blocks of n x n patches")
     if vision.integer("intermediate_size") != dim * side * side:
         rule = f"the adapter reads blocks of {side} x {side} patches, {dim * side * side:,} numbers"
         raise vision.error("intermediate_size", vision.raw("intermediate_size"), rule)
