@@ -119,6 +119,28 @@ def qwen3_omni():
     return hf.Qwen3OmniMoeThinkerForConditionalGeneration(config), _qwen3_processor(), grid_features, merged_patches
 
 
+def cohere_compass():
+    """Qwen3-VL's tower in front of another LLM."""
+    vision = {**QWEN3, "depth": 3, "deepstack_visual_indexes": [0, 2]}
+    rope = {
+        "rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [1, 2, 2]}}
+    }
+    config = hf.CohereCompassConfig(vision_config=vision, text_config=TEXT | rope)
+    size = {"shortest_edge": 32 * 32 * 4, "longest_edge": 32 * 32 * 30}
+    processor = hf.CohereCompassImageProcessorPil(patch_size=16, size=size)
+    return hf.CohereCompassForConditionalGeneration(config), processor, grid_features, merged_patches
+
+
+def cosmos3_edge():
+    """A table of 3 x 3 cells; the published names of the tower's blocks are those of the LLM's."""
+    vision = TOWER | {"num_hidden_layers": 2, "num_patches": 9, "patch_size": 16}
+    text = TEXT | {"head_dim": 10, "rope_parameters": {"rope_type": "default", "mrope_section": [1, 2, 2]}}
+    config = hf.Cosmos3EdgeConfig(vision_config=vision, text_config=text, projector_hidden_size=24)
+    size = {"shortest_edge": 32 * 32 * 4, "longest_edge": 32 * 32 * 30}
+    processor = hf.Cosmos3EdgeImageProcessorPil(size=size)
+    return hf.Cosmos3EdgeForConditionalGeneration(config), processor, grid_features, None
+
+
 def thought(module, inputs):
     return grid_features(module.thinker, inputs)
 
@@ -634,6 +656,8 @@ BUILDERS = {
     "qwen2.5-omni": qwen2_5_omni,
     "qwen3-omni": qwen3_omni,
     "exaone4.5": exaone4_5,
+    "cohere-compass": cohere_compass,
+    "cosmos3-edge": cosmos3_edge,
     "llava": llava,
     "llava-layers": llava_layers,
     "llava-siglip": llava_siglip,
