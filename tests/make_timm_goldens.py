@@ -66,6 +66,7 @@ ENTRIES = {
     "dinov2-reg": Entry("vit_base_patch14_reg4_dinov2", SMALL | {"img_size": 42}, ((42, 42), (28, 70))),
     "dinov3": Entry("vit_small_patch16_dinov3_qkvb", SMALL, ((48, 48), (32, 64))),
     "dinov3-gated": Entry("vit_huge_plus_patch16_dinov3", SMALL, ((32, 64),)),
+    "intern-vit": Entry("vit_intern300m_patch14_448", SMALL | {"img_size": 42}, ((42, 42), (28, 70))),
     "aimv2": Entry("aimv2_large_patch14_224", SMALL | {"img_size": 42}, ((42, 42), (28, 70))),
 }  # fmt: skip
 

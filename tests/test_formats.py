@@ -13,6 +13,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+from evidence import agree  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 from test_written_back import check_written_back  # noqa: E402
 from twins import close, config_of, tokens_of, twin  # noqa: E402
@@ -43,7 +44,7 @@ def renamed(tensors, rules):
 
 
 VIT_TO_TIMM = {
-    r"^(vit|deit)\.": "", r"^embeddings\.cls_token": "cls_token", r"^embeddings\.distillation_token": "dist_token",
+    r"^(vit|deit|ijepa)\.": "", r"^embeddings\.cls_token": "cls_token", r"^embeddings\.distillation_token": "dist_token",
     r"^embeddings\.position_embeddings": "pos_embed", r"^embeddings\.patch_embeddings\.projection": "patch_embed.proj",
     r"^encoder\.layer\.": "blocks.", r"attention\.output\.dense": "attn.proj", r"layernorm_before": "norm1",
     r"layernorm_after": "norm2", r"intermediate\.dense": "mlp.fc1", r"output\.dense": "mlp.fc2",
@@ -108,6 +109,12 @@ def siglip_to_timm(tensors):
         dim = len(whole) // 3
         done |= {f"attn_pool.q.{leaf}": whole[:dim].clone(), f"attn_pool.kv.{leaf}": whole[dim:].clone()}
     return done
+
+
+def naflex_to_timm(tensors):
+    """The table is a grid here; patches are counted as transformers counts them, the channel last."""
+    done = renamed(siglip_to_timm(tensors), {r"^patch_embed": "embeds"})
+    return done | {"embeds.pos_embed": done.pop("pos_embed").reshape(1, 4, 4, 48)}
 
 
 def siglip_to_open_clip(tensors):
@@ -198,12 +205,33 @@ def aimv2_to_timm(tensors):
     return done | {"pos_embed": done["pos_embed"][None]}
 
 
+INTERN_TO_VENDOR = {
+    r"cls_token": "class_embedding", r"position_embeddings": "position_embedding",
+    r"patch_embeddings\.projection": "patch_embedding", r"encoder\.layer\.": "encoder.layers.",
+    r"attention\.projection_layer": "attn.proj", r"lambda_": "ls", r"layernorm_before": "norm1",
+    r"layernorm_after": "norm2",
+}  # fmt: skip
+VENDOR_TO_TIMM = {
+    r"^embeddings\.class_embedding": "cls_token", r"^embeddings\.position_embedding": "pos_embed",
+    r"^embeddings\.patch_embedding": "patch_embed.proj", r"^encoder\.layers\.": "blocks.", r"ls([12])": r"ls\1.gamma",
+}  # fmt: skip
+
+
+def intern_vit_to_vendor(tensors):
+    parts = tuple(f"attention.{name}_proj" for name in "qkv")
+    return renamed(fused(tensors, parts, "attn.qkv"), INTERN_TO_VENDOR)
+
+
+def intern_vit_to_timm(tensors):
+    return renamed(intern_vit_to_vendor(tensors), VENDOR_TO_TIMM)
+
+
 # ---------------------------------------------------------------- folders
 
 TRAINED = {"interpolation": "bicubic", "crop_pct": 0.9, "mean": [0.5] * 3, "std": [0.5] * 3}
 NUMBERS = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "layer_norm_eps",
            "patch_size", "hidden_act", "projection_dim", "num_register_tokens", "use_swiglu_ffn", "use_gated_mlp",
-           "query_bias", "value_bias", "qkv_bias")  # fmt: skip
+           "query_bias", "value_bias", "qkv_bias", "num_patches")  # fmt: skip
 
 
 def original(name, folder, rename):
@@ -237,48 +265,57 @@ def timms(name, folder, rename, architecture, pool, **values):
 TIMMS = {
     ("vit-classifier", "vit_base_patch16_224", "token"): vit_to_timm,
     ("vit", "deit_small_patch16_224", "token"): vit_to_timm,
+    ("ijepa", "vit_huge_patch14_gap_224", "avg"): vit_to_timm,
     ("deit-teacher", "deit_base_distilled_patch16_224", "token"): vit_to_timm,
     ("clip-projected", "vit_base_patch16_clip_quickgelu_224", "token"): clip_to_timm,
     ("siglip", "vit_base_patch32_siglip_256", "map"): siglip_to_timm,
+    ("naflex", "naflexvit_base_patch16_siglip", "map"): naflex_to_timm,
     ("dinov2", "vit_base_patch14_dinov2", "token"): dinov2_to_timm,
     ("dinov2-gated", "vit_giant_patch14_dinov2", "token"): dinov2_to_timm,
     ("dinov2-registers", "vit_base_patch14_reg4_dinov2", "token"): dinov2_to_timm,
     ("dinov3-registers", "vit_base_patch16_dinov3_qkvb", "token"): dinov3_to_timm,
     ("dinov3-gated", "vit_huge_plus_patch16_dinov3_qkvb", "token"): dinov3_to_timm,
+    ("intern-vit", "vit_intern300m_patch14_448", ""): intern_vit_to_timm,
     ("aimv2", "aimv2_large_patch14_224", ""): aimv2_to_timm,
 }
 ORIGINALS = [
     ("clip-projected", clip_to_openai), ("clip-gelu", clip_to_openai), ("dinov2", dinov2_to_meta),
     ("dinov2-gated", dinov2_to_meta), ("dinov2-registers", dinov2_to_meta), ("dinov2-registers", dinov2_in_chunks),
     ("dinov3-registers", dinov3_to_meta), ("dinov3-gated", dinov3_to_meta), ("dinov3-no-bias", dinov3_to_meta),
-    ("vit", vit_to_timm),
+    ("vit", vit_to_timm), ("mae", vit_to_timm), ("intern-vit", intern_vit_to_vendor),
 ]  # fmt: skip
 
+WHOSE = {
+    clip_to_openai: "OpenAI", dinov2_to_meta: "Meta", dinov2_in_chunks: "Meta, in chunks", dinov3_to_meta: "Meta",
+    vit_to_timm: "Meta", intern_vit_to_vendor: "OpenGVLab",
+}  # fmt: skip
 
-def same(name, folder, *sizes):
-    """Tokens and pooled vectors equal those of the folder that transformers saved."""
+
+def same(name, folder, form, *sizes):
+    """Tokens and pooled vectors equal those of the folder that transformers saved; sizes are (height, width)."""
     images = [torch.randn(3, *size, generator=torch.Generator().manual_seed(size[1])) for size in sizes]
     encoders = Encoder.from_pretrained(folder), Encoder.from_pretrained(twin(name).folder)
-    for got, wanted in zip(*(encoder.encode_pixels(images) for encoder in encoders), strict=True):
-        close(tokens_of(got), tokens_of(wanted), 1e-5)
+    note = {"form": form, "against": "the same file in transformers' names", "tolerance": 1e-5}
+    for size, got, wanted in zip(sizes, *(encoder.encode_pixels(images) for encoder in encoders), strict=True):
+        agree(folder, "tokens", tokens_of(got), tokens_of(wanted), size[::-1], **note)
         assert (got.pooled is None) == (wanted.pooled is None)
         if got.pooled is not None:
-            close(got.pooled, wanted.pooled, 1e-5)
+            agree(folder, "pooled", got.pooled, wanted.pooled, size[::-1], **note)
 
 
 @pytest.mark.parametrize(("name", "rename"), ORIGINALS, ids=lambda value: getattr(value, "__name__", value))
-def test_the_original_names_give_the_same_tokens(name, rename, tmp_path):
+def test_tokens_of_the_original_names_equal_those_of_transformers(name, rename, tmp_path):
     folder = original(name, tmp_path, rename)
-    same(name, folder, (twin(name).own, twin(name).own), (43, 101))
+    same(name, folder, WHOSE[rename], (twin(name).own, twin(name).own), (43, 101))
     check_written_back(folder)
 
 
 @pytest.mark.parametrize(("name", "architecture", "pool"), TIMMS)
-def test_timms_form_gives_the_same_tokens(name, architecture, pool, monkeypatch, tmp_path):
+def test_tokens_of_timms_form_equal_those_of_transformers(name, architecture, pool, monkeypatch, tmp_path):
     small(monkeypatch, name, architecture)
     classes = 24 if "clip" in name else 10
     folder = timms(name, tmp_path, TIMMS[name, architecture, pool], architecture, pool, num_classes=classes)
-    same(name, folder, (twin(name).own, twin(name).own))
+    same(name, folder, "timm", (twin(name).own, twin(name).own))
     check_written_back(folder)
     assert "timm" in registry.find(folder).spec.trust.rule.evidence
 
@@ -296,9 +333,9 @@ def openais(name):
     return clip_to_openai(load_file(f"{twin(name).folder}/model.safetensors"))
 
 
-def test_open_clips_own_network_gives_the_same_tokens(tmp_path):
+def test_tokens_of_open_clips_own_network_equal_those_of_transformers(tmp_path):
     folder = open_clips("clip-gelu", tmp_path, openais("clip-gelu"), **OWN)
-    same("clip-gelu", folder, (32, 32))
+    same("clip-gelu", folder, "open_clip", (32, 32))
     check_written_back(folder, "open_clip_model.safetensors")
     spec = registry.find(folder).spec
     assert "open_clip" in spec.trust.rule.evidence
@@ -315,12 +352,12 @@ def test_quick_gelu_is_said_beside_the_tower(tmp_path):
     assert registry.find(folder).spec.encoder.mlp.activation == "quick_gelu"
 
 
-def test_timms_tower_in_open_clip_gives_the_same_tokens(monkeypatch, tmp_path):
+def test_tokens_of_timms_tower_in_open_clip_equal_those_of_transformers(monkeypatch, tmp_path):
     small(monkeypatch, "siglip", "vit_base_patch32_siglip_256")
     tensors = siglip_to_open_clip(load_file(f"{twin('siglip').folder}/model.safetensors"))
     folder = open_clips("siglip", tmp_path, tensors, preprocess={"resize_mode": "squash", "interpolation": "bicubic"},
                         timm_model_name="vit_base_patch32_siglip_256", timm_pool="map", timm_proj="none")  # fmt: skip
-    same("siglip", folder, (32, 32))
+    same("siglip", folder, "open_clip", (32, 32))
     check_written_back(folder, "open_clip_model.safetensors")
     spec = registry.find(folder).spec
     assert "open_clip" in spec.trust.rule.evidence
@@ -334,7 +371,7 @@ def test_transformers_config_wins_over_open_clips(tmp_path):
     assert not registry.find(folder).spec.encoder.patch_bias  # a config.json that names no model is none
     (tmp_path / "config.json").write_text(json.dumps(config_of(twin("clip-gelu").folder)))
     assert not registry.find(folder).spec.encoder.position.resize.antialias
-    same("clip-gelu", folder, (32, 32), (43, 101))
+    same("clip-gelu", folder, "open_clip", (32, 32), (43, 101))
 
 
 # ---------------------------------------------------------------- which parameters a tensor fills

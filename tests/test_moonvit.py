@@ -2,16 +2,19 @@
 
 import json
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+from evidence import agree  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 from test_vlm import PICTURES  # noqa: E402
 from test_written_back import check_written_back  # noqa: E402
-from vlm_twins import vlm_twin  # noqa: E402
+from vlm_twins import OwnViews, loose_patches, vlm_twin  # noqa: E402
 
 from vistoken import count  # noqa: E402
 from vistoken.encoding import Encoder  # noqa: E402
@@ -49,8 +52,42 @@ def test_the_same_weights_give_the_same_tokens_under_both_names(kimi_vl):
     what = ["patches", "image_tokens"]
     # The norm before the projector has another eps in the small model of K2.5.
     for one, other in zip(vl.encode_pixels(images, what=what), k25.encode_pixels(images, what=what), strict=True):
-        assert torch.equal(one.patches, other.patches)
+        agree(
+            str(kimi_vl),
+            "tokens",
+            one.patches,
+            other.patches,
+            (28 * one.grids[0].cols // 2, 28 * one.grids[0].rows // 2),
+            form="Kimi-VL's",
+            against="its names on Kimi-K2.5's weights",
+            tolerance=0,
+        )
         assert torch.allclose(one.image_tokens, other.image_tokens, atol=2e-3 * other.image_tokens.abs().max().item())
+
+
+def test_kimi_vl_equals_the_reference_on_its_own_views(kimi_vl, monkeypatch):
+    twin = vlm_twin("kimi-k2.5")
+    monkeypatch.setattr(twin.module.model.mm_projector.pre_norm, "eps", 1e-5)  # fixed in the vendor's code
+    processor = OwnViews({}, loose_patches)
+    processor.folder = str(kimi_vl)
+    for picture, result in zip(PICTURES, Encoder.from_pretrained(str(kimi_vl)).encode(PICTURES), strict=True):
+        with torch.no_grad():
+            wanted = twin.features(twin.module, processor(images=[picture], return_tensors="pt"))
+        agree(str(kimi_vl), "image tokens", result.image_tokens, wanted, picture.size)
+
+
+def test_published_names_of_k25_load_as_those_that_the_library_writes(tmp_path):
+    folder = Path(shutil.copytree(vlm_twin("kimi-k2.5").folder, tmp_path / "model"))
+    tensors = load_file(folder / "model.safetensors")
+    published = {
+        name.replace("encoder.patch_embed", "patch_embed").removeprefix("model."): tensors[name] for name in tensors
+    }
+    assert {"vision_tower.patch_embed.proj.weight", "mm_projector.pre_norm.weight"} <= set(published)
+    save_file(published, folder / "model.safetensors")
+    [one], [other] = (
+        Encoder.from_pretrained(path).encode(PICTURES[:1]) for path in (str(folder), vlm_twin("kimi-k2.5").folder)
+    )
+    assert torch.equal(one.image_tokens, other.image_tokens)
 
 
 def test_lengths_are_those_that_are_counted(kimi_vl):

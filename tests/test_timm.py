@@ -4,6 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from evidence import agree  # noqa: E402
 from test_written_back import check_written_back  # noqa: E402
 from timm_goldens import NAMES, golden, pixels  # noqa: E402
 from twins import close, tokens_of  # noqa: E402
@@ -37,6 +38,7 @@ SMALL = {
     "dinov2-reg": ("dinov2", DINO),
     "dinov3": ("dinov3", TINY),
     "dinov3-gated": ("dinov3", TINY),
+    "intern-vit": ("intern_vit", TINY),
     "aimv2": ("aimv2", TINY | {"intermediate_size": 88}),
     "hybrid-r26": ("vit_hybrid", TINY),
     "hybrid-r50": ("vit_hybrid", TINY),
@@ -77,29 +79,30 @@ def model(request, monkeypatch, tmp_path):
     return wanted, wanted.save(tmp_path)
 
 
-def agrees(result, wanted, outputs):
-    """Tokens, hidden states and the pooled vector."""
+def agrees(result, folder, wanted, size, form="timm"):
+    """Tokens, hidden states and the pooled vector; sizes are (height, width), `form` that of the weight file."""
+    outputs, note = wanted.outputs[size], {"size": size[::-1], "form": form, "against": "timm 1.0.31"}
     tokens, pooled = answers(wanted, outputs)
-    close(tokens_of(result), torch.from_numpy(tokens))
+    agree(folder, "tokens", tokens_of(result), torch.from_numpy(tokens), **note)
     assert (result.pooled is None) == (pooled is None)
     if pooled is not None:
-        close(result.pooled, torch.from_numpy(pooled))
+        agree(folder, "pooled", result.pooled, torch.from_numpy(pooled), **note)
     for number, layer in result.layers.items():
         close(tokens_of(layer), torch.from_numpy(outputs[str(number)]))
 
 
 @pytest.mark.parametrize("engine", ["sdpa", "reference"])
-def test_timms_answers_on_every_size_alone_and_packed(model, engine):
+def test_tokens_and_pooled_vector_equal_timms_on_every_size_alone_and_packed(model, engine):
     wanted, folder = model
     encoder = Encoder.from_pretrained(folder, attention=engine)
     layers = [int(kind) for kind in next(iter(wanted.outputs.values())) if kind.isdigit()]
     assert sorted(layers) == list(range(encoder.module.spec.depth + 1))
     images = [torch.from_numpy(pixels(wanted.seed, *size)) for size in wanted.outputs]
     packed = encoder.encode_pixels(images, layers=layers)
-    for image, outputs, together in zip(images, wanted.outputs.values(), packed, strict=True):
+    for image, size, together in zip(images, wanted.outputs, packed, strict=True):
         [alone] = encoder.encode_pixels([image], layers=layers)
-        agrees(alone, wanted, outputs)
-        agrees(together, wanted, outputs)
+        agrees(alone, folder, wanted, size)
+        agrees(together, folder, wanted, size)
 
 
 def test_weights_written_back_equal_the_file(model):

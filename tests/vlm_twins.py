@@ -426,11 +426,12 @@ GLM = {"depth": 3, "hidden_size": 32, "num_heads": 2, "out_hidden_size": 40, "in
 GLM_ROPE = {"rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [1, 2, 2]}}
 
 
-def glm4v():
+def glm4v(kind="Glm4v", **text):
     """A table of 5 x 5, smaller and larger than the pictures' grids; blocks' MLPs as wide as the LLM."""
-    config = hf.Glm4vConfig(vision_config=GLM, text_config=TEXT | GLM_ROPE | {"pad_token_id": 0})
+    text = TEXT | GLM_ROPE | {"pad_token_id": 0} | text
+    config = getattr(hf, f"{kind}Config")(vision_config=GLM, text_config=text)
     processor = hf.Glm4vImageProcessorPil(size={"shortest_edge": 2 * 56 * 56, "longest_edge": 2 * 28 * 28 * 90})
-    return hf.Glm4vForConditionalGeneration(config), processor, grid_features, None
+    return getattr(hf, f"{kind}ForConditionalGeneration")(config), processor, grid_features, None
 
 
 def glm_ocr(**values):
@@ -478,7 +479,7 @@ def llama4_features(module, inputs):
 
 
 def kimi_k25():
-    """A table of 3 x 5 cells, smaller and larger than the pictures' grids; columns and rows by turns."""
+    """A table of 5 x 5 cells, smaller and larger than the pictures' grids; columns and rows by turns."""
     vision = TOWER | {"pos_emb_height": 5, "pos_emb_width": 5}
     text = TEXT | {"model_type": "deepseek_v3", "moe_intermediate_size": 8, "n_routed_experts": 4, "n_group": 2,
                    "topk_group": 1, "num_experts_per_tok": 2, "q_lora_rank": 8, "kv_lora_rank": 8, "v_head_dim": 8,
@@ -716,6 +717,7 @@ BUILDERS = {
     "ovis2": ovis2,
     "ernie-4.5-vl": ernie4_5_vl,
     "glm-4v": glm4v,
+    "glm-4v-moe": partial(glm4v, "Glm4vMoe", n_routed_experts=2, moe_intermediate_size=8, num_experts_per_tok=1),
     "glm-ocr": glm_ocr,
     "glm-ocr-bare": partial(glm_ocr, attention_bias=False),
     "llama4": llama4,

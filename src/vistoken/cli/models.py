@@ -120,10 +120,8 @@ def _types(as_json: bool) -> None:
     print_table(["model_type", "family"], [[word, name] for word, name in read], left=2)
     click.echo()
     print_table(["architecture (timm)", "family"], [[word, name] for word, name in timms], left=2)
-    click.echo(
-        f"\n{len(read)} model types, {len(timms)} architectures. "
-        "Of transformers' types for images and text, these are not read:"
-    )
+    click.echo(f"\n{len(read)} model types, {len(timms)} architectures.")
+    click.echo("Of transformers' types for images and text, these are not read:")
     for word, reason in UNREAD.items():
         click.echo(f"  {word}: {reason}")
 
