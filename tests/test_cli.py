@@ -196,7 +196,7 @@ def test_models_lists_and_shows(run, folder):
     shown = json.loads(run("models", "clip-b32", "--json")[1])
     assert shown["encoder"]["dim"] == 768
     assert shown["rule"]["type"] == "ShortSideCrop"
-    assert shown["encoder"]["prefix"] == [{"type": "ClassToken"}]
+    assert shown["encoder"]["prefix"] == [{"type": "ClassToken", "count": 1}]
     assert shown["pixels"]["std"][0] == 0.26862954
 
 

@@ -119,6 +119,28 @@ def qwen3_omni():
     return hf.Qwen3OmniMoeThinkerForConditionalGeneration(config), _qwen3_processor(), grid_features, merged_patches
 
 
+def cohere_compass():
+    """Qwen3-VL's tower in front of another LLM."""
+    vision = {**QWEN3, "depth": 3, "deepstack_visual_indexes": [0, 2]}
+    rope = {
+        "rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [1, 2, 2]}}
+    }
+    config = hf.CohereCompassConfig(vision_config=vision, text_config=TEXT | rope)
+    size = {"shortest_edge": 32 * 32 * 4, "longest_edge": 32 * 32 * 30}
+    processor = hf.CohereCompassImageProcessorPil(patch_size=16, size=size)
+    return hf.CohereCompassForConditionalGeneration(config), processor, grid_features, merged_patches
+
+
+def cosmos3_edge():
+    """A table of 3 x 3 cells; the published names of the tower's blocks are those of the LLM's."""
+    vision = TOWER | {"num_hidden_layers": 2, "num_patches": 9, "patch_size": 16}
+    text = TEXT | {"head_dim": 10, "rope_parameters": {"rope_type": "default", "mrope_section": [1, 2, 2]}}
+    config = hf.Cosmos3EdgeConfig(vision_config=vision, text_config=text, projector_hidden_size=24)
+    size = {"shortest_edge": 32 * 32 * 4, "longest_edge": 32 * 32 * 30}
+    processor = hf.Cosmos3EdgeImageProcessorPil(size=size)
+    return hf.Cosmos3EdgeForConditionalGeneration(config), processor, grid_features, None
+
+
 def thought(module, inputs):
     return grid_features(module.thinker, inputs)
 
@@ -430,6 +452,27 @@ def llama4():
     return module, OwnViews(values, stacked), llama4_features, None
 
 
+def step3p7():
+    """Windows of 4 x 4 patches and the whole of 8 x 8; a table of 6 x 6 cells for both; a bias, which may be."""
+    vision = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "mlp_ratio": 1.5, "image_size": 84}
+    text = TEXT | {"head_dim": 10, "n_routed_experts": 2, "num_experts_per_tok": 1, "moe_intermediate_size": 8,
+                   "share_expert_dim": 8}  # fmt: skip
+    config = hf.Step3p7Config(vision_config=vision, text_config=text, projector_bias=True)
+    processor = {"image_processor_type": "Step3p7ImageProcessor", "size": {"height": 112, "width": 112},
+                 "patch_size": 56, "max_image_size": 120}  # fmt: skip
+    return hf.Step3p7ForConditionalGeneration(config), OwnViews(processor, windows_and_whole), step_features, None
+
+
+def windows_and_whole(seen, patch):
+    *windows, whole = seen
+    local = torch.stack(windows) if windows else None
+    return {"pixel_values": whole[None], "pixel_values_local": local, "num_local_patches": [len(windows)]}
+
+
+def step_features(module, inputs):
+    return module.model.get_image_features(**inputs).pooler_output[0]
+
+
 def llama4_features(module, inputs):
     adapted = module.get_image_features(inputs["pixel_values"]).last_hidden_state
     return module.multi_modal_projector(adapted.flatten(0, 1))
@@ -635,6 +678,8 @@ BUILDERS = {
     "qwen2.5-omni": qwen2_5_omni,
     "qwen3-omni": qwen3_omni,
     "exaone4.5": exaone4_5,
+    "cohere-compass": cohere_compass,
+    "cosmos3-edge": cosmos3_edge,
     "llava": llava,
     "llava-layers": llava_layers,
     "llava-siglip": llava_siglip,
@@ -676,6 +721,7 @@ BUILDERS = {
     "glm-ocr": glm_ocr,
     "glm-ocr-bare": partial(glm_ocr, attention_bias=False),
     "llama4": llama4,
+    "step-3.7": step3p7,
     "kimi-k2.5": kimi_k25,
     "pixtral": pixtral,
     "pixtral-layers": partial(pixtral, vision_feature_layer=[1, -2], multimodal_projector_bias=False),
@@ -685,7 +731,7 @@ BUILDERS = {
 }
 
 # Their processors exist only with torchvision, see `OwnViews`.
-WITHOUT_PIL = ("llama4", "kimi-k2.5", "pi0", "cohere2-vision", "lfm2-vl", "lfm2-vl-bare")
+WITHOUT_PIL = ("llama4", "step-3.7", "kimi-k2.5", "pi0", "cohere2-vision", "lfm2-vl", "lfm2-vl-bare")
 
 
 @cache

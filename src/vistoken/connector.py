@@ -47,6 +47,18 @@ class AveragePool:
 
 
 @dataclass(frozen=True, slots=True)
+class Downsample:
+    """A convolution over 3 x 3 tokens at every second row and column, zeros around the grid, to `out` dimensions.
+
+    Source: transformers 5.23.0, `models/step3p7/modeling_step3p7.py`, `downsampler1` of `Step3p7VisionModel`.
+    """
+
+    out: int
+
+    side = 2
+
+
+@dataclass(frozen=True, slots=True)
 class Linear:
     """To `out` dimensions."""
 
@@ -120,6 +132,7 @@ Stage = (
     | Normalise
     | MergeBlocks
     | AveragePool
+    | Downsample
     | Linear
     | Activate
     | Scale
@@ -215,7 +228,7 @@ class Connector:
         width = dim * len(self.layers or (0,))
         for stage in self.stages:
             match stage:
-                case Linear(out) | MlpStage(_, int() as out):
+                case Linear(out) | Downsample(out) | MlpStage(_, int() as out):
                     width = out
                 case MergeBlocks(side):
                     width *= side * side
@@ -250,6 +263,6 @@ class Connector:
         """Patches along a side of what becomes one image token."""
         side = 1
         for stage in self.stages:
-            if isinstance(stage, MergeBlocks | AveragePool):
+            if isinstance(stage, MergeBlocks | AveragePool | Downsample):
                 side *= stage.side
         return side

@@ -6,6 +6,7 @@ Shapes: n tokens of one view or frame, D dim, s a block's side.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import assert_never
 
 import torch
@@ -15,6 +16,7 @@ from vistoken.connector import (
     Activate,
     AveragePool,
     Connector,
+    Downsample,
     Linear,
     MergeBlocks,
     MlpStage,
@@ -55,7 +57,9 @@ class Connecting(nn.Module):
             self.connector.check(grid)
         for stage, module in zip(self.connector.stages, self.stages, strict=True):
             if isinstance(stage, MergeBlocks | AveragePool):
-                x, grids = _by_blocks(x, grids, stage)
+                x, grids = _by_blocks(x, grids, stage.side, partial(_blocks, stage=stage))
+            elif isinstance(stage, Downsample):
+                x, grids = _by_blocks(x, grids, stage.side, module)
             elif isinstance(stage, Resample):
                 x = module(x, [grid.patches for grid in grids])
                 grids = (Grid(1, stage.latents),) * len(grids)
@@ -71,6 +75,18 @@ class Multiply(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.factor
+
+
+class Downsampling(nn.Module):
+    """Tokens of frames of one grid, (frames * n, D) -> (frames * n / 4, out)."""
+
+    def __init__(self, width: int, out: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(width, out, kernel_size=3, stride=2, padding=1)
+
+    def forward(self, x: Tensor, grid: Grid) -> Tensor:
+        maps = x.unflatten(0, (-1, grid.rows, grid.cols)).permute(0, 3, 1, 2)
+        return self.convolution(maps).permute(0, 2, 3, 1).flatten(0, 2)
 
 
 class Doubled(nn.Module):
@@ -110,6 +126,8 @@ def _build(stage: Stage, width: int, attend: Engine) -> nn.Module:
             return nn.Linear(width, out, bias=bias)
         case Activate(activation):
             return Activated(ACTIVATIONS[activation])
+        case Downsample(out):
+            return Downsampling(width, out)
         case Scale(factor):
             return Multiply(factor)
         case Softmax():
@@ -123,20 +141,21 @@ def _build(stage: Stage, width: int, attend: Engine) -> nn.Module:
         case Resample():
             return Resampling(stage, width, attend)
         case MergeBlocks() | AveragePool():
-            return nn.Identity()  # needs the grids: see `_by_blocks`
+            return nn.Identity()  # see `_blocks`
         case _:
             assert_never(stage)
 
 
-def _by_blocks(x: Tensor, grids: tuple[Grid, ...], stage: MergeBlocks | AveragePool) -> tuple[Tensor, tuple[Grid, ...]]:
-    """Blocks of `side` x `side` tokens of every frame become one token each."""
-    side = stage.side
+def _by_blocks(
+    x: Tensor, grids: tuple[Grid, ...], side: int, joined: Callable[[Tensor, Grid], Tensor]
+) -> tuple[Tensor, tuple[Grid, ...]]:
+    """What `joined` makes of the frames of each grid, of `side` x `side` tokens one; and the grids after that."""
     smaller = {grid: Grid(grid.rows // side, grid.cols // side) for grid in set(grids)}
     after = tuple(smaller[grid] for grid in grids)
     if len(smaller) == 1:
-        return _blocks(x, grids[0], stage), after
+        return joined(x, grids[0]), after
     parts = x.split([grid.patches for grid in grids])
-    return torch.cat([_blocks(part, grid, stage) for part, grid in zip(parts, grids, strict=True)]), after
+    return torch.cat([joined(part, grid) for part, grid in zip(parts, grids, strict=True)]), after
 
 
 def _blocks(x: Tensor, grid: Grid, stage: MergeBlocks | AveragePool) -> Tensor:

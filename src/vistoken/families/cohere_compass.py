@@ -19,8 +19,10 @@ from vistoken.processors.pixel_budget import HALVES, PROCESSOR, SETTINGS, image_
 from vistoken.prompts.plain import Merged, SpaceToDepth
 
 if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
     from vistoken.video import Sampling
     from vistoken.views.video import FrameRule
+    from vistoken.weight_names import WeightNames
 
 IMAGE = {**PROCESSOR, "temporal_patch_size": 2}
 VIDEO = {**IMAGE, **HALVES, "patch_size": 16, "min_frames": 4, "max_frames": 768, "fps": 2,
@@ -33,11 +35,31 @@ def read(files: Files) -> Reading:
     """Patch and merge from the preprocessors, whose defaults are not those of the vision config."""
     video = partial(_video, files.video)
     if files.image is None:
-        return Reading(None, None, None, Merged(SpaceToDepth(2), IMAGE_TOKEN, template=TEMPLATE), video)
+        encoder = partial(_encoder, files, None)
+        return Reading(encoder, None, None, Merged(SpaceToDepth(2), IMAGE_TOKEN, template=TEMPLATE), video)
     processor = files.image.with_defaults(IMAGE, f"CohereCompassImageProcessor in {REFERENCE}")
     patch, merge = patch_of(processor, processor.integer("temporal_patch_size", high=64))
     rule = image_rule(processor, patch, merge, pixels(processor, (3136, 1_003_520)))
-    return Reading(None, *rule, Merged(SpaceToDepth(merge), IMAGE_TOKEN, template=TEMPLATE), video)
+    encoder = partial(_encoder, files, (patch, merge))
+    return Reading(encoder, *rule, Merged(SpaceToDepth(merge), IMAGE_TOKEN, template=TEMPLATE), video)
+
+
+def _encoder(files: Files, seen: tuple[Patch, int] | None) -> EncoderSpec | None:
+    """The tower, which must take the patches and blocks that the preprocessor makes, if there is one."""
+    from vistoken.towers.qwen3_vl import tower  # counting does without it
+
+    vision = files.config.child("vision_config")
+    spec = tower(vision, files.built_in, deepstack=True, source="CohereCompassVisionConfig")
+    if spec and spec.connector and seen not in (None, (spec.patch, spec.connector.side)):
+        rule = f"the preprocessor makes patches of {seen[0]} and blocks of {seen[1]} x {seen[1]}: the two must agree"
+        raise vision.error("patch_size", f"{spec.patch}, with spatial_merge_size {spec.connector.side}", rule)
+    return spec
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.qwen3_vl import WEIGHTS
+
+    return WEIGHTS
 
 
 def _video(video: Config | None) -> VideoSpec | None:
@@ -89,6 +111,7 @@ FAMILY = Family(
     ),
     rule=Label("verified", f"CohereCompassProcessor, its image and its video processor of {REFERENCE}"),
     settings=(*SETTINGS, "min_frames", "max_frames", "sampling_fps", "cap_pixels_per_frame", "max_video_tokens"),
+    weights=_weights,
     reference=Reference(
         processor="CohereCompassProcessor",
         image="CohereCompassImageProcessorPil",

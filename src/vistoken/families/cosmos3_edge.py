@@ -23,7 +23,9 @@ from vistoken.views.rule import ViewRule
 from vistoken.views.volume import FramesOfVolume
 
 if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
     from vistoken.views.video import FrameRule
+    from vistoken.weight_names import WeightNames
 
 # For pictures the template's own wrapper is left, for videos the processor replaces it.
 TEMPLATE = "the chat template adds vision_start and vision_end: 2 tokens"
@@ -47,7 +49,20 @@ def read(files: Files) -> Reading:
         image = files.image.with_defaults(IMAGE, f"Cosmos3EdgeImageProcessor in {REFERENCE}")
         rule, pixels = _image(image, patch, merge.side), pixel_values(image)
     video = partial(_video, files.video, patch, merge)
-    return Reading(None, rule, pixels, Merged(merge, "<|image_pad|>", template=TEMPLATE), video)
+    encoder = partial(_encoder, files)
+    return Reading(encoder, rule, pixels, Merged(merge, "<|image_pad|>", template=TEMPLATE), video)
+
+
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.cosmos3_edge import cosmos3_edge  # counting does without it
+
+    return cosmos3_edge(files)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.cosmos3_edge import WEIGHTS
+
+    return WEIGHTS
 
 
 def _image(processor: Config, patch: Patch, merge: int) -> ViewRule:
@@ -99,6 +114,7 @@ FAMILY = Family(
         f"Cosmos3EdgeProcessor, Cosmos3EdgeImageProcessorPil and Cosmos3EdgeVideoProcessor of {REFERENCE}",
     ),
     settings=(*SETTINGS, "min_frames", "max_frames", "num_frames", "sampling_fps"),
+    weights=_weights,
     reference=Reference(
         processor="Cosmos3EdgeProcessor",
         image="Cosmos3EdgeImageProcessorPil",

@@ -1,19 +1,27 @@
 """DeepSeek-VL2: tiles of 384 pixels on the best of 23 canvases, padding kept, and the whole picture, padded too.
 
-From three pictures in a prompt on, none is cut into tiles. Not in transformers: the vendor's file is followed.
+From three pictures in a prompt on, none is cut into tiles. Encoding gives patches alone. Not in transformers: the
+vendor's files are followed.
 Sources: github.com/deepseek-ai/DeepSeek-VL2, `deepseek_vl2/models/processing_deepseek_vl_v2.py`; arXiv 2412.10302.
 """
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 from vistoken.errors import ConfigError
 from vistoken.family import Example, Family, Files, Published, Reading
-from vistoken.geometry import Grid
+from vistoken.geometry import Grid, Patch
 from vistoken.model_spec import Crowd, Label, PixelSpec
 from vistoken.processors.background import mean_colour
 from vistoken.processors.llava_next import read_canvases
 from vistoken.prompts.unpad import PaddedRows
 from vistoken.views.pinpoints import PaddedPinpoints
+
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
 
 # All m x n tiles with m * n up to 9, as (width, height); the paper's section 2.1 gives the set, not the order.
 _GRIDS = ((1, 1), (1, 2), (2, 1), (1, 3), (3, 1), (1, 4), (4, 1), (2, 2), (1, 5), (5, 1), (1, 6), (6, 1), (2, 3),
@@ -21,7 +29,8 @@ _GRIDS = ((1, 1), (1, 2), (2, 1), (1, 3), (3, 1), (1, 4), (4, 1), (2, 2), (1, 5)
 RESOLUTIONS = [[384 * cols, 384 * rows] for cols, rows in _GRIDS]
 CONFIG = {
     "model_type": "deepseek_vl_v2", "tile_tag": "2D", "candidate_resolutions": RESOLUTIONS,
-    "vision_config": {"model_name": "siglip_so400m_patch14_384", "image_size": 384, "patch_size": 14},
+    "vision_config": {"model_name": "siglip_so400m_patch14_384", "image_size": 384, "patch_size": 14, "width": 1152,
+                      "layers": 27, "heads": 16, "mlp_ratio": 3.7362},
     "projector_config": {"projector_type": "downsample_mlp_gelu", "downsample_ratio": 2},
 }  # fmt: skip
 PROCESSOR = {
@@ -56,7 +65,19 @@ def read(files: Files) -> Reading:
     whole = Crowd(2, PaddedPinpoints(((tile, tile),), tile, "bicubic", patch, fill), prompt)
     mean, std = (processor.numbers(name, 3, -1e6, 1e6) for name in ("image_mean", "image_std"))
     pixels = PixelSpec(mean, std) if processor.flag("normalize") else PixelSpec((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-    return Reading(None, rule, pixels, prompt, crowds=(whole,))
+    return Reading(partial(_encoder, files, patch), rule, pixels, prompt, crowds=(whole,))
+
+
+def _encoder(files: Files, patch: Patch) -> EncoderSpec:
+    from vistoken.towers.deepseek_vl2 import deepseek_vl2  # counting does without it
+
+    return deepseek_vl2(files, patch)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.deepseek_vl2 import WEIGHTS
+
+    return WEIGHTS
 
 
 def _published(name: str, alias: str) -> Published:
@@ -74,6 +95,7 @@ FAMILY = Family(
     ),
     rule=Label("documented", "the vendor's processing_deepseek_vl_v2.py, in copies; not run"),
     settings=(),
+    weights=_weights,
     examples=(
         Example("deepseek-vl2", 1280, 720, 6561, 1807, "vendor's formula on 1536x768: 14 x 15 + 1 + 28 x 57"),
         # Cutting is never off for one picture: a canvas of one tile is seen twice.

@@ -8,8 +8,9 @@ OpenGVLab's repositories; arXiv 2404.16821, 2412.05271.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vistoken.configs import Config
 from vistoken.family import RECALLED, Example, Family, Files, Published, Reading
@@ -82,27 +83,57 @@ def _video(size: Size, patch: Patch, tokens: int) -> VideoSpec:
     return VideoSpec(rule=PerFrame(Stretch(size, "bicubic", patch)), prompt=prompt)
 
 
-def _published(*names: str) -> tuple[Published, ...]:
+# The published vision_config of the series' two towers, in the vendor's words: InternViT-300M-448px, and
+# InternViT-6B-448px of V1.5 and V2.5, which has three layers less than the first one.
+SMALL = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096,
+         "norm_type": "layer_norm", "qkv_bias": True, "qk_normalization": False}  # fmt: skip
+LARGE = {"hidden_size": 3200, "num_hidden_layers": 45, "num_attention_heads": 25, "intermediate_size": 12_800,
+         "norm_type": "rms_norm", "qkv_bias": False, "qk_normalization": True}  # fmt: skip
+
+
+def _published(name: str, text: int, tower: Mapping[str, Any] = SMALL) -> Published:
+    """`text` is the width of the LLM that the series' papers name (arXiv 2412.05271, 2504.10479, 2508.18265)."""
     config = {"model_type": "internvl_chat", "force_image_size": 448, "downsample_ratio": 0.5, "use_thumbnail": True,
-              "dynamic_image_size": True, "min_dynamic_patch": 1, "max_dynamic_patch": 12,
-              "vision_config": {"patch_size": 14, "image_size": 448}}  # fmt: skip
-    return tuple(Published((name,), config, {}, RECALLED) for name in names)
+              "dynamic_image_size": True, "min_dynamic_patch": 1, "max_dynamic_patch": 12, "select_layer": -1,
+              "ps_version": "v2", "llm_config": {"hidden_size": text},
+              "vision_config": {"patch_size": 14, "image_size": 448, **tower}}  # fmt: skip
+    return Published((f"OpenGVLab/{name}",), config, {}, RECALLED)
 
 
 FAMILY = Family(
     name="InternVL (vendor's checkpoints)",
     model_types=("internvl_chat",),
     read=read,
-    published=_published(
-        "OpenGVLab/InternVL2-1B", "OpenGVLab/InternVL2-2B", "OpenGVLab/InternVL2-4B", "OpenGVLab/InternVL2-8B",
-        "OpenGVLab/InternVL2-26B", "OpenGVLab/InternVL2-40B", "OpenGVLab/InternVL2-Llama3-76B",
-        "OpenGVLab/InternVL2_5-1B", "OpenGVLab/InternVL2_5-2B", "OpenGVLab/InternVL2_5-4B", "OpenGVLab/InternVL2_5-8B",
-        "OpenGVLab/InternVL2_5-26B", "OpenGVLab/InternVL2_5-38B", "OpenGVLab/InternVL2_5-78B",
-        "OpenGVLab/InternVL3-1B", "OpenGVLab/InternVL3-2B", "OpenGVLab/InternVL3-8B", "OpenGVLab/InternVL3-9B",
-        "OpenGVLab/InternVL3-14B", "OpenGVLab/InternVL3-38B", "OpenGVLab/InternVL3-78B",
-        "OpenGVLab/InternVL3_5-1B", "OpenGVLab/InternVL3_5-2B", "OpenGVLab/InternVL3_5-4B", "OpenGVLab/InternVL3_5-8B",
-        "OpenGVLab/InternVL3_5-14B", "OpenGVLab/InternVL3_5-38B", "OpenGVLab/InternVL3_5-30B-A3B",
-        "OpenGVLab/InternVL3_5-241B-A28B",
+    published=(
+        _published("InternVL2-1B", 896),
+        _published("InternVL2-2B", 2048),
+        _published("InternVL2-4B", 3072),
+        _published("InternVL2-8B", 4096),
+        _published("InternVL2-26B", 6144, LARGE),
+        _published("InternVL2-40B", 7168, LARGE),
+        _published("InternVL2-Llama3-76B", 8192, LARGE),
+        _published("InternVL2_5-1B", 896),
+        _published("InternVL2_5-2B", 2048),
+        _published("InternVL2_5-4B", 2048),
+        _published("InternVL2_5-8B", 4096),
+        _published("InternVL2_5-26B", 6144, LARGE),
+        _published("InternVL2_5-38B", 5120, LARGE),
+        _published("InternVL2_5-78B", 8192, LARGE),
+        _published("InternVL3-1B", 896),
+        _published("InternVL3-2B", 1536),
+        _published("InternVL3-8B", 3584),
+        _published("InternVL3-9B", 4096),
+        _published("InternVL3-14B", 5120),
+        _published("InternVL3-38B", 5120, LARGE),
+        _published("InternVL3-78B", 8192, LARGE),
+        _published("InternVL3_5-1B", 1024),
+        _published("InternVL3_5-2B", 2048),
+        _published("InternVL3_5-4B", 2560),
+        _published("InternVL3_5-8B", 4096),
+        _published("InternVL3_5-14B", 5120),
+        _published("InternVL3_5-38B", 5120, LARGE),
+        _published("InternVL3_5-30B-A3B", 2048),
+        _published("InternVL3_5-241B-A28B", 4096, LARGE),
     ),
     rule=Label("inferred", "the vendor's `dynamic_preprocess`, compared with transformers' rule on chosen sizes"),
     settings=("force_image_size", "dynamic_image_size", "min_dynamic_patch", "max_dynamic_patch", "use_thumbnail"),

@@ -7,7 +7,7 @@ Sources: transformers 5.23.0, `models/perception_lm/image_processing_perception_
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vistoken.configs import Config
 from vistoken.family import REFERENCE, SIBLING, Example, Family, Files, Published, Reading, Reference
@@ -19,6 +19,10 @@ from vistoken.prompts.canvas import PooledViews, Pooling
 from vistoken.views.canvas import FullestCanvas
 from vistoken.views.fixed import Stretch
 from vistoken.views.rule import ViewRule
+
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
 
 CONFIG = {"vision_use_cls_token": True}
 # Class attributes of PerceptionLMImageProcessor and PerceptionLMVideoProcessor.
@@ -41,11 +45,24 @@ def read(files: Files) -> Reading:
     patch, pooling = processor.patch("patch_size"), Pooling(processor.integer("pooling_ratio", high=64))
     prefix = int(config.flag("vision_use_cls_token"))
     video = partial(_video, files.video, patch, pooling)
+    encoder = partial(_encoder, files)
     if files.image is None:
-        return Reading(None, None, None, video=video, prefix=prefix)
+        return Reading(encoder, None, None, video=video, prefix=prefix)
     image = files.image.with_defaults(PROCESSOR, f"PerceptionLMImageProcessor in {REFERENCE}")
     prompt = PooledViews(pooling, "<|image|>")
-    return Reading(None, _rule(image, patch), pixel_values(image), prompt, video, prefix)
+    return Reading(encoder, _rule(image, patch), pixel_values(image), prompt, video, prefix)
+
+
+def _encoder(files: Files) -> EncoderSpec:
+    from vistoken.towers.perception_lm import perception_lm  # counting does without it
+
+    return perception_lm(files)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.perception_lm import WEIGHTS
+
+    return WEIGHTS
 
 
 def _rule(image: Config, patch: Patch) -> ViewRule:
@@ -75,8 +92,19 @@ def _video(video: Config | None, patch: Patch, pooling: Pooling) -> VideoSpec | 
     return VideoSpec(rule=PerFrame(frame), prompt=prompt, sampling=even(values) or EveryFrame())
 
 
-def _published(name: str, alias: str, class_token: bool) -> Published:
-    config = {"model_type": "perception_lm", "vision_use_cls_token": class_token}
+def _published(name: str, alias: str, size: str, text: int) -> Published:
+    """`size` of PE-lang and `text`, the width of Llama 3.2 or 3.1, are those of arXiv 2504.13180, section 3."""
+    arguments = {
+        "embed_dim": 1024 if size == "large" else 1536,
+        "img_size": [448, 448],
+        "ref_feat_shape": [32, 32],
+        "global_pool": "",
+    }
+    config = {
+        "model_type": "perception_lm", "vision_use_cls_token": size == "large", "projector_pooling_ratio": 2,
+        "vision_config": {"architecture": f"vit_pe_lang_{size}_patch14_448", "model_args": arguments},
+        "text_config": {"hidden_size": text},
+    }  # fmt: skip
     preprocessor: dict[str, Any] = {
         "image_processor_type": "PerceptionLMImageProcessorFast", "vision_input_type": "thumb+tile", "tile_size": 448,
         "max_num_tiles": 36, "do_resize": True, "resample": 3, "image_mean": HALF, "image_std": HALF,
@@ -95,13 +123,14 @@ FAMILY = Family(
     model_types=("perception_lm",),
     read=read,
     published=(
-        _published("facebook/Perception-LM-1B", "perception-lm-1b", True),
-        _published("facebook/Perception-LM-3B", "perception-lm-3b", True),
-        _published("facebook/Perception-LM-8B", "perception-lm-8b", False),
+        _published("facebook/Perception-LM-1B", "perception-lm-1b", "large", 2048),
+        _published("facebook/Perception-LM-3B", "perception-lm-3b", "large", 3072),
+        _published("facebook/Perception-LM-8B", "perception-lm-8b", "gigantic", 4096),
     ),
     rule=Label("verified", f"PerceptionLMProcessor and PerceptionLMImageProcessor of {REFERENCE}"),
     settings=("max_num_tiles", "tile_size", "vision_input_type", "resample", "image_mean", "image_std", "num_frames",
               "sampling_fps"),
+    weights=_weights,
     reference=Reference(
         processor="PerceptionLMProcessor",
         image="PerceptionLMImageProcessor",

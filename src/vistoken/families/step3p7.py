@@ -1,9 +1,12 @@
-"""Step 3.7: the whole picture at 728 x 728, and sliding windows of it at 504 x 504. Counted; not yet encoded.
+"""Step 3.7: the whole picture at 728 x 728, and sliding windows of it at 504 x 504.
 
 Sources: transformers 5.23.0, `models/step3p7/image_processing_step3p7.py`, `models/step3p7/processing_step3p7.py`.
 """
 
 from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
 
 from vistoken.configs import Config
 from vistoken.family import DEFAULTS, REFERENCE, Example, Family, Files, Published, Reading, Reference
@@ -12,6 +15,10 @@ from vistoken.model_spec import Label
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, FILTERS, pixel_values
 from vistoken.prompts.sliding import WindowsThenWhole
 from vistoken.views.sliding import SlidingWindows
+
+if TYPE_CHECKING:
+    from vistoken.spec import EncoderSpec
+    from vistoken.weight_names import WeightNames
 
 VISION = {"patch_size": 14}
 # Class attributes of Step3p7ImageProcessor; `patch_size` is the side of a window.
@@ -26,13 +33,27 @@ def read(files: Files) -> Reading:
     """The tower's patch from the vision config, which the preprocessor must repeat; all else from the preprocessor."""
     vision = files.config.child("vision_config").with_defaults(VISION, f"Step3p7VisionConfig in {REFERENCE}")
     patch = vision.patch("patch_size")
+    encoder = partial(_encoder, files)
     if files.image is None:
-        return Reading(None, None, None)
+        return Reading(encoder, None, None)
     processor = files.image.with_defaults(PROCESSOR, f"Step3p7ImageProcessor in {REFERENCE}")
     rule = _rule(processor, patch)
-    stride = patch.height * processor.integer("downsampler_stride", high=64)
+    # Two convolutions of the tower, at every second row and column each: Step3p7VisionModel has no other.
+    stride = patch.height * processor.integer("downsampler_stride", low=4, high=4)
     prompt = WindowsThenWhole((rule.tile // stride) ** 2, (rule.overview // stride) ** 2, "<im_patch>")
-    return Reading(None, rule, pixel_values(processor), prompt)
+    return Reading(encoder, rule, pixel_values(processor), prompt)
+
+
+def _encoder(files: Files) -> EncoderSpec | None:
+    from vistoken.towers.step3p7 import step3p7  # counting does without it
+
+    return step3p7(files)
+
+
+def _weights() -> WeightNames:
+    from vistoken.towers.step3p7 import WEIGHTS
+
+    return WEIGHTS
 
 
 def _rule(processor: Config, patch: Patch) -> SlidingWindows:
@@ -65,6 +86,7 @@ FAMILY = Family(
     ),
     rule=Label("verified", f"Step3p7Processor and Step3p7ImageProcessor of {REFERENCE}"),
     settings=("size", "patch_size", "max_image_size", "resample", "image_mean", "image_std"),
+    weights=_weights,
     examples=(
         Example("step-3.7-flash", 1280, 720, 10_480, 670, "Step3p7Processor: 2 x 3 windows of 81, 169 for all", 15),
         Example("step-3.7-flash", 728, 728, 2704, 171, "Step3p7Processor: fits, no windows", 2),

@@ -13,7 +13,17 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import assert_never
 
-from vistoken.connector import AveragePool, Connector, Linear, MergeBlocks, MlpStage, Normalise, Resample, Unpadded
+from vistoken.connector import (
+    AveragePool,
+    Connector,
+    Downsample,
+    Linear,
+    MergeBlocks,
+    MlpStage,
+    Normalise,
+    Resample,
+    Unpadded,
+)
 from vistoken.geometry import Grid
 from vistoken.spec import (
     AttentionPool,
@@ -206,6 +216,10 @@ def _connector(
                 yield Operation(part, f"{mark}norm", norm_params(norm, width) * weight, 0)
             case Linear(out, bias):
                 yield Operation(part, f"{mark}linear", out * (width + bias), tokens * width * out)
+            case Downsample(out):
+                grids = [Grid(grid.rows // stage.side, grid.cols // stage.side) for grid in grids]
+                after, kernel = sum(grid.patches for grid in grids), 9 * width
+                yield Operation(part, f"{mark}convolution", out * (kernel + 1), after * kernel * out)
             case MlpStage(mlp, out):
                 yield Operation(part, f"{mark}MLP", mlp_params(mlp, width, out), tokens * mlp_macs(mlp, width, out))
             case Resample(latents):

@@ -1,10 +1,11 @@
 """The tower of Qwen3-VL and Qwen3.5: a learned table and rotary angles, plain blocks, a merger, and deepstack.
 
 Deepstack (arXiv 2406.04334): what leaves some blocks goes through mergers of its own, whose tokens the LLM adds in its
-first layers. Qwen3.5 has none; Qwen3-Omni's tower is Qwen3-VL's, its mergers under other names. A patch spans two
-frames; the frames of a video do not see one another.
+first layers. Qwen3.5 has none; Qwen3-Omni's tower is Qwen3-VL's, its mergers under other names, and Cohere Compass's is
+the same. A patch spans two frames; the frames of a video do not see one another.
 Sources: transformers 5.23.0, `models/qwen3_vl/modeling_qwen3_vl.py`, `configuration_qwen3_vl.py`,
-`models/qwen3_5/modeling_qwen3_5.py`, `models/qwen3_omni_moe/modeling_qwen3_omni_moe.py`; arXiv 2511.21631.
+`models/qwen3_5/modeling_qwen3_5.py`, `models/qwen3_omni_moe/modeling_qwen3_omni_moe.py`,
+`models/cohere_compass/modeling_cohere_compass.py`; arXiv 2511.21631.
 """
 
 from __future__ import annotations
@@ -40,12 +41,16 @@ NORM = LayerNorm(1e-6)
 RESIZE = TableResize("bilinear", antialias=False, align_corners=True)
 
 
-def tower(vision: Config, built_in: bool, deepstack: bool) -> EncoderSpec | None:
-    """The encoder that a `vision_config` describes; None where a built-in name has the values for counting alone."""
+def tower(vision: Config, built_in: bool, deepstack: bool, source: str = "") -> EncoderSpec | None:
+    """The encoder that a `vision_config` describes; None where a built-in name has the values for counting alone.
+
+    `source` is the config's class where that is another one with the same defaults (Cohere Compass).
+    """
     if built_in and not vision.has("hidden_size"):
         return None
     defaults = DEFAULTS | DEEPSTACK if deepstack else DEFAULTS
-    config = vision.with_defaults(defaults, f"{'Qwen3VL' if deepstack else 'Qwen3_5'}VisionConfig in {REFERENCE}")
+    source = source or f"{'Qwen3VL' if deepstack else 'Qwen3_5'}VisionConfig"
+    config = vision.with_defaults(defaults, f"{source} in {REFERENCE}")
     return _tower(config, deepstack, SeparatePositions())
 
 

@@ -32,10 +32,11 @@ def tower(vision: Config, connector: Connector | None = None) -> EncoderSpec:
     return siglip.tower(vision, connector, position)
 
 
-WEIGHTS = (
+# The tower alone, as its kin without a pooling head store it.
+TRUNK_WEIGHTS = (
     Weight("embeddings.patch_embedding.weight", "embed.patch.weight", ChannelsLast()),
     Weight("embeddings.patch_embedding.bias", "embed.patch.bias"),
     Weight("embeddings.position_embedding.weight", "embed.position.table"),
     *CLIP_BLOCKS,
-    *SIGLIP_HEAD,
 )
+WEIGHTS = (*TRUNK_WEIGHTS, *SIGLIP_HEAD)
