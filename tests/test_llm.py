@@ -365,3 +365,55 @@ def test_wrong_use():
             llm_cost(named_llm("qwen2.5-7b"), wrong)
     with pytest.raises(UsageError, match="image_tokens is 11"):
         llm_cost(named_llm("qwen2.5-7b"), 10, image_tokens=11)
+
+
+# ---------------------------------------------------------------- the command
+
+
+def plan(capsys, *words):
+    from vistoken.cli import run
+
+    code = run(["plan", *words])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_command_shows_the_worked_example(capsys):
+    code, out, _ = plan(capsys, "1280x720", "-m", "qwen2.5-vl-7b", "--llm", "own")
+    assert code == 0
+    assert "1,196 tokens into qwen2.5-7b" in out
+    assert "cache    65.4 MiB in bfloat16" in out
+    assert "15.6 of them linear" in out
+
+
+def test_command_takes_a_folder_and_tells_json(capsys, tmp_path):
+    folder = write(tmp_path, model_type="qwen2", **GROUPED)
+    code, out, _ = plan(capsys, "64x64", "-m", "clip-b32", "-m", "qwen2.5-vl-7b", "--llm", folder, "--json")
+    costs = [json.loads(line)["llm"] for line in out.splitlines()]
+    assert code == 0
+    assert [cost["tokens"] for cost in costs] == [50, 4]
+    assert [cost["kv"]["total"] for cost in costs] == [tokens * 4 * 2 * 2 * 16 * 2 for tokens in (50, 4)]
+
+
+def test_command_refuses(capsys):
+    bare = ["--patch", "16", "--dim", "64", "--depth", "1", "--heads", "1"]
+    assert plan(capsys, "64x64", *bare, "--llm", "own")[::2] == (
+        2,
+        "error: --llm needs -m MODEL: bare geometry has no prompt\n",
+    )
+    assert "Did you mean gemma-2b" in plan(capsys, "-m", "clip-b32", "--llm", "gemma-2")[2]
+
+
+def test_planning_an_llm_loads_no_torch():
+    import subprocess
+    import sys
+
+    code = """
+from vistoken.cli import run
+assert run(["plan", "1280x720", "-m", "qwen2.5-vl-7b", "--llm", "own"]) == 0
+assert run(["plan", "640x480", "-m", "qwen2.5-vl-7b", "--within", "kv<=1GiB"]) == 0
+import sys
+print(sorted({"torch", "numpy", "transformers"} & set(sys.modules)))
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.splitlines()[-1] == "[]"

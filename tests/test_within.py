@@ -252,3 +252,48 @@ def test_wrong_use():
     refused("can be counted but not planned", "gpt-4o", "latency<=5ms", error=ModelError, latency=seconds)
     refused("has no LLM behind it", "vit-b16-224", "kv<=1GB")
     refused("LLM 'qwen' is unknown", "vit-b16-224", "tokens<=200", llm="qwen")
+
+
+# ---------------------------------------------------------------- the command
+
+
+def run(capsys, *words):
+    from vistoken.cli import run
+
+    code = run(["plan", *words])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_command_tells_what_fits(capsys):
+    """Qwen2.5-VL makes round(side / 28) squared tokens: 17 squared is within 300, and 490 / 28 = 17.5 rounds to 18.
+
+    InternVL takes four tiles of 448 for a square above half their area: 633^2 < 2 x 448^2 < 634^2.
+    """
+    code, out, err = run(capsys, "700x700", "-m", "qwen2.5-vl-7b", "-m", "internvl3-8b", "--within", "tokens<=300")
+    assert (code, err) == (0, "")
+    assert [line.split()[1:3] for line in out.splitlines()[-2:]] == [["700x700", "489x489"], ["700x700", "633x633"]]
+
+
+def test_command_ends_in_3_where_nothing_fits(capsys):
+    code, out, err = run(
+        capsys, "700x700", "-m", "internvl3-8b", "-m", "qwen2.5-vl-7b", "--within", "tokens<=50", "--json"
+    )
+    assert code == 3
+    assert "tokens 258, 208 more than 50" in err
+    assert '"image": "209x209"' in out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--patch", "16", "--dim", "64", "--depth", "1", "--heads", "1"], "--within needs -m MODEL"),
+        (["-m", "clip-b32", "--head", "10"], "no use for --head"),
+        (["-m", "clip-b32", "--input", "64x64"], "no use for --input"),
+        (["-m", "clip-b32", "--batch", "0"], "batch is 0"),
+    ],
+)
+def test_command_refuses(capsys, words, said):
+    code, _, err = run(capsys, "64x64", *words, "--within", "tokens<=300")
+    assert code == 2
+    assert said in err
