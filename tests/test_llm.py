@@ -1,6 +1,7 @@
 """The LLM behind an encoder: weights and caches against transformers' own models, the worked example to the unit."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -253,14 +254,14 @@ CASE = st.tuples(st.integers(0, 12), st.integers(0, 12), st.none() | st.integers
 
 @given(CASE)
 def test_pairs_equal_the_mask_written_out(case):
-    """Each asks by itself: what causal order and the window allow, or both are of the picture."""
+    """Each asks by itself: those within the window that are earlier, or of the same picture."""
     tokens, before, window, joint = case
     joint = min(joint, tokens)
     layer = GroupedAttention(1, 1, 1, window)
     spec = LlmSpec(name="", layers=(_layer(layer),), width=1, vocab=1, context=10, source="", joint=True)
     picture = range(before, before + joint)
     seen = sum(
-        (j <= i and (window is None or i - j < window)) or (i in picture and j in picture)
+        (window is None or i - j < window) and (j <= i or (i in picture and j in picture))
         for i in range(before, before + tokens)
         for j in range(before + tokens)
     )
@@ -277,8 +278,6 @@ def _layer(attention):
 @given(st.sampled_from(sorted(NAMED)), st.lists(st.integers(0, 5000), min_size=2, max_size=4))
 def test_pieces_of_a_prompt_sum_to_the_whole(name, pieces):
     """A causal prompt read in pieces costs what it costs at once, and leaves the same cache."""
-    from dataclasses import replace
-
     spec, before, macs, kv = replace(named_llm(name), joint=False), 0, 0, 0
     for piece in pieces:
         cost = llm_cost(spec, piece, before=before)
@@ -286,6 +285,27 @@ def test_pieces_of_a_prompt_sum_to_the_whole(name, pieces):
     whole = llm_cost(spec, before)
     assert (macs, kv) == (whole.macs.total, whole.kv.total)
     assert kv == spec.kv_bytes(before)
+
+
+@pytest.mark.parametrize("picture", [(0, 9), (5, 8), (3, 24), (20, 20)])
+def test_pairs_equal_the_librarys_mask(picture):
+    """Gemma 3's own masks, with a window of 16: pictures that fit into it, and one that does not."""
+    torch = pytest.importorskip("torch")
+    from transformers.models.gemma3 import modeling_gemma3 as gemma3
+
+    config, (before, tokens) = library_config("gemma3_text"), picture
+    config._attn_implementation = "eager"
+    length = before + tokens
+    types = torch.tensor([[0] * before + [1] * tokens])
+    masks = gemma3.create_masks_for_vision_model(
+        config, torch.zeros(1, length, 64), None, None, torch.arange(length)[None],
+        gemma3.get_block_sequence_ids_for_mask(types),
+    )  # fmt: skip
+    spec, pairs = replace(read("gemma3_text"), joint=True), 0
+    for layer in spec.layers:
+        mask = masks["sliding_attention" if layer.attention.window else "full_attention"]
+        pairs += layer.attention.pair_macs * int((mask[0, 0, before:] == 0).sum())
+    assert dict(llm_cost(spec, tokens, before=before).macs.rows)["attention: scores and sum"] == pairs
 
 
 def test_joint_attention_over_image_tokens():

@@ -175,7 +175,7 @@ class LlmSpec:
 class LlmCost:
     """What `tokens` visual tokens cost in the LLM after `before` earlier ones: `kv` in bytes, prefill `macs`, `flops`.
 
-    `joint` is how many of them see one another; see `llm_cost`.
+    `joint` is how many of them see one another.
     """
 
     llm: LlmSpec
@@ -227,9 +227,9 @@ class LlmCost:
         """Plain values for JSON; keys are the attributes' names."""
         tallies = {name: getattr(self, name).as_dict() for name in CONVENTIONS}
         return {
-            "llm": self.llm.name, "source": self.llm.source, "tokens": self.tokens, "before": self.before,
-            "joint": self.joint, "dtype": self.dtype, **tallies, "linear_flops": self.linear_flops,
-            "context": self.llm.context, "share": self.share, "left": self.left,
+            "llm": self.llm.name, "source": self.llm.source, "params": self.llm.params, "tokens": self.tokens,
+            "before": self.before, "joint": self.joint, "dtype": self.dtype, **tallies,
+            "linear_flops": self.linear_flops, "context": self.llm.context, "share": self.share, "left": self.left,
         }  # fmt: skip
 
 
@@ -273,11 +273,10 @@ def cache_width(dtype: str) -> int:
 def _pairs(tokens: int, before: int, window: int | None, joint: int) -> int:
     """Pairs of a token that asks and one that it sees.
 
-    Joint ones add, within the picture, every pair that causal order or the window leaves out: a mask that allows what
-    either allows (transformers 5.23.0, `modeling_gemma3.py`, `or_mask_function=blockwise_overlay`).
+    Each joint token sees the later ones of its picture besides; a window cuts off what is earlier alone. Source:
+    transformers 5.23.0, `create_masks_for_vision_model` in `modeling_gemma3.py`: window and (causal or same picture).
     """
-    causal = _seen(before + tokens, window) - _seen(before, window)
-    return causal + joint**2 - _seen(joint, window)
+    return _seen(before + tokens, window) - _seen(before, window) + joint * (joint - 1) // 2
 
 
 def _seen(tokens: int, window: int | None) -> int:
