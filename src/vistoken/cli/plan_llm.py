@@ -50,7 +50,6 @@ def print_llm(title: str, cost: LlmCost) -> None:
     linear = f"{cost.linear_flops / 1e12:,.1f} of them linear"
     click.echo(f"prefill  {cost.macs.total / 1e12:,.2f} TMACs = {cost.flops.total / 1e12:,.1f} TFLOPs, {linear}")
     click.echo(f"cache    {cost.kv.total / 2**20:,.1f} MiB in {cost.dtype} ({cost.kv.convention})")
-    click.echo(
-        f"weights  {llm.params / 1e9:,.2f} G parameters, of which a token meets {llm.linear_weights / 1e9:,.2f} G"
-    )
+    met = f"a token meets {llm.linear_weights / 1e9:,.2f} G of them in the layers"
+    click.echo(f"LLM      {llm.params / 1e9:,.2f} G parameters; {met}")
     click.echo(f"context  {cost.share:.2%} of {llm.context:,} tokens; {cost.left:,} are left")
