@@ -19,7 +19,7 @@ from vistoken.spec import EncoderSpec
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "families.md"
 # The tests that note what they compare.
-TESTS = ("test_encoder.py", "test_vlm.py", "test_formats.py", "test_goldens.py")
+TESTS = ("test_encoder.py", "test_vlm.py", "test_formats.py", "test_timm.py")
 
 INTRO = """# Families that are encoded
 

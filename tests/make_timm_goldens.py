@@ -29,6 +29,7 @@ class Entry:
 
 
 TINY = {"embed_dim": 32, "depth": 2, "num_heads": 2, "num_classes": 0}
+SMALL = TINY | {"img_size": 48}
 HEADED = TINY | {"num_classes": 24}
 FOUR = ((56, 56), (28, 70))  # of a table of 4 x 4 patches of 14 pixels: its own grid, and another
 
@@ -52,6 +53,21 @@ ENTRIES = {
     "pe-lang": Entry("vit_pe_lang_large_patch14_448", TINY | {"img_size": 56}, ((56, 56), (28, 70))),
     "pe-lang-g": Entry("vit_pe_lang_gigantic_patch14_448", TINY | {"img_size": 42}, ((42, 42), (28, 56))),
     "pe-spatial": Entry("vit_pe_spatial_base_patch16_512", TINY | {"img_size": 64}, ((64, 64), (48, 96))),
+    "vit": Entry("vit_base_patch16_224", SMALL | {"num_classes": 5}, ((48, 48), (32, 80))),
+    "vit-mean": Entry("vit_base_patch16_224", SMALL | {"global_pool": "avg"}, ((48, 48),)),
+    "deit": Entry("deit_base_distilled_patch16_224", SMALL | {"num_classes": 5}, ((48, 48), (32, 64))),
+    "clip": Entry("vit_base_patch16_clip_quickgelu_224", SMALL | {"num_classes": 24}, ((48, 48), (32, 64))),
+    "clip-classifier": Entry("vit_base_patch16_clip_224", SMALL | {"num_classes": 5}, ((48, 48),)),
+    "siglip": Entry("vit_base_patch16_siglip_224", SMALL, ((48, 48), (32, 64))),
+    "siglip-tanh": Entry("vit_base_patch32_siglip_256", SMALL | {"img_size": 64}, ((64, 64),)),
+    "siglip-gap": Entry("vit_base_patch16_siglip_gap_224", SMALL, ((48, 48),)),
+    # As wide as the family makes it: two thirds of 128, rounded up to a multiple of 8, twice.
+    "dinov2": Entry("vit_giant_patch14_dinov2", SMALL | {"img_size": 42, "mlp_ratio": 5.5}, ((42, 42), (28, 70))),
+    "dinov2-reg": Entry("vit_base_patch14_reg4_dinov2", SMALL | {"img_size": 42}, ((42, 42), (28, 70))),
+    "dinov3": Entry("vit_small_patch16_dinov3_qkvb", SMALL, ((48, 48), (32, 64))),
+    "dinov3-gated": Entry("vit_huge_plus_patch16_dinov3", SMALL, ((32, 64),)),
+    "intern-vit": Entry("vit_intern300m_patch14_448", SMALL | {"img_size": 42}, ((42, 42), (28, 70))),
+    "aimv2": Entry("aimv2_large_patch14_224", SMALL | {"img_size": 42}, ((42, 42), (28, 70))),
 }  # fmt: skip
 
 

@@ -495,6 +495,17 @@ def test_models_are_filtered_by_text(run):
     assert run("models", "--match", "qwen", "--types")[0] == 2
 
 
+def test_types_lists_timms_architectures_too(run):
+    code, out, _ = run("models", "--types", "--json")
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert {"model_type": "siglip", "family": "SigLIP"} in lines
+    assert {"architecture": "vit_base_patch16_siglip_224", "family": "SigLIP"} in lines
+    code, out, _ = run("models", "--types")
+    assert "architecture (timm)" in out
+    assert f"{sum('architecture' in line for line in lines)} architectures" in out
+
+
 @pytest.mark.parametrize(
     ("model", "setting"),
     [("emu3-chat", "max_pixels=1"), ("lfm2-vl-450m", "max_tiles=1"), ("hunyuan-ocr", "min_pixels=1000000000"),

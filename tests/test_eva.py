@@ -59,9 +59,9 @@ def renamed(path, names, root="", more=None):
 
 
 def encoded(path, wanted):
-    """Each of the golden's pictures: what the encoder makes of it, and what timm did."""
+    """Each of the golden's pictures: what the encoder makes of it, and its size."""
     images = [torch.from_numpy(pixels(wanted.seed, *size)) for size in wanted.outputs]
-    return zip(Encoder.from_pretrained(str(path)).encode_pixels(images), wanted.outputs.values(), strict=True)
+    return zip(Encoder.from_pretrained(str(path)).encode_pixels(images), wanted.outputs, strict=True)
 
 
 def angles(root, blocks):
@@ -75,8 +75,8 @@ def test_baais_clip_files_give_timms_tokens(name, folder):
     wanted, path = folder(name)
     beside = {"text.token_embedding.weight": torch.randn(8, 4), "logit_scale": torch.tensor(4.6)}
     renamed(path, BAAI | (DOWN if name == "eva02-clip" else {}), "visual.", beside | angles("visual.", 2))
-    for result, outputs in encoded(path, wanted):
-        agrees(result, outputs)
+    for result, size in encoded(path, wanted):
+        agrees(result, str(path), wanted, size, "BAAI's")
 
 
 @pytest.mark.parametrize("name", ["eva02-b", "eva02-ti", "eva-g"])
@@ -87,23 +87,23 @@ def test_baais_pre_training_files_give_timms_tokens(name, folder):
     names = BAAI | other | ({} if name == "eva-g" else DOWN) | {"^fc_norm": "norm"}
     more = {"mask_token": torch.randn(1, 1, 32), "lm_head.weight": torch.randn(40, 32), "lm_head.bias": torch.randn(40)}
     renamed(path, names, "", more | angles("", 2))
-    for result, outputs in encoded(path, wanted):
-        agrees(result, outputs)
+    for result, size in encoded(path, wanted):
+        agrees(result, str(path), wanted, size, "BAAI's")
 
 
 def test_deits_own_names_give_timms_tokens(folder):
     wanted, path = folder("deit3")
     renamed(path, DEIT)
-    for result, outputs in encoded(path, wanted):
-        agrees(result, outputs)
+    for result, size in encoded(path, wanted):
+        agrees(result, str(path), wanted, size, "the authors'")
 
 
 @pytest.mark.parametrize("name", ["eva-l", "eva-g", "eva02-b", "deit3"])
 def test_a_classifier_is_left_out(name, folder):
     wanted, path = folder(name, num_classes=7)
     renamed(path, {}, "", {"head.weight": torch.randn(7, 32), "head.bias": torch.randn(7)})
-    for result, outputs in encoded(path, wanted):
-        agrees(result, outputs)
+    for result, size in encoded(path, wanted):
+        agrees(result, str(path), wanted, size, "timm")
 
 
 @pytest.mark.parametrize("name", ["eva02-clip", "deit3"])
@@ -127,9 +127,9 @@ def test_clips_head_is_the_projection_where_it_is_as_wide(classes, out, folder):
     if classes != 24:
         tensors = {name: tensor for name, tensor in load_file(path / "model.safetensors").items() if "head" not in name}
         save_file(tensors | head, path / "model.safetensors")
-    for result, outputs in encoded(path, wanted):
+    for result, size in encoded(path, wanted):
         assert result.pooled.shape == (out,)
-        close(result.pooled, torch.from_numpy(outputs["head" if classes == 24 else "pooled"]))
+        close(result.pooled, torch.from_numpy(wanted.outputs[size]["head" if classes == 24 else "pooled"]))
 
 
 def test_a_projection_that_the_config_promises_must_be_there(folder):
@@ -144,8 +144,10 @@ def test_a_network_that_pools_the_class_token_norms_all(folder):
     wanted, path = folder("eva02-b", global_pool="token")
     renamed(path, {"^fc_norm": "norm"})
     weight, bias = (load_file(path / "model.safetensors")[f"norm.{leaf}"] for leaf in ("weight", "bias"))
-    for result, outputs in encoded(path, wanted):
-        normed = torch.nn.functional.layer_norm(torch.from_numpy(outputs["tokens"]), (32,), weight, bias, 1e-6)
+    for result, size in encoded(path, wanted):
+        normed = torch.nn.functional.layer_norm(
+            torch.from_numpy(wanted.outputs[size]["tokens"]), (32,), weight, bias, 1e-6
+        )
         close(result.patches, normed[1:])
         close(result.pooled, normed[0])
 

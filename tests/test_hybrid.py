@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch")
 hf = pytest.importorskip("transformers")
 
 from conftest import PHOTOGRAPHS  # noqa: E402
+from evidence import HUGGING_FACE, agree  # noqa: E402
 from plain import pixels_of  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 from test_written_back import check_written_back  # noqa: E402
@@ -66,8 +67,9 @@ def test_the_librarys_backbone_and_transformer_give_the_same(twin):
         with torch.no_grad():
             [feature_map] = bit(picture[None]).feature_maps
             out = vit(feature_map, interpolate_pos_encoding=True).last_hidden_state
-        close(tokens_of(result), out[0])
-        close(result.pooled, out[0, 0])
+        note = {"size": tuple(picture.shape[:0:-1]), "form": "transformers 4", "against": HUGGING_FACE}
+        agree(folder, "tokens", tokens_of(result), out[0], **note)
+        agree(folder, "pooled", result.pooled, out[0, 0], **note)
 
 
 def test_weights_written_back_equal_the_file(twin):

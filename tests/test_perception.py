@@ -11,6 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from conftest import PHOTOGRAPHS  # noqa: E402
+from evidence import agree  # noqa: E402
 from PIL import Image  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 from test_written_back import check_written_back  # noqa: E402
@@ -144,15 +145,17 @@ def pictures():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_metas_network_on_any_size_alone_and_packed(kind, tmp_path):
-    encoder, plain = Encoder.from_pretrained(folder_of(kind, tmp_path)), Plain(kind)
+def test_metas_network_is_equalled_on_any_size_alone_and_packed(kind, tmp_path):
+    folder, plain = folder_of(kind, tmp_path), Plain(kind)
+    encoder = Encoder.from_pretrained(folder)
     for picture, packed in zip(pictures(), encoder.encode_pixels(pictures()), strict=True):
         tokens, pooled = plain(picture)
+        note = {"size": tuple(picture.shape[:0:-1]), "form": "Meta's", "against": "the network, written plainly"}
         for result in (packed, encoder.encode_pixels([picture])[0]):
-            close(tokens_of(result), tokens)
+            agree(folder, "tokens", tokens_of(result), tokens, **note)
             assert (result.pooled is None) == (pooled is None)
             if pooled is not None:
-                close(result.pooled, pooled)
+                agree(folder, "pooled", result.pooled, pooled, **note)
 
 
 @pytest.mark.parametrize("kind", KINDS)

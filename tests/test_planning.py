@@ -17,6 +17,8 @@ ENCODERS = [m.name for family in registry.families() for m in family.published i
 # head, other, connector. Heads: ViT, DeiT and DINO without pooler and classifier; CLIP with its projection; SigLIP with
 # its head.
 COUNTS = json.loads((Path(__file__).parent / "data" / "parameters.json").read_text())
+# Of timm 1.0.31, written by make_timm_parameters.py.
+TIMM = json.loads((Path(__file__).parent / "data" / "timm_parameters.json").read_text())
 # Parameters do not depend on it, but some models have no size of their own.
 ANY = {"width": 640, "height": 480}
 
@@ -30,6 +32,25 @@ def test_parameters_equal_the_library_by_part(name):
     assert rows.get("connector", 0) == wanted.get("connector", 0)
     assert rows.get("mask token", 0) + rows.get("pre-norm", 0) == wanted["other"]
     assert plan(name, **ANY).params.total == wanted["total"]
+
+
+@pytest.mark.parametrize("name", TIMM)
+def test_parameters_of_timms_architectures_equal_timms(name, tmp_path):
+    """Read from a folder in timm's form, at full size."""
+    values = TIMM[name]
+    trained = {"input_size": values["input_size"]}
+    config = {
+        "architecture": name,
+        "pretrained_cfg": trained,
+        **{key: values[key] for key in ("num_classes", "global_pool")},
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert plan(tmp_path, **ANY).params.total == values["parameters"]
+
+
+def test_every_architecture_of_timm_is_there_and_belongs_to_one_family():
+    read = [name for family in registry.families() if family.timm for name in family.timm.architectures]
+    assert sorted(read) == sorted(TIMM)
 
 
 def test_well_known_totals():

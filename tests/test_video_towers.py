@@ -11,7 +11,7 @@ from vlm_twins import vlm_twin  # noqa: E402
 from vistoken.encoding import Encoder  # noqa: E402
 from vistoken.errors import InputError  # noqa: E402
 
-NAMES = ("qwen2-vl", "qwen2.5-vl", "qwen3-vl", "qwen3.5")
+NAMES = ("qwen2-vl", "qwen2.5-vl", "qwen3-vl", "qwen3.5", "glm-4v")
 SHAPES = [(6, 4, 6), (1, 10, 4), (2, 2, 2), (4, 12, 14), (1, 6, 6), (8, 4, 6)]  # frames, rows and columns of patches
 
 

@@ -201,6 +201,10 @@ def test_video_llavas_videos_have_a_tower_of_their_own():
 
 
 @pytest.mark.parametrize(("name", "values", "message"), [
+    ("kimi-k2.5", {"projection_hidden_size": 48}, "projection_hidden_size is 48"),
+    ("llama4", {"vision_config": {"intermediate_size": 64}}, "the adapter reads blocks of 2 x 2 patches, 128 numbers"),
+    ("llama4", {"vision_config": {"vision_output_dim": 25}}, "must agree"),
+    ("llama4", {"vision_config": {"vision_feature_select_strategy": "full"}}, "only 'default'"),
     ("janus", {"vision_config": {"use_qk_norm": True}}, "use_qk_norm is True"),
     ("ovis2", {"vision_config": {"tokenize_function": "gumbel_argmax"}}, "only \"softmax\" is encoded"),
     ("ovis2", {"vision_config": {"num_visual_indicator_tokens": 4}}, "only 5 are encoded"),
@@ -211,7 +215,7 @@ def test_what_does_not_fit_is_refused_by_name(tmp_path, name, values, message):
     folder = Path(shutil.copytree(vlm_twin(name).folder, tmp_path / "model"))
     config = json.loads((folder / "config.json").read_text())
     for key, value in values.items():
-        config[key] |= value
+        config[key] = config[key] | value if isinstance(value, dict) else value
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(ConfigError, match=message):
         Encoder.from_pretrained(str(folder))

@@ -22,12 +22,14 @@ from vistoken.errors import ConfigError, VistokenError  # noqa: E402
 from vistoken.weight_names import (  # noqa: E402
     AsIs,
     Cell,
+    CellRows,
     ChannelsLast,
     DropOnes,
     Flattened,
     Ignore,
     Item,
     LastRowFirst,
+    NoKeys,
     Paired,
     PairedQk,
     Part,
@@ -62,7 +64,7 @@ def unpaired(ours, pairs, head_dim):
 def back(ours, step, head_dim):
     """What the file must hold where `ours` was filled from it: the step backwards, written on its own."""
     match step:
-        case AsIs() | DropOnes() | Row() | Item() | Flattened():
+        case AsIs() | DropOnes() | Row() | Item() | Flattened() | CellRows() | NoKeys():
             return ours
         case Part(index, of, pairs, span):
             rows = len(ours) // of
@@ -95,6 +97,9 @@ def used(tensor, step):
             return tensor[index]
         case Table(unused):
             return tensor[:-unused]
+        case NoKeys():
+            q, _, v = tensor.chunk(3)
+            return torch.cat([q, v])
     return tensor
 
 
@@ -105,13 +110,11 @@ def check_written_back(folder, name="model.safetensors"):
     names = registry.find(folder).family.weight_names()
     seen = set()
     for tensor_name, tensor in load_file(f"{folder}/{name}").items():
-        weights = find_weight(tensor_name, names)
-        assert weights, tensor_name
-        if isinstance(weights, Ignore) or not tensor.numel():
+        if not tensor.numel():
             continue
-        for weight in weights:
-            if weight.ours not in parameters:
-                continue
+        weights = find_weight(tensor_name, names, parameters)
+        assert weights, tensor_name
+        for weight in () if isinstance(weights, Ignore) else weights:
             stored = used(tensor, weight.step)
             theirs = back(parameters[weight.ours], weight.step, encoder.module.spec.head_dim).reshape(stored.shape)
             # 1 + w rounds; everything else is the same bits.

@@ -126,6 +126,11 @@ def _build():
         "dinov2-classifier": (
             hf.Dinov2WithRegistersForImageClassification(hf.Dinov2WithRegistersConfig(**DINO)), bit, 70, 14,
         ),
+        "intern-vit": (
+            hf.InternVLVisionModel(hf.InternVLVisionConfig(
+                **SMALL, image_size=[32, 32], patch_size=[8, 8], attention_bias=True)),
+            clip, 32, 8,
+        ),
         # The processors' class exists only with torchvision; the vendor's values are those of ViT's.
         "dinov3-registers": (
             hf.DINOv3ViTModel(hf.DINOv3ViTConfig(**VIEW, **SMALL, num_register_tokens=4)), vit, 32, 8,
@@ -152,7 +157,8 @@ NAMES = (
     "vit", "vit-classifier", "vit-no-bias", "mae", "ijepa", "msn", "mlcd", "pixio", "deit", "deit-teacher",
     "clip-tower", "clip-projected", "clip-gelu", "metaclip2", "chineseclip", "altclip", "clipseg", "siglip",
     "siglip-remainder", "siglip-no-head", "naflex", "dinov2", "dinov2-gated", "dinov2-registers",
-    "dinov2-classifier", "dinov3-registers", "dinov3-gated", "dinov3-no-bias", "aimv2", "aimv2-native", "aimv2-lit",
+    "dinov2-classifier", "intern-vit", "dinov3-registers", "dinov3-gated", "dinov3-no-bias", "aimv2", "aimv2-native",
+    "aimv2-lit",
 )  # fmt: skip
 
 
@@ -187,7 +193,8 @@ def tower_of(module):
 
 def arguments(tower, pixels):
     """What the reference needs besides pixels to take any size; MAE's masking draws numbers, which keep raster order."""
-    if "dinov" in type(tower).__name__.lower() or isinstance(tower, hf.MLCDVisionModel | hf.PixioModel):
+    always = hf.MLCDVisionModel | hf.PixioModel | hf.InternVLVisionModel
+    if "dinov" in type(tower).__name__.lower() or isinstance(tower, always):
         return {}
     if isinstance(tower, hf.ViTMAEModel):
         side = tower.config.patch_size

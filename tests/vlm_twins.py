@@ -400,6 +400,66 @@ def idefics2(text_width=40):
     return hf.Idefics2ForConditionalGeneration(config), Saved(processor, image_seq_len=5), masked, None
 
 
+GLM = {"depth": 3, "hidden_size": 32, "num_heads": 2, "out_hidden_size": 40, "intermediate_size": 24, "image_size": 70}
+GLM_ROPE = {"rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [1, 2, 2]}}
+
+
+def glm4v(kind="Glm4v", **text):
+    """A table of 5 x 5, smaller and larger than the pictures' grids; blocks' MLPs as wide as the LLM."""
+    text = TEXT | GLM_ROPE | {"pad_token_id": 0} | text
+    config = getattr(hf, f"{kind}Config")(vision_config=GLM, text_config=text)
+    processor = hf.Glm4vImageProcessorPil(size={"shortest_edge": 2 * 56 * 56, "longest_edge": 2 * 28 * 28 * 90})
+    return getattr(hf, f"{kind}ForConditionalGeneration")(config), processor, grid_features, None
+
+
+def glm_ocr(**values):
+    """No table, normed heads, biases."""
+    config = hf.GlmOcrConfig(vision_config=GLM | values, text_config=TEXT | GLM_ROPE | {"pad_token_id": 0})
+    processor = hf.Glm46VImageProcessorPil(size={"shortest_edge": 2 * 56 * 56, "longest_edge": 2 * 28 * 28 * 90})
+    return hf.GlmOcrForConditionalGeneration(config), processor, grid_features, None
+
+
+def llama4():
+    """Tiles of 4 x 4 patches; the class token last, and rotary angles of neighbours, columns first."""
+    vision = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 128,
+              "image_size": 56, "patch_size": 14, "projector_input_dim": 24, "projector_output_dim": 24,
+              "vision_output_dim": 24}  # fmt: skip
+    text = TEXT | {"num_local_experts": 2, "intermediate_size_mlp": 32, "head_dim": 10, "pad_token_id": 0}
+    values = {"image_processor_type": "Llama4ImageProcessorFast", "size": {"height": 56, "width": 56}, "max_patches": 6}
+    module = hf.Llama4ForConditionalGeneration(hf.Llama4Config(vision_config=vision, text_config=text))
+    return module, OwnViews(values, stacked), llama4_features, None
+
+
+def llama4_features(module, inputs):
+    adapted = module.get_image_features(inputs["pixel_values"]).last_hidden_state
+    return module.multi_modal_projector(adapted.flatten(0, 1))
+
+
+def kimi_k25():
+    """A table of 5 x 5 cells, smaller and larger than the pictures' grids; columns and rows by turns."""
+    vision = TOWER | {"pos_emb_height": 5, "pos_emb_width": 5}
+    text = TEXT | {"model_type": "deepseek_v3", "moe_intermediate_size": 8, "n_routed_experts": 4, "n_group": 2,
+                   "topk_group": 1, "num_experts_per_tok": 2, "q_lora_rank": 8, "kv_lora_rank": 8, "v_head_dim": 8,
+                   "qk_nope_head_dim": 8, "qk_rope_head_dim": 4, "first_k_dense_replace": 1}  # fmt: skip
+    config = hf.Kimi_K25Config(
+        vision_config=vision, text_config=text, projection_hidden_size=32, projection_layer_norm_eps=1e-4
+    )
+    values = {"image_processor_type": "Kimi_K25ImageProcessor", "max_patches": 300}
+    return hf.Kimi_K25ForConditionalGeneration(config), OwnViews(values, loose_patches), kimi_features, None
+
+
+def loose_patches(seen, patch):
+    """One picture cut into (n, channels, rows, columns)."""
+    [image] = seen
+    rows, cols = image.shape[1] // patch, image.shape[2] // patch
+    cells = image.unflatten(2, (cols, patch)).unflatten(1, (rows, patch)).permute(1, 3, 0, 2, 4).flatten(0, 1)
+    return {"pixel_values": cells, "image_grid_thw": torch.tensor([[1, rows, cols]])}
+
+
+def kimi_features(module, inputs):
+    return torch.cat(module.model.get_image_features(**inputs).pooler_output)
+
+
 def pixtral(**values):
     text = TEXT | {"model_type": "mistral"}
     config = hf.LlavaConfig(vision_config=PIXTRAL, text_config=text, vision_feature_select_strategy="full",
@@ -611,6 +671,12 @@ BUILDERS = {
     "qianfan-ocr": qianfan_ocr,
     "ovis2": ovis2,
     "ernie-4.5-vl": ernie4_5_vl,
+    "glm-4v": glm4v,
+    "glm-4v-moe": partial(glm4v, "Glm4vMoe", n_routed_experts=2, moe_intermediate_size=8, num_experts_per_tok=1),
+    "glm-ocr": glm_ocr,
+    "glm-ocr-bare": partial(glm_ocr, attention_bias=False),
+    "llama4": llama4,
+    "kimi-k2.5": kimi_k25,
     "pixtral": pixtral,
     "pixtral-layers": partial(pixtral, vision_feature_layer=[1, -2], multimodal_projector_bias=False),
     "mistral3": mistral3,
@@ -619,7 +685,7 @@ BUILDERS = {
 }
 
 # Their processors exist only with torchvision, see `OwnViews`.
-WITHOUT_PIL = ("pi0", "cohere2-vision", "lfm2-vl", "lfm2-vl-bare")
+WITHOUT_PIL = ("llama4", "kimi-k2.5", "pi0", "cohere2-vision", "lfm2-vl", "lfm2-vl-bare")
 
 
 @cache

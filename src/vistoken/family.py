@@ -79,7 +79,7 @@ class Reading:
     `video` is called when somebody asks how videos are read, since most counts are of pictures; `encoder` may be such a
     function too, and then `prefix` tells its prefix tokens. It returns None where the values at hand describe none (a
     built-in name of which only the settings for counting are known). `notes` are shown with every count, after those of
-    the built-in model.
+    the built-in model. `rule_trust` says how the view rule is known where it is not the family's own.
     """
 
     encoder: EncoderSpec | Callable[[], EncoderSpec | None] | None
@@ -91,6 +91,7 @@ class Reading:
     computes: bool = True
     crowds: tuple[Crowd, ...] = ()
     notes: tuple[str, ...] = ()
+    rule_trust: Label | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +185,16 @@ class Family:
         return word in self.model_types or bool(self.timm and word in self.timm.architectures)
 
     def weight_names(self) -> WeightNames | Seeded | None:
-        """How published tensors are named; families that mostly count give a function, so that it loads nothing."""
-        return self.weights() if callable(self.weights) else self.weights
+        """How published tensors are named; families that mostly count give a function, so that it loads nothing.
+
+        What timm has may also stand as the trunk of a model of open_clip.
+        """
+        names = self.weights() if callable(self.weights) else self.weights
+        if self.timm is None or names is None:
+            return names
+        from vistoken.weight_names import WeightNames, in_open_clip  # counting does without it
+
+        return in_open_clip(names) if isinstance(names, WeightNames) else names
 
     def names(self) -> Iterable[str]:
         """Every name by which a model of this family can be asked for."""

@@ -222,25 +222,43 @@ def _with(family: Family, model: Published, overrides: Mapping[str, Any]) -> Mod
 
 
 def _from_folder(name: str, folder: str, settings: Mapping[str, Any]) -> Found:
-    path = os.path.join(folder, "config.json")
-    if not os.path.lexists(path):
-        raise ConfigError(f"{folder} has no config.json, so it is no model folder")
-    config = Config(read_json(model_file(folder, "config.json")), path)
-    kind = "model_type" if config.has("model_type") else "architecture"  # timm's word
-    if not config.has(kind):
-        raise ConfigError(f"{path}: model_type is missing, so it is unknown which model this is")
-    word = config.raw(kind)
+    config = _main_file(folder)
+    kind, word = _model_type(config)
     family = reader(word) if isinstance(word, str) else None
     if family is None:
-        raise _unread(path, kind, word)
+        raise _unread(config.where, kind, word)
     overrides = _checked(settings, family, name)
-    files = _files(folder, Config(config.values, path, overrides=overrides), overrides)
-    if overrides and files.image is None:
+    files = _files(folder, Config(config.values, config.where, overrides=overrides), overrides)
+    if overrides and files.image is None and kind == "model_type" and config.has(kind):
         raise UsageError(f"{name} has no preprocessor_config.json, so there is no {', '.join(overrides)} to set")
     spec = _describe(name, family, files, Label("verified", f"read from {folder}"), overrides)
     if spec.film:
         spec.film()  # now, since what is wrong with a folder's files is said at once
     return Found(spec, family, folder)
+
+
+def _main_file(folder: str) -> Config:
+    """config.json of transformers or timm; or where that names no model, open_clip's own, if it is there."""
+    path, other = os.path.join(folder, "config.json"), os.path.join(folder, "open_clip_config.json")
+    config = None
+    if os.path.lexists(path):
+        config = Config(read_json(model_file(folder, "config.json")), path)
+        if config.has("model_type") or config.has("architecture"):
+            return config
+    if os.path.lexists(other):
+        return Config(read_json(model_file(folder, "open_clip_config.json")), other)
+    if config is None:
+        raise ConfigError(f"{folder} has no config.json, so it is no model folder")
+    raise ConfigError(f"{path}: model_type is missing, so it is unknown which model this is")
+
+
+def _model_type(config: Config) -> tuple[str, object]:
+    """What names the model in its file, and the word that stands there: transformers', timm's or open_clip's."""
+    for kind in ("model_type", "architecture"):
+        if config.has(kind):
+            return kind, config.raw(kind)
+    tower = config.child("model_cfg").child("vision_cfg")
+    return ("timm_model_name", tower.raw("timm_model_name")) if tower.has("timm_model_name") else ("model_type", "clip")
 
 
 def _files(folder: str, config: Config, overrides: Mapping[str, Any]) -> Files:
@@ -300,10 +318,15 @@ def _from_hub(
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
     except ImportError:
         raise MissingExtra("huggingface_hub", "encode", f"{hub_id} is not built in, and fetching it") from None
-    patterns = ["config.json", "preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json"]
+    patterns = ["config.json", "preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json",
+                "open_clip_config.json"]  # fmt: skip
     patterns += ["model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json"] * weights
     try:
         folder = snapshot_download(hub_id, revision=revision, allow_patterns=patterns, local_files_only=cached)
+        # The same weights once more in many repositories, so fetched only where they are the only ones.
+        if weights and not any(file.startswith("model") and "safetensors" in file for file in os.listdir(folder)):
+            patterns.append("open_clip_model.safetensors")
+            snapshot_download(hub_id, revision=revision, allow_patterns=patterns, local_files_only=cached)
     except LocalEntryNotFoundError:
         reason = "they are not in the hub's cache" + ("" if cached else ", and the hub was not reached")
         raise _unfetched(hub_id, known, reason) from None
@@ -338,7 +361,8 @@ def _describe(
     parts = (files.config, files.image, files.processor, files.video)
     same = ("rule", "pixels", "prompt", "computes", "crowds")
     spec = ModelSpec(
-        name=name, family=family.name, trust=Trust(family.rule, settings), film=film, tower=_tower(where, reading),
+        name=name, family=family.name, trust=Trust(reading.rule_trust or family.rule, settings), film=film,
+        tower=_tower(where, reading),
         prefix_tokens=reading.prefix if callable(reading.encoder) or not reading.encoder
         else reading.encoder.prefix_tokens,
         reads=tuple(part.origins for part in parts if part), notes=notes + reading.notes,
@@ -353,12 +377,13 @@ def _describe(
 
 
 def _reading(family: Family, files: Files) -> Reading:
-    """What the family makes of the files, in its own form or in timm's."""
-    if files.config.has("model_type") or not family.timm or not files.config.has("architecture"):
+    """What the family makes of the files, in its own form, timm's or open_clip's."""
+    config = files.config
+    if config.has("model_type") or not family.timm or not (config.has("architecture") or config.has("model_cfg")):
         return family.read(files)
-    from vistoken.formats import read_timm  # most models do without it
+    from vistoken.formats import read_open_clip, read_timm  # most models do without them
 
-    return read_timm(family, files)
+    return read_timm(family, files) if config.has("architecture") else read_open_clip(family, files)
 
 
 def _tower(where: str, reading: Reading) -> Later[EncoderSpec] | None:

@@ -131,6 +131,8 @@ class Ignore:
     why: str
 
 
+LOSS = Ignore("the contrastive loss")
+
 WeightStep = (
     AsIs | DropOnes | Row | Part | Paired | PairedQk | NoKeys | Transposed | SwappedHalves | Table | PlusOne | Item
     | Cell | CellRows | ChannelsLast | Flattened | LastRowFirst
@@ -175,6 +177,24 @@ def under(prefix: str, *weights: Weight) -> tuple[Weight, ...]:
     return tuple(replace(weight, file=prefix + weight.file) for weight in weights)
 
 
+def in_open_clip(names: WeightNames) -> WeightNames:
+    """The same names where open_clip has a tower of timm as its trunk (`timm_model.py`, `TimmModel`)."""
+    return replace(
+        names,
+        roots=(*names.roots, "visual.trunk."),
+        ignored=(*names.ignored, *OPEN_CLIP_PARTS, ("logit_scale", LOSS), ("logit_bias", LOSS)),
+    )
+
+
+def chunked(*weights: Weight) -> tuple[Weight, ...]:
+    """The same weights, and again where blocks stand in chunks: blocks.0.3, then blocks.1.4."""
+    return weights + tuple(
+        replace(weight, file=weight.file.replace("blocks.{n}", "blocks.{chunk}.{n}"))
+        for weight in weights
+        if "{n}" in weight.file
+    )
+
+
 def affine(file: str, ours: str) -> tuple[Weight, Weight]:
     """The weight and the bias of one layer."""
     return Weight(f"{file}.weight", f"{ours}.weight"), Weight(f"{file}.bias", f"{ours}.bias")
@@ -217,6 +237,23 @@ CLIP_BLOCKS = (
     *affine("encoder.layers.{n}.mlp.fc2", "blocks.{n}.mlp.down"),
     *affine("post_layernorm", "norm"),
 )
+# OpenAI's CLIP, `model.py`, and open_clip's; the projection is (dim, out) there.
+OPENAI_TOWER = under(
+    "visual.",
+    Weight("class_embedding", "embed.prefix.cls", Row()),
+    Weight("conv1.weight", "embed.patch.weight"),
+    Weight("positional_embedding", "embed.position.table"),
+    *affine("ln_pre", "pre_norm"),
+    *affine("transformer.resblocks.{n}.ln_1", "blocks.{n}.norm1"),
+    Weight("transformer.resblocks.{n}.attn.in_proj_weight", "blocks.{n}.attention.qkv.weight"),
+    Weight("transformer.resblocks.{n}.attn.in_proj_bias", "blocks.{n}.attention.qkv.bias"),
+    *affine("transformer.resblocks.{n}.attn.out_proj", "blocks.{n}.attention.out"),
+    *affine("transformer.resblocks.{n}.ln_2", "blocks.{n}.norm2"),
+    *affine("transformer.resblocks.{n}.mlp.c_fc", "blocks.{n}.mlp.up"),
+    *affine("transformer.resblocks.{n}.mlp.c_proj", "blocks.{n}.mlp.down"),
+    *affine("ln_post", "norm"),
+    Weight("proj", "pool.projection.weight", Transposed()),
+)
 # timm 1.0.31, `models/vision_transformer.py`; DINOv2's and DeiT's own repositories name blocks alike.
 TIMM_BLOCKS = (
     *affine("blocks.{n}.norm1", "blocks.{n}.norm1"),
@@ -230,10 +267,33 @@ TIMM_BLOCKS = (
 )
 TIMM = (
     Weight("cls_token", "embed.prefix.cls", DropOnes()),
+    Weight("reg_token", "embed.prefix.reg", DropOnes()),
     Weight("pos_embed", "embed.position.table", DropOnes()),
     *affine("patch_embed.proj", "embed.patch"),
+    *affine("norm_pre", "pre_norm"),
     *TIMM_BLOCKS,
     *affine("norm", "norm"),
+    *affine("fc_norm", "pool.norm"),
+)
+# `AttentionPoolLatent`: q for itself, k and v together.
+TIMM_POOL = (
+    Weight("attn_pool.latent", "pool.probe", Row()),
+    *(
+        Weight(f"attn_pool.{name}.{leaf}", f"pool.qkv.{leaf}", part)
+        for name, part in (("q", Part(0, 3)), ("kv", Part(1, 3, span=2)))
+        for leaf in ("weight", "bias")
+    ),
+    *affine("attn_pool.proj", "pool.out"),
+    *affine("attn_pool.norm", "pool.norm"),
+    *affine("attn_pool.mlp.fc1", "pool.mlp.up"),
+    *affine("attn_pool.mlp.fc2", "pool.mlp.down"),
+)
+# timm's `SwiGLU`; DINOv3's own code calls the same three w1, w2 and w3.
+TIMM_GATED = tuple(
+    Weight(f"blocks.{{n}}.mlp.{name}.{leaf}", f"blocks.{{n}}.mlp.gate_up.{leaf}", Part(index, 2))
+    for names in (("fc1_g", "fc1_x"), ("w1", "w2"))
+    for index, name in enumerate(names)
+    for leaf in ("weight", "bias")
 )
 TIMM_CLASSIFIER = (("head.weight", Ignore("the classifier")), ("head.bias", Ignore("the classifier")))
 # torch's MultiheadAttention stores q, k and v already fused.
@@ -249,10 +309,17 @@ SIGLIP_HEAD = (
 CONTRASTIVE_PARTS = (
     ("text_model.*", Ignore("the text tower")),
     ("text_projection.weight", Ignore("the text tower")),
-    ("logit_scale", Ignore("the contrastive loss")),
-    ("logit_bias", Ignore("the contrastive loss")),
+    ("logit_scale", LOSS),
+    ("logit_bias", LOSS),
     ("embeddings.position_ids", Ignore("a counter that older files store")),
 )
+# Beside the tower in the files of OpenAI and open_clip (`model.py`, `CLIP` and `CustomTextCLIP`). The last three are
+# numbers of OpenAI's TorchScript archives.
+OPEN_CLIP_PARTS = tuple(
+    (pattern, Ignore("the text tower"))
+    for pattern in ("transformer.*", "token_embedding.weight", "positional_embedding", "ln_final.*", "text_projection",
+                    "text.*", "context_length", "vocab_size", "input_resolution")
+)  # fmt: skip
 # What lies beside the tower in the files of a vision-language model, in the spellings of all generations.
 LLM_PARTS = tuple(
     (pattern, Ignore("the LLM"))

@@ -40,7 +40,7 @@ Examples:
 @click.option("--sizes", type=click.IntRange(1), default=300, show_default=True, help="Sizes to verify on, a setting.")
 @click.option("--pixels", is_flag=True, help="Let the reference compute its pixels too, a hundred times slower.")
 @click.option("--match", metavar="TEXT", help="List only models whose name, alias or family holds TEXT.")
-@click.option("--types", is_flag=True, help="List the values of model_type that are read from folders.")
+@click.option("--types", is_flag=True, help="List what is read from folders: model types, timm's architectures.")
 @click.option("--revision", metavar="REV", help="Branch, tag or commit of a hub repository.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Set a value of the model's preprocessor.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout.")
@@ -105,17 +105,23 @@ def _list(match: str, as_json: bool) -> None:
 
 
 def _types(as_json: bool) -> None:
-    """Which model types are read, by which family, and which are not, with the reason."""
+    """Which model types and architectures of timm are read, by which family, and which types not, with the reason."""
     from vistoken import registry
     from vistoken.unread import UNREAD
 
-    read = sorted((word, family.name) for family in registry.families() for word in family.model_types)
+    families = list(registry.families())
+    read = sorted((word, family.name) for family in families for word in family.model_types)
+    timms = sorted((word, family.name) for family in families if family.timm for word in family.timm.architectures)
     if as_json:
-        for word, name in read:
-            echo_json({"model_type": word, "family": name})
+        for kind, words in (("model_type", read), ("architecture", timms)):
+            for word, name in words:
+                echo_json({kind: word, "family": name})
         return
     print_table(["model_type", "family"], [[word, name] for word, name in read], left=2)
-    click.echo(f"\n{len(read)} model types. Of transformers' types for images and text, these are not read:")
+    click.echo()
+    print_table(["architecture (timm)", "family"], [[word, name] for word, name in timms], left=2)
+    click.echo(f"\n{len(read)} model types, {len(timms)} architectures.")
+    click.echo("Of transformers' types for images and text, these are not read:")
     for word, reason in UNREAD.items():
         click.echo(f"  {word}: {reason}")
 

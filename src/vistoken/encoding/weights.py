@@ -49,6 +49,7 @@ from vistoken.weight_names import (
 )
 
 _BLOCK = re.compile(r"(?<=\.)\d+(?=\.)")
+_CHUNK = re.compile(r"(?<=\.)\d+\.(\d+)(?=\.)")  # a block by its own number within a chunk of blocks
 # The numbers that stand for {n} in the families' patterns: of blocks, also those of a resampler, of deepstack, and of a
 # stem's stages. A stage of a connector has a number of its own.
 _OUR_BLOCK = re.compile(r"(?:(?<=\bblocks\.)|(?<=\bdeepstack\.)|(?<=\bstem\.stages\.))\d+(?=\.)")
@@ -188,11 +189,7 @@ def _match(weights: Weights, parameters: Mapping[str, Tensor], names: WeightName
             if fault := _shape_fault(tensor, parameters[fills[0].ours].shape, fills[0].step):
                 faults.misshapen.append(f"{name} {fault}")
             matches += [Match(path, name, weight.ours, weight.step) for weight in fills]
-    faults.missing = [
-        file_name
-        for file_name, ours, place in _expected(parameters, names)
-        if not {place, ALL} & taken.get(ours, {}).keys()
-    ]
+    faults.missing = list(_missing(weights, parameters, names, taken))
     faults.raise_if_any(weights.source)
     return matches
 
@@ -232,9 +229,11 @@ def find_weight(
         if not name.startswith(root):
             continue
         bare = name.removeprefix(root)
-        block = _BLOCK.search(bare)
+        block, chunk = _BLOCK.search(bare), _CHUNK.search(bare)
         numbered = _BLOCK.sub("{n}", bare, count=1)
-        for pattern, number in ((bare, ""), (numbered, block[0] if block else "")):
+        patterns = {bare: "", numbered: block[0] if block else ""}
+        patterns |= {_CHUNK.sub("{chunk}.{n}", bare, count=1): chunk[1]} if chunk else {}
+        for pattern, number in patterns.items():
             weights = (replace(each, file=name, ours=each.ours.replace("{n}", number))
                        for each in table.get(pattern, ()))  # fmt: skip
             if fills := tuple(each for each in weights if parameters is None or each.ours in parameters):
@@ -257,23 +256,28 @@ def _table(names: WeightNames) -> dict[str, list[Weight]]:
     return table
 
 
-def _expected(parameters: Mapping[str, Tensor], names: WeightNames) -> Iterator[tuple[str, str, int]]:
-    """Every parameter and place to fill, behind the name under which a file would hold it.
+def _missing(
+    weights: Weights, parameters: Mapping[str, Tensor], names: WeightNames, taken: Mapping[str, Mapping[int, str]]
+) -> Iterator[str]:
+    """What the files should hold besides: of every parameter the whole, or the parts that are not `taken`.
 
-    Where files spell a parameter in several ways, whole or in parts, the first way that the family names is told.
+    Where a family knows several spellings, that is told which begins as other tensors of the files do, or else its
+    first.
     """
+    words = {name.partition(".")[0] for header in weights.files.values() for name in header}
     sources: dict[str, list[Weight]] = {}
-    for weight in names.weights:
+    for weight in sorted(names.weights, key=lambda weight: weight.file.partition(".")[0] not in words):
         sources.setdefault(weight.ours, []).append(weight)
     for ours in parameters:
         block = _OUR_BLOCK.search(ours)
         pattern = _OUR_BLOCK.sub("{n}", ours, count=1)
         assert pattern in sources, f"the family names no tensor for {ours}"
-        whole = ALL in _filled(sources[pattern][0].step)
+        filled = taken.get(ours, {}).keys()
         places = {place: weight for weight in reversed(sources[pattern]) for place in _filled(weight.step)}
-        for place, weight in places.items():
-            if (place == ALL) is whole:
-                yield weight.file.replace("{n}", block[0] if block else ""), ours, place
+        whole = not filled and ALL in _filled(sources[pattern][0].step)
+        expected = {ALL} if whole or ALL in filled else places.keys() - {ALL}
+        for place in sorted(expected - filled):
+            yield places[place].file.replace("{n}", block[0] if block else "")
 
 
 def _shape_fault(header: Any, ours: torch.Size, step: WeightStep) -> str:

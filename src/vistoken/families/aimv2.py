@@ -3,7 +3,7 @@
 The reference's learned table fits its own size alone; other sizes follow timm's rule, bicubic with antialias (timm
 1.0.31, `layers/pos_embed.py`). The "native" model computes its positions instead, and takes any size. Only the model
 tuned on captions ("lit") pools: a learned query, used without a projection of its own, attends to all tokens.
-Files come in two spellings: the vendor's (`trunk.blocks`, q, k and v fused) and the library's.
+Files come in three spellings: the vendor's (`trunk.blocks`, q, k and v fused), the library's, and timm's.
 Sources: transformers 5.23.0, `models/aimv2/modeling_aimv2.py` and `configuration_aimv2.py`; its script
 `convert_aimv2_original_pytorch_to_hf.py` for the vendor's names; arXiv 2411.14402.
 """
@@ -21,6 +21,7 @@ from vistoken.family import (
     Published,
     Reading,
     Reference,
+    Timm,
     heads_of,
     table_of,
 )
@@ -31,6 +32,7 @@ from vistoken.spec import (
     EncoderSpec,
     GatedMlp,
     LearnedTable,
+    MeanPool,
     NoPool,
     Pool,
     Position,
@@ -39,7 +41,19 @@ from vistoken.spec import (
     Sinusoidal,
     TableResize,
 )
-from vistoken.weight_names import CONTRASTIVE_PARTS, DropOnes, Part, Row, Weight, WeightNames, affine
+from vistoken.towers.timm import as_timm
+from vistoken.weight_names import (
+    CONTRASTIVE_PARTS,
+    TIMM,
+    TIMM_CLASSIFIER,
+    TIMM_GATED,
+    DropOnes,
+    Part,
+    Row,
+    Weight,
+    WeightNames,
+    affine,
+)
 
 DEFAULTS = {
     "hidden_size": 1024, "intermediate_size": 2816, "num_hidden_layers": 24, "num_attention_heads": 8,
@@ -138,8 +152,15 @@ NAMES = (
 )
 WEIGHTS = WeightNames(
     roots=("", "vision_model.", "image_encoder."),
-    weights=(*NAMES, *VENDOR_NAMES, Weight("image_projector.weight", "pool.projection.weight")),
-    ignored=CONTRASTIVE_PARTS,
+    weights=(
+        *NAMES,
+        *VENDOR_NAMES,
+        Weight("image_projector.weight", "pool.projection.weight"),
+        *TIMM,
+        Weight("patch_embed.norm.weight", "embed.norm.weight"),
+        *TIMM_GATED,
+    ),
+    ignored=(*CONTRASTIVE_PARTS, *TIMM_CLASSIFIER),
 )
 
 # hidden_size, num_hidden_layers, num_attention_heads, intermediate_size
@@ -170,6 +191,19 @@ def _lit(*names: str) -> Published:
     return Published(names, config, tower.preprocessor, tower.settings)
 
 
+def _adapted(encoder: EncoderSpec, config: Config) -> EncoderSpec:
+    """timm pools by the mean of normed patches (timm 1.0.31, `models/vision_transformer.py`, `fc_norm=False`)."""
+    return as_timm(encoder, config, mean=MeanPool())
+
+
+TIMM_NETWORKS = Timm(
+    architectures={
+        f"aimv2_{size.lower()}_patch14_{side}": _aimv2(size, side).config for size in SIZES for side in (224, 336, 448)
+    },
+    adapt=_adapted,
+)
+
+
 FAMILY = Family(
     name="AIMv2",
     model_types=("aimv2", "aimv2_vision_model"),
@@ -193,6 +227,7 @@ FAMILY = Family(
     rule=Label("verified", f"CLIPImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
     weights=WEIGHTS,
+    timm=TIMM_NETWORKS,
     reference=Reference(
         processor="",
         image="CLIPImageProcessorPil",

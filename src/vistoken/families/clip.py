@@ -1,6 +1,9 @@
 """CLIP: the image tower with its projected class token; see `vistoken.towers.clip`.
 
-Sources: transformers 5.23.0, `models/clip/modeling_clip.py`; arXiv 2103.00020.
+Files come in the names of transformers, of OpenAI and open_clip, and of timm. Tokens are un-normed in all of them,
+although timm's own code hands them out normed.
+Sources: transformers 5.23.0, `models/clip/modeling_clip.py`; timm 1.0.31, `models/vision_transformer.py`; arXiv
+2103.00020.
 """
 
 from __future__ import annotations
@@ -8,15 +11,37 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from vistoken.family import QUOTED, RECALLED, REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
+from vistoken.configs import Config
+from vistoken.family import (
+    QUOTED,
+    RECALLED,
+    REFERENCE,
+    SEEN,
+    Example,
+    Family,
+    Files,
+    Published,
+    Reading,
+    Reference,
+    Timm,
+)
 from vistoken.model_spec import Label
 from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, HALF, SETTINGS
+from vistoken.spec import ClassPool, EncoderSpec, ProjectedClass
 from vistoken.towers.clip import CONTRASTIVE, contrastive
+from vistoken.towers.timm import as_timm
+from vistoken.weight_names import OPENAI_TOWER, TIMM, TIMM_CLASSIFIER, affine
 
 
 def read(files: Files) -> Reading:
     return contrastive(files, "CLIP")
 
+
+WEIGHTS = replace(
+    CONTRASTIVE,
+    weights=(*CONTRASTIVE.weights, *OPENAI_TOWER, *TIMM, *affine("head", "pool.projection")),
+    ignored=(*CONTRASTIVE.ignored, *TIMM_CLASSIFIER),
+)
 
 OPENAI = {"image_mean": CLIP_MEAN, "image_std": CLIP_STD, "act": "quick_gelu"}
 LAION = OPENAI | {"act": "gelu"}
@@ -40,6 +65,57 @@ def _tower(size: str, patch: int, pixels: int, *names: str) -> Published:
     return replace(whole, config=whole.config["vision_config"] | alone)
 
 
+def _timm(
+    dim: int, depth: int, heads: int, patch: int, projection: int, act: str = "gelu", hidden: int = 0
+) -> dict[str, object]:
+    return {"model_type": "clip_vision_model", "hidden_size": dim, "num_hidden_layers": depth, "hidden_act": act,
+            "num_attention_heads": heads, "patch_size": patch, "projection_dim": projection,
+            "intermediate_size": hidden or 4 * dim}  # fmt: skip
+
+
+def _adapted(encoder: EncoderSpec, config: Config) -> EncoderSpec:
+    """A head as wide as CLIP's embedding is the projection, to which timm adds a bias; any other is a classifier."""
+    encoder = as_timm(encoder, config)
+    if not isinstance(encoder.pool, ProjectedClass):
+        return encoder
+    classes = config.with_defaults({"num_classes": 0}, "timm 1.0.31").integer("num_classes", low=0)
+    return replace(encoder, pool=replace(encoder.pool, bias=True) if classes == encoder.pool.dim else ClassPool())
+
+
+# timm 1.0.31, `models/vision_transformer.py`: dim, depth, heads, patch, and the width of CLIP's embedding.
+TIMM_NETWORKS = Timm(
+    architectures={
+        "vit_xsmall_patch16_clip_224": _timm(256, 10, 4, 16, 512),
+        "vit_medium_patch32_clip_224": _timm(512, 12, 8, 32, 512),
+        "vit_medium_patch16_clip_224": _timm(512, 12, 8, 16, 512),
+        "vit_betwixt_patch32_clip_224": _timm(640, 12, 10, 32, 512),
+        "vit_base_patch32_clip_224": _timm(768, 12, 12, 32, 512),
+        "vit_base_patch32_clip_256": _timm(768, 12, 12, 32, 512),
+        "vit_base_patch32_clip_384": _timm(768, 12, 12, 32, 512),
+        "vit_base_patch32_clip_448": _timm(768, 12, 12, 32, 512),
+        "vit_base_patch16_clip_224": _timm(768, 12, 12, 16, 512),
+        "vit_base_patch16_clip_384": _timm(768, 12, 12, 16, 512),
+        "vit_base_patch16_plus_clip_240": _timm(896, 12, 14, 16, 640),
+        "vit_large_patch14_clip_224": _timm(1024, 24, 16, 14, 768),
+        "vit_large_patch14_clip_336": _timm(1024, 24, 16, 14, 768),
+        "vit_huge_patch14_clip_224": _timm(1280, 32, 16, 14, 1024),
+        "vit_huge_patch14_clip_336": _timm(1280, 32, 16, 14, 1024),
+        "vit_huge_patch14_clip_378": _timm(1280, 32, 16, 14, 1024),
+        "vit_giant_patch14_clip_224": _timm(1408, 40, 16, 14, 1024, hidden=6144),
+        "vit_gigantic_patch14_clip_224": _timm(1664, 48, 16, 14, 1280, hidden=8192),
+        "vit_gigantic_patch14_clip_378": _timm(1664, 48, 16, 14, 1280, hidden=8192),
+        "vit_base_patch32_clip_quickgelu_224": _timm(768, 12, 12, 32, 512, "quick_gelu"),
+        "vit_base_patch16_clip_quickgelu_224": _timm(768, 12, 12, 16, 512, "quick_gelu"),
+        "vit_large_patch14_clip_quickgelu_224": _timm(1024, 24, 16, 14, 768, "quick_gelu"),
+        "vit_large_patch14_clip_quickgelu_336": _timm(1024, 24, 16, 14, 768, "quick_gelu"),
+        "vit_huge_patch14_clip_quickgelu_224": _timm(1280, 32, 16, 14, 1024, "quick_gelu"),
+        "vit_huge_patch14_clip_quickgelu_378": _timm(1280, 32, 16, 14, 1024, "quick_gelu"),
+        "vit_gigantic_patch14_clip_quickgelu_224": _timm(1664, 48, 16, 14, 1280, "quick_gelu", 8192),
+    },
+    adapt=_adapted,
+)
+
+
 FAMILY = Family(
     name="CLIP",
     model_types=("clip", "clip_vision_model"),
@@ -58,7 +134,8 @@ FAMILY = Family(
     ),
     rule=Label("verified", f"CLIPImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
-    weights=CONTRASTIVE,
+    weights=WEIGHTS,
+    timm=TIMM_NETWORKS,
     reference=Reference(
         processor="",
         image="CLIPImageProcessorPil",

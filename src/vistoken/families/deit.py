@@ -17,6 +17,7 @@ from vistoken.family import (
     Published,
     Reading,
     Reference,
+    Timm,
     heads_of,
     table_of,
 )
@@ -32,7 +33,8 @@ from vistoken.spec import (
     PlainMlp,
     TableResize,
 )
-from vistoken.weight_names import VIT_BLOCKS, DropOnes, Ignore, Weight, WeightNames, affine
+from vistoken.towers.timm import as_timm
+from vistoken.weight_names import TIMM, TIMM_CLASSIFIER, VIT_BLOCKS, DropOnes, Ignore, Weight, WeightNames, affine
 
 DEFAULTS = {
     "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
@@ -71,12 +73,17 @@ WEIGHTS = WeightNames(
         Weight("embeddings.position_embeddings", "embed.position.table", DropOnes()),
         *affine("embeddings.patch_embeddings.projection", "embed.patch"),
         *VIT_BLOCKS,
+        # timm's names are those of DeiT's own repository.
+        *TIMM,
+        Weight("dist_token", "embed.prefix.dist", DropOnes()),
     ),
     ignored=(
         ("pooler.*", Ignore("the tanh pooler, untrained in most files")),
         ("cls_classifier.*", Ignore("the classifier on the class token")),
         ("distillation_classifier.*", Ignore("the classifier on the distillation token")),
         ("classifier.*", Ignore("the classifier")),
+        *TIMM_CLASSIFIER,
+        ("head_dist.*", Ignore("the classifier on the distillation token")),
         ("embeddings.mask_token", Ignore("used in masked pre-training alone")),
     ),
 )
@@ -95,6 +102,23 @@ def _deit(dim: int, heads: int, pixels: int, *names: str) -> Published:
     return Published(names, config, PREPROCESSOR | sizes, RECALLED)
 
 
+def _timm(dim: int, heads: int) -> dict[str, object]:
+    """timm 1.0.31, `models/deit.py`: eps 1e-6 instead of the library's 1e-12."""
+    return {"hidden_size": dim, "num_hidden_layers": 12, "num_attention_heads": heads, "intermediate_size": 4 * dim,
+            "layer_norm_eps": 1e-6}  # fmt: skip
+
+
+TIMM_NETWORKS = Timm(
+    architectures={
+        "deit_tiny_distilled_patch16_224": _timm(192, 3),
+        "deit_small_distilled_patch16_224": _timm(384, 6),
+        "deit_base_distilled_patch16_224": _timm(768, 12),
+        "deit_base_distilled_patch16_384": _timm(768, 12),
+    },
+    adapt=as_timm,
+)
+
+
 FAMILY = Family(
     name="DeiT",
     model_types=("deit",),
@@ -108,6 +132,7 @@ FAMILY = Family(
     rule=Label("verified", f"DeiTImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
     weights=WEIGHTS,
+    timm=TIMM_NETWORKS,
     reference=Reference(
         processor="",
         image="DeiTImageProcessorPil",

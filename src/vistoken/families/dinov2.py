@@ -9,6 +9,8 @@ Sources: transformers 5.23.0, `models/dinov2/modeling_dinov2.py`, `models/dinov2
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from vistoken.configs import Config
 from vistoken.family import (
     ACTIVATIONS,
@@ -22,6 +24,7 @@ from vistoken.family import (
     Published,
     Reading,
     Reference,
+    Timm,
     heads_of,
     table_of,
 )
@@ -40,7 +43,19 @@ from vistoken.spec import (
     Registers,
     TableResize,
 )
-from vistoken.weight_names import DropOnes, Ignore, Row, Weight, WeightNames, affine, fused_qkv
+from vistoken.towers.timm import as_timm
+from vistoken.weight_names import (
+    TIMM,
+    TIMM_CLASSIFIER,
+    DropOnes,
+    Ignore,
+    Row,
+    Weight,
+    WeightNames,
+    affine,
+    chunked,
+    fused_qkv,
+)
 
 DEFAULTS = {
     "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "mlp_ratio": 4, "hidden_act": "gelu",
@@ -90,6 +105,17 @@ def _mlp(config: Config, dim: int) -> Mlp:
     return PlainMlp(hidden, config.choice("hidden_act", ACTIVATIONS))
 
 
+# facebookresearch/dinov2, and where timm differs from it: `reg_token`, and the gated MLP's two matrices.
+ORIGINAL = (
+    *chunked(*TIMM),
+    Weight("register_tokens", "embed.prefix.reg", DropOnes()),
+    Weight("mask_token", "mask_token", Row()),
+    *chunked(
+        *affine("blocks.{n}.mlp.w12", "blocks.{n}.mlp.gate_up"),
+        *affine("blocks.{n}.mlp.fc1", "blocks.{n}.mlp.gate_up"),
+        *affine("blocks.{n}.mlp.w3", "blocks.{n}.mlp.down"),
+    ),
+)
 WEIGHTS = WeightNames(
     roots=("", "dinov2.", "dinov2_with_registers."),
     weights=(
@@ -115,8 +141,9 @@ WEIGHTS = WeightNames(
         *affine("encoder.layer.{n}.mlp.weights_out", "blocks.{n}.mlp.down"),
         Weight("encoder.layer.{n}.layer_scale2.lambda1", "blocks.{n}.scale2"),
         *affine("layernorm", "norm"),
+        *ORIGINAL,
     ),
-    ignored=(("classifier.*", Ignore("the classifier")),),
+    ignored=(("classifier.*", Ignore("the classifier")), *TIMM_CLASSIFIER),
 )
 
 # BitImageProcessor: short side 256, the middle 224, although the table is made for 518.
@@ -133,6 +160,34 @@ def _dinov2(size: str, label: Label, *names: str, registers: int = 0) -> Publish
               "num_hidden_layers": depth, "num_attention_heads": heads, "image_size": 518, "patch_size": 14,
               "use_swiglu_ffn": size == "g"}  # fmt: skip
     return Published(names, config | ({"num_register_tokens": registers} if registers else {}), PREPROCESSOR, label)
+
+
+def _timm(size: str, registers: int = 0) -> dict[str, object]:
+    return {**_dinov2(size, RECALLED, registers=registers).config, "use_mask_token": False}
+
+
+def _adapted(encoder: EncoderSpec, config: Config) -> EncoderSpec:
+    """No mask token; the register networks have the class token's row of the table added to the token itself."""
+    encoder = replace(as_timm(encoder, config), mask_token=False)
+    assert isinstance(encoder.position, LearnedTable)
+    if len(encoder.prefix) == 1:
+        return encoder
+    return replace(encoder, position=replace(encoder.position, prefix_rows=0))
+
+
+TIMM_NETWORKS = Timm(  # timm 1.0.31, `models/vision_transformer.py`
+    architectures={
+        "vit_small_patch14_dinov2": _timm("S"),
+        "vit_base_patch14_dinov2": _timm("B"),
+        "vit_large_patch14_dinov2": _timm("L"),
+        "vit_giant_patch14_dinov2": _timm("g"),
+        "vit_small_patch14_reg4_dinov2": _timm("S", 4),
+        "vit_base_patch14_reg4_dinov2": _timm("B", 4),
+        "vit_large_patch14_reg4_dinov2": _timm("L", 4),
+        "vit_giant_patch14_reg4_dinov2": _timm("g", 4),
+    },
+    adapt=_adapted,
+)
 
 
 FAMILY = Family(
@@ -152,6 +207,7 @@ FAMILY = Family(
     rule=Label("verified", f"BitImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
     weights=WEIGHTS,
+    timm=TIMM_NETWORKS,
     reference=Reference(
         processor="",
         image="BitImageProcessorPil",

@@ -10,6 +10,8 @@ Sources: transformers 5.23.0, `models/dinov3_vit/modeling_dinov3_vit.py`, `confi
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from vistoken.configs import Config
 from vistoken.family import (
     ACTIVATIONS,
@@ -21,6 +23,7 @@ from vistoken.family import (
     Published,
     Reading,
     Reference,
+    Timm,
     heads_of,
 )
 from vistoken.model_spec import Label
@@ -32,6 +35,7 @@ from vistoken.spec import (
     EncoderSpec,
     GatedMlp,
     LayerNorm,
+    MeanPool,
     Mlp,
     NoPosition,
     PlainMlp,
@@ -39,7 +43,20 @@ from vistoken.spec import (
     QkvBias,
     Registers,
 )
-from vistoken.weight_names import DropOnes, Part, Row, Weight, WeightNames, affine
+from vistoken.towers.timm import as_timm
+from vistoken.weight_names import (
+    TIMM,
+    TIMM_CLASSIFIER,
+    TIMM_GATED,
+    DropOnes,
+    Ignore,
+    NoKeys,
+    Part,
+    Row,
+    Weight,
+    WeightNames,
+    affine,
+)
 
 DEFAULTS = {
     "hidden_size": 384, "intermediate_size": 1536, "num_hidden_layers": 12, "num_attention_heads": 6,
@@ -91,6 +108,19 @@ def _qkv_bias(config: Config) -> QkvBias:
     return "query and value" if query else "none"
 
 
+# facebookresearch/dinov3, and where timm 1.0.31 differs from it (`models/eva.py`, `checkpoint_filter_fn`).
+ORIGINAL = (
+    *TIMM,
+    *TIMM_GATED,
+    Weight("storage_tokens", "embed.prefix.reg", DropOnes()),
+    Weight("mask_token", "mask_token", Row()),
+    Weight("blocks.{n}.attn.qkv.bias", "blocks.{n}.attention.qv_bias", NoKeys()),
+    *affine("blocks.{n}.mlp.w3", "blocks.{n}.mlp.down"),
+    Weight("blocks.{n}.gamma_1", "blocks.{n}.scale1"),
+    Weight("blocks.{n}.gamma_2", "blocks.{n}.scale2"),
+    Weight("blocks.{n}.attn.q_bias", "blocks.{n}.attention.qv_bias", Part(0, 2)),
+    Weight("blocks.{n}.attn.v_bias", "blocks.{n}.attention.qv_bias", Part(1, 2)),
+)
 WEIGHTS = WeightNames(
     roots=("", "model."),  # the second in the library's own newer module tree
     weights=(
@@ -118,6 +148,13 @@ WEIGHTS = WeightNames(
         *affine("layer.{n}.mlp.down_proj", "blocks.{n}.mlp.down"),
         Weight("layer.{n}.layer_scale2.lambda1", "blocks.{n}.scale2"),
         *affine("norm", "norm"),
+        *ORIGINAL,
+    ),
+    ignored=(
+        ("blocks.{n}.attn.qkv.bias_mask", Ignore("keys have no bias here")),
+        ("rope_embed.periods", Ignore("computed from rope_theta")),
+        ("local_cls_norm.*", Ignore("used in training on small crops alone")),
+        *TIMM_CLASSIFIER,
     ),
 )
 
@@ -149,6 +186,33 @@ def _dinov3(size: str, alias: str, satellite: bool = False) -> Published:
                      README if satellite else SCRIPT)  # fmt: skip
 
 
+def _timm(size: str, bias: bool) -> dict[str, object]:
+    return {**_dinov3(size, "").config, "query_bias": bias, "value_bias": bias}
+
+
+def _adapted(encoder: EncoderSpec, config: Config) -> EncoderSpec:
+    """Patches are normed before their mean is taken (`use_fc_norm=False`), and the mask token is dropped."""
+    return replace(as_timm(encoder, config, mean=MeanPool()), mask_token=False)
+
+
+TIMM_NETWORKS = Timm(  # timm 1.0.31, `models/eva.py`; without "qkvb", biases that are all zero are left out
+    architectures={
+        "vit_small_patch16_dinov3": _timm("vits16", False),
+        "vit_small_patch16_dinov3_qkvb": _timm("vits16", True),
+        "vit_small_plus_patch16_dinov3": _timm("vits16plus", False),
+        "vit_small_plus_patch16_dinov3_qkvb": _timm("vits16plus", True),
+        "vit_base_patch16_dinov3": _timm("vitb16", False),
+        "vit_base_patch16_dinov3_qkvb": _timm("vitb16", True),
+        "vit_large_patch16_dinov3": _timm("vitl16", False),
+        "vit_large_patch16_dinov3_qkvb": _timm("vitl16", True),
+        "vit_huge_plus_patch16_dinov3": _timm("vith16plus", False),
+        "vit_huge_plus_patch16_dinov3_qkvb": _timm("vith16plus", True),
+        "vit_7b_patch16_dinov3": _timm("vit7b16", False),
+    },
+    adapt=_adapted,
+)
+
+
 FAMILY = Family(
     name="DINOv3",
     model_types=("dinov3_vit",),
@@ -166,6 +230,7 @@ FAMILY = Family(
     rule=Label("verified", f"DINOv3ViTImageProcessor of {REFERENCE}"),
     settings=SETTINGS,
     weights=WEIGHTS,
+    timm=TIMM_NETWORKS,
     reference=Reference(
         processor="",
         image="DINOv3ViTImageProcessor",

@@ -19,8 +19,8 @@ def read(files: Files) -> Reading:
     return glm4v.read(files, "Glm46V", ocr=files.config.raw("model_type") == "glm_ocr")
 
 
-def _published(name: str, alias: str, model_type: str, label: Label) -> Published:
-    vision = {"patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2, "depth": 24}
+def _published(name: str, alias: str, model_type: str, label: Label, **vision: int | bool) -> Published:
+    vision = {"patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2, "depth": 24, **vision}
     preprocessor = {"size": {"shortest_edge": 12_544, "longest_edge": 9_633_792}, "do_rescale": True, "patch_size": 14,
                     "temporal_patch_size": 2, "merge_size": 2, "image_mean": CLIP_MEAN, "image_std": CLIP_STD,
                     "image_processor_type": "Glm46VImageProcessor", "processor_class": "Glm46VProcessor"}  # fmt: skip
@@ -36,9 +36,10 @@ FAMILY = Family(
     read=read,
     published=(
         # The config.json of GLM-4.6V says glm4v_moe, that of the Flash glm4v: the processors tell the generation.
-        _published("zai-org/GLM-4.6V", "glm-4.6v", "glm4v_moe", SEEN),
+        _published("zai-org/GLM-4.6V", "glm-4.6v", "glm4v_moe", SEEN, hidden_size=1536, intermediate_size=10_944),
         _published("zai-org/GLM-4.6V-Flash", "glm-4.6v-flash", "glm4v", SIBLING),
-        _published("zai-org/GLM-OCR", "glm-ocr", "glm_ocr", SEEN),
+        _published("zai-org/GLM-OCR", "glm-ocr", "glm_ocr", SEEN, hidden_size=1024, num_heads=16, attention_bias=True,
+                   out_hidden_size=1536, intermediate_size=4096),
     ),
     rule=Label("verified", f"Glm46VProcessor, its image and its video processor of {REFERENCE}"),
     settings=glm4v.SETTINGS,

@@ -19,8 +19,12 @@ def read(files: Files) -> Reading:
     return glm4v.read(files, "Glm4v")
 
 
-def _published(name: str, *aliases: str, model_type: str, label: Label, series: str = "") -> Published:
-    vision = {"patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2, "depth": 24, "hidden_size": 1536}
+def _published(
+    name: str, *aliases: str, model_type: str, label: Label, series: str = "", merger: int = 13_696
+) -> Published:
+    """`merger` is the hidden size of the merger's MLP."""
+    vision = {"patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2, "depth": 24, "hidden_size": 1536,
+              "intermediate_size": merger}  # fmt: skip
     preprocessor = {"size": {"shortest_edge": 12_544, "longest_edge": 9_633_792}, "do_rescale": True, "patch_size": 14,
                     "temporal_patch_size": 2, "merge_size": 2, "image_mean": CLIP_MEAN, "image_std": CLIP_STD,
                     "image_processor_type": "Glm4vImageProcessor", "processor_class": "Glm4vProcessor"}  # fmt: skip
@@ -37,7 +41,7 @@ FAMILY = Family(
     published=(
         _published("zai-org/GLM-4.1V-9B-Thinking", "glm-4.1v-9b", model_type="glm4v", label=SEEN, series="glm-4.1v"),
         _published("zai-org/GLM-4.1V-9B-Base", model_type="glm4v", label=RECALLED, series="glm-4.1v"),
-        _published("zai-org/GLM-4.5V", "glm-4.5v", model_type="glm4v_moe", label=SEEN),
+        _published("zai-org/GLM-4.5V", "glm-4.5v", model_type="glm4v_moe", label=SEEN, merger=10_944),
     ),
     rule=Label("verified", f"Glm4vProcessor, its image and its video processor of {REFERENCE}"),
     settings=(*glm4v.SETTINGS, "max_duration", "sampling_fps"),

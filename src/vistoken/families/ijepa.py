@@ -5,12 +5,13 @@ Its classifier reads the mean of the patches. Source: transformers 5.23.0, `mode
 
 from __future__ import annotations
 
-from vistoken.family import RECALLED, REFERENCE, Example, Family, Files, Published, Reading, Reference
+from vistoken.family import RECALLED, REFERENCE, Example, Family, Files, Published, Reading, Reference, Timm
 from vistoken.model_spec import Label
 from vistoken.preprocessing import IMAGENET_MEAN, IMAGENET_STD, SETTINGS, standard
 from vistoken.spec import MeanPool
+from vistoken.towers.timm import as_timm
 from vistoken.towers.vit import DEFAULTS, UNUSED, WEIGHTS, config_of, tower
-from vistoken.weight_names import WeightNames
+from vistoken.weight_names import TIMM, TIMM_CLASSIFIER, WeightNames
 
 
 def read(files: Files) -> Reading:
@@ -39,7 +40,15 @@ FAMILY = Family(
     ),
     rule=Label("verified", f"ViTImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
-    weights=WeightNames(roots=("", "ijepa."), weights=WEIGHTS, ignored=UNUSED),
+    weights=WeightNames(roots=("", "ijepa."), weights=(*WEIGHTS, *TIMM), ignored=(*UNUSED, *TIMM_CLASSIFIER)),
+    timm=Timm(  # timm 1.0.31, `models/vision_transformer.py`: the mean of normed patches (`fc_norm=False`)
+        architectures={
+            "vit_huge_patch14_gap_224": _ijepa("H", 14, 224, "").config,
+            "vit_huge_patch16_gap_448": _ijepa("H", 16, 448, "").config,
+            "vit_giant_patch16_gap_224": _ijepa("g", 16, 224, "").config,
+        },
+        adapt=as_timm,
+    ),
     reference=Reference(
         processor="",
         image="ViTImageProcessorPil",

@@ -31,7 +31,7 @@ def _as_timm(encoder: EncoderSpec, config: Config) -> EncoderSpec:
     out, pool = config.integer("num_classes", low=0, high=65_536), encoder.pool
     if isinstance(pool, AttentionPool):
         pool = replace(pool, projection=out or None, bias=True)
-    elif config.choice("global_pool", {"avg": True, "": False}):
+    elif config.with_defaults({"global_pool": "avg"}, "timm 1.0.31").choice("global_pool", {"avg": True, "": False}):
         pool = MeanPool()
     return as_timm(replace(encoder, pool=pool), config)
 

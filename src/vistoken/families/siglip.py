@@ -8,6 +8,7 @@ Sources: transformers 5.23.0, `models/siglip/modeling_siglip.py`; arXiv 2303.153
 
 from __future__ import annotations
 
+from vistoken.configs import Config
 from vistoken.family import (
     RECALLED,
     REFERENCE,
@@ -20,12 +21,15 @@ from vistoken.family import (
     Published,
     Reading,
     Reference,
+    Timm,
 )
 from vistoken.model_spec import Label
 from vistoken.preprocessing import HALF, SETTINGS, standard
+from vistoken.spec import EncoderSpec, MeanPool
 from vistoken.towers.siglip import DEFAULTS, SOURCE, tower
 from vistoken.towers.siglip import WEIGHTS as TOWER
-from vistoken.weight_names import CONTRASTIVE_PARTS, WeightNames
+from vistoken.towers.timm import as_timm
+from vistoken.weight_names import CONTRASTIVE_PARTS, TIMM, TIMM_CLASSIFIER, TIMM_POOL, WeightNames
 
 
 def read(files: Files) -> Reading:
@@ -38,7 +42,11 @@ def read(files: Files) -> Reading:
     return Reading(encoder, rule, pixels)
 
 
-WEIGHTS = WeightNames(roots=("", "vision_model."), weights=TOWER, ignored=CONTRASTIVE_PARTS)
+WEIGHTS = WeightNames(
+    roots=("", "vision_model."),
+    weights=(*TOWER, *TIMM, *TIMM_POOL),
+    ignored=(*CONTRASTIVE_PARTS, *TIMM_CLASSIFIER),
+)
 
 SIZES = {  # hidden_size, num_hidden_layers, num_attention_heads, intermediate_size
     "B": (768, 12, 12, 3072),
@@ -59,6 +67,42 @@ def _siglip(size: str, patch: int, pixels: int, *names: str, resample: int = 3, 
 
 def _siglip2(size: str, patch: int, pixels: int, *names: str, label: Label = SCRIPT) -> Published:
     return _siglip(size, patch, pixels, *names, resample=2, label=label)  # bilinear in SigLIP 2's files, bicubic before
+
+
+def _timm(size: str, patch: int, act: str, gap: bool) -> dict[str, object]:
+    dim, depth, heads, hidden = SIZES[size]
+    return {"model_type": "siglip_vision_model", "hidden_size": dim, "num_hidden_layers": depth, "patch_size": patch,
+            "num_attention_heads": heads, "intermediate_size": hidden, "hidden_act": act,
+            "vision_use_head": not gap}  # fmt: skip
+
+
+def _adapted(encoder: EncoderSpec, config: Config) -> EncoderSpec:
+    """The gap networks pool by the mean of normed patches (`fc_norm=False`)."""
+    return as_timm(encoder, config, mean=MeanPool())
+
+
+# timm 1.0.31, `models/vision_transformer.py`. Its first networks have exact GELU, where the published weights were
+# trained with the approximation by tanh: what timm gives for them differs a little from what transformers gives.
+EXACT, TANH = "gelu", "gelu_pytorch_tanh"
+TIMM_SIZES = {  # timm's word, patch, sides -> our size and activation
+    ("base", 32, (256,)): ("B", TANH),
+    ("base", 16, (224, 256, 384, 512)): ("B", EXACT),
+    ("large", 16, (256, 384)): ("L", EXACT),
+    ("large", 16, (512,)): ("L", TANH),
+    ("so400m", 14, (224, 378, 384)): ("SO400M", EXACT),
+    ("so400m", 16, (256, 384, 512)): ("SO400M", TANH),
+    ("giantopt", 16, (256, 384)): ("g-opt", TANH),
+}
+TIMM_NETWORKS = Timm(
+    architectures={
+        f"vit_{word}_patch{patch}_siglip_{'gap_' * gap}{side}": _timm(size, patch, act, gap)
+        for (word, patch, sides), (size, act) in TIMM_SIZES.items()
+        for side in sides
+        for gap in (False, True)
+    }
+    | {f"vit_so400m_patch14_siglip_gap_{side}": _timm("SO400M", 14, EXACT, True) for side in (448, 896)},
+    adapt=_adapted,
+)
 
 
 FAMILY = Family(
@@ -92,6 +136,7 @@ FAMILY = Family(
     rule=Label("verified", f"SiglipImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
     weights=WEIGHTS,
+    timm=TIMM_NETWORKS,
     reference=Reference(
         processor="",
         image="SiglipImageProcessorPil",

@@ -6,6 +6,7 @@ Source: transformers 5.23.0, `models/siglip2/modeling_siglip2.py`, `image_proces
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vistoken.configs import Config
@@ -19,13 +20,26 @@ from vistoken.family import (
     Published,
     Reading,
     Reference,
+    Timm,
 )
 from vistoken.geometry import Patch
 from vistoken.model_spec import Label, PixelSpec
-from vistoken.preprocessing import FILTERS, HALF, pixel_values
+from vistoken.preprocessing import FILTERS, HALF, pixel_values, processor_name
+from vistoken.spec import EncoderSpec
 from vistoken.towers import siglip2
+from vistoken.towers.timm import as_timm
 from vistoken.views.fill import FillTokens
-from vistoken.weight_names import CONTRASTIVE_PARTS, WeightNames
+from vistoken.weight_names import (
+    CONTRASTIVE_PARTS,
+    TIMM_BLOCKS,
+    TIMM_CLASSIFIER,
+    TIMM_POOL,
+    CellRows,
+    ChannelsLast,
+    Weight,
+    WeightNames,
+    affine,
+)
 
 if TYPE_CHECKING:
     from vistoken.views import ViewRule
@@ -47,7 +61,12 @@ def read(files: Files) -> Reading:
 def _preprocessing(preprocessor: Config | None, patch: Patch) -> tuple[ViewRule, PixelSpec] | tuple[None, None]:
     if preprocessor is None:
         return None, None
-    processor = preprocessor.with_defaults(PROCESSOR, f"Siglip2ImageProcessor in {REFERENCE}")
+    defaults = PROCESSOR
+    if processor_name(preprocessor, "") == "TimmTransform":
+        # timm searches for the size alike (`data/naflex_transforms.py`); as many patches as it was trained with.
+        trained = patch.grid(preprocessor.size("crop_size"))
+        defaults = PROCESSOR | {"max_num_patches": trained.patches, "patch_size": patch.height}
+    processor = preprocessor.with_defaults(defaults, f"Siglip2ImageProcessor in {REFERENCE}")
     if processor.patch("patch_size") != patch:
         raise processor.error(
             "patch_size", processor.raw("patch_size"), f"config.json says {patch.height}: they must agree"
@@ -60,7 +79,19 @@ def _preprocessing(preprocessor: Config | None, patch: Patch) -> tuple[ViewRule,
     return rule, pixel_values(processor)
 
 
-WEIGHTS = WeightNames(roots=("", "vision_model."), weights=siglip2.WEIGHTS, ignored=CONTRASTIVE_PARTS)
+TIMM_NAMES = (  # timm 1.0.31, `models/naflexvit.py`
+    Weight("embeds.proj.weight", "embed.patch.weight", ChannelsLast()),
+    Weight("embeds.proj.bias", "embed.patch.bias"),
+    Weight("embeds.pos_embed", "embed.position.table", CellRows()),
+    *TIMM_BLOCKS,
+    *affine("norm", "norm"),
+    *TIMM_POOL,
+)
+WEIGHTS = WeightNames(
+    roots=("", "vision_model."),
+    weights=(*siglip2.WEIGHTS, *TIMM_NAMES),
+    ignored=(*CONTRASTIVE_PARTS, *TIMM_CLASSIFIER),
+)
 
 
 def _naflex(dim: int, depth: int, heads: int, hidden: int, label: Label, *names: str) -> Published:
@@ -68,6 +99,16 @@ def _naflex(dim: int, depth: int, heads: int, hidden: int, label: Label, *names:
               "intermediate_size": hidden, "patch_size": 16, "num_patches": 256}  # fmt: skip
     preprocessor = {"image_processor_type": "Siglip2ImageProcessor", "patch_size": 16, "max_num_patches": 256}
     return Published(names, {"model_type": "siglip2", "vision_config": vision}, preprocessor, label, "siglip2-naflex")
+
+
+def _timm(dim: int, depth: int, heads: int, hidden: int) -> dict[str, object]:
+    return {"model_type": "siglip2_vision_model", "hidden_size": dim, "num_hidden_layers": depth,
+            "num_attention_heads": heads, "intermediate_size": hidden}  # fmt: skip
+
+
+def _adapted(encoder: EncoderSpec, config: Config) -> EncoderSpec:
+    """These networks of timm's resize the table as the family does (`pos_embed_interp_mode`)."""
+    return replace(as_timm(encoder, config), position=encoder.position)
 
 
 FAMILY = Family(
@@ -81,6 +122,13 @@ FAMILY = Family(
     rule=Label("verified", f"Siglip2ImageProcessorPil of {REFERENCE}"),
     settings=("max_num_patches", "resample", "image_mean", "image_std"),
     weights=WEIGHTS,
+    timm=Timm(
+        architectures={
+            "naflexvit_base_patch16_siglip": _timm(768, 12, 12, 3072),
+            "naflexvit_so400m_patch16_siglip": _timm(1152, 27, 16, 4304),
+        },
+        adapt=_adapted,
+    ),
     reference=Reference(
         processor="",
         image="Siglip2ImageProcessorPil",

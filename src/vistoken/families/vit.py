@@ -56,6 +56,11 @@ TIMM_NETWORKS = Timm(
         "vit_huge_patch14_224": _timm("H", 14),
         "vit_giant_patch14_224": _timm("g", 14),
         "vit_gigantic_patch14_224": _timm("G", 14),
+        # DeiT without distillation is this network (timm 1.0.31, `models/deit.py`).
+        "deit_tiny_patch16_224": _timm("Ti", 16),
+        "deit_small_patch16_224": _timm("S", 16),
+        "deit_base_patch16_224": _timm("B", 16),
+        "deit_base_patch16_384": _timm("B", 16),
     },
     adapt=as_timm,
 )

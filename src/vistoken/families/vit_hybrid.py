@@ -122,7 +122,11 @@ FAMILY = Family(
     settings=SETTINGS,
     weights=WEIGHTS,
     timm=Timm(
-        {f"vit_{name}_{pixels}": _network(*values) for name, values in NETWORKS.items() for pixels in (224, 384)},
+        {
+            f"vit_{name}_{pixels}": _network(*values)
+            for name, values in NETWORKS.items()
+            for pixels in ((224,) if name == "base_r26_s32" else (224, 384))  # timm has no other
+        },
         as_timm,
     ),
     examples=(

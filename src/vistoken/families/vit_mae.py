@@ -13,7 +13,7 @@ from vistoken.model_spec import Label
 from vistoken.preprocessing import IMAGENET_MEAN, IMAGENET_STD, SETTINGS, standard
 from vistoken.spec import ClassToken, NoPool
 from vistoken.towers.vit import DEFAULTS, UNUSED, WEIGHTS, config_of, tower
-from vistoken.weight_names import Ignore, WeightNames
+from vistoken.weight_names import TIMM, Ignore, WeightNames
 
 
 def read(files: Files) -> Reading:
@@ -42,7 +42,14 @@ FAMILY = Family(
     rule=Label("verified", f"ViTImageProcessorPil of {REFERENCE}"),
     settings=SETTINGS,
     weights=WeightNames(
-        roots=("", "vit."), weights=WEIGHTS, ignored=(*UNUSED, ("decoder.*", Ignore("the decoder of pre-training")))
+        roots=("", "vit."),
+        weights=(*WEIGHTS, *TIMM),  # timm's names are those of facebookresearch/mae
+        ignored=(
+            *UNUSED,
+            ("decoder.*", Ignore("the decoder of pre-training")),
+            ("decoder_*", Ignore("the decoder of pre-training")),
+            ("mask_token", Ignore("the decoder of pre-training")),
+        ),
     ),
     reference=Reference(
         processor="",

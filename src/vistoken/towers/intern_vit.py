@@ -30,6 +30,8 @@ from vistoken.spec import (
 from vistoken.towers.llm import text_width
 from vistoken.weight_names import (
     LLM_PARTS,
+    TIMM,
+    TIMM_CLASSIFIER,
     DropOnes,
     Ignore,
     Row,
@@ -99,6 +101,13 @@ def internvl_chat(files: Files) -> EncoderSpec | None:
         raise config.error("ps_version", version, 'all published models say "v2": the first one swaps rows and columns')
     width = config.child("llm_config").integer("hidden_size", high=65_536)
     return replace(spec, connector=_connector(config, spec, "select_layer", width))
+
+
+def alone(config: Config) -> EncoderSpec:
+    """The tower by itself: `model_type` "internvl_vision", or the vendor's "intern_vit_6b", whatever its size."""
+    if config.raw("model_type") == "intern_vit_6b":
+        return tower(_renamed(config.with_defaults(VENDOR, "the vendor's InternVisionConfig")))
+    return tower(config.with_defaults(DEFAULTS, f"InternVLVisionConfig in {REFERENCE}"))
 
 
 def _renamed(vision: Config) -> Config:
@@ -232,3 +241,4 @@ QIANFAN_WEIGHTS = replace(
     ),
     ignored=LLM_PARTS,
 )
+ALONE_WEIGHTS = WeightNames(weights=(*_TOWER, *_VENDORS_TOWER, *TIMM), ignored=TIMM_CLASSIFIER)

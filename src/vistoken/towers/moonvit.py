@@ -87,6 +87,7 @@ def _weights(*projector: Weight) -> WeightNames:
             *under(
                 "vision_tower.",
                 *affine("patch_embed.proj", "embed.patch"),
+                *affine("encoder.patch_embed.proj", "embed.patch"),  # as transformers 5.23 writes it back
                 Weight("patch_embed.pos_emb.weight", "embed.position.table", CellRows()),
                 *affine(f"{BLOCK}.norm0", "blocks.{n}.norm1"),
                 *(

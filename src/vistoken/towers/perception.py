@@ -25,8 +25,8 @@ from vistoken.spec import (
 )
 from vistoken.weight_names import (
     TIMM,
+    TIMM_POOL,
     PairedQk,
-    Part,
     Row,
     Transposed,
     Weight,
@@ -119,26 +119,14 @@ META = (
     ),
     Weight("proj", "pool.projection.weight", Transposed()),
 )
-TIMM_POOL = (
-    *under(
-        "attn_pool.",
-        Weight("latent", "pool.probe", Row()),
-        Weight("q.weight", "pool.qkv.weight", Part(0, 3)),
-        Weight("q.bias", "pool.qkv.bias", Part(0, 3)),
-        Weight("kv.weight", "pool.qkv.weight", Part(1, 3, span=2)),
-        Weight("kv.bias", "pool.qkv.bias", Part(1, 3, span=2)),
-        *affine("proj", "pool.out"),
-        *affine("norm", "pool.norm"),
-        *affine("mlp.fc1", "pool.mlp.up"),
-        *affine("mlp.fc2", "pool.mlp.down"),
-    ),
-    *affine("head", "pool.projection"),
-)
 # timm's names of all its transformers, and those of its EVA, which this network is there.
 TIMM_TOWER = (
     *(replace(weight, step=QKV) if ".attn.qkv." in weight.file else weight for weight in TIMM),
-    *affine("norm_pre", "pre_norm"),
     Weight("blocks.{n}.gamma_1", "blocks.{n}.scale1"),
     Weight("blocks.{n}.gamma_2", "blocks.{n}.scale2"),
 )
-WEIGHTS = WeightNames(roots=("", "visual.", "visual.trunk."), weights=(*TIMM_TOWER, *TIMM_POOL, *META), tower="visual.")
+WEIGHTS = WeightNames(
+    roots=("", "visual.", "visual.trunk."),
+    weights=(*TIMM_TOWER, *TIMM_POOL, *affine("head", "pool.projection"), *META),
+    tower="visual.",
+)
