@@ -26,6 +26,14 @@ SMALL = {
     "ministral3": {**GROUPED, "head_dim": 24},
     "qwen2": GROUPED,
     "qwen2 late windows": {**GROUPED, "use_sliding_window": True, "sliding_window": 16, "max_window_layers": 3},
+    "qwen2_moe early windows": {
+        **GROUPED,
+        **ROUTED,
+        "use_sliding_window": True,
+        "sliding_window": 16,
+        "max_window_layers": 3,
+    },
+    "qwen3_moe one window": {**GROUPED, **ROUTED, "use_sliding_window": True, "sliding_window": 16},
     "qwen2_vl_text": GROUPED,
     "qwen2_5_vl_text": GROUPED,
     "qwen3": GROUPED,
@@ -120,7 +128,7 @@ def test_cache_equals_the_library(case, tokens):
         cache.update(kept, kept, number)
     held = sum(layer.keys.numel() + layer.values.numel() for layer in cache.layers)
     slides = [layer.attention for layer in spec.layers if layer.attention.window]
-    assert bool(slides) == any(layer.is_sliding for layer in cache.layers)
+    assert [bool(layer.attention.window) for layer in spec.layers] == [layer.is_sliding for layer in cache.layers]
     assert {attention.window for attention in slides} <= {16}
     one_less = sum(attention.cached(1) for attention in slides) if tokens > 16 else 0
     assert spec.kv_bytes(tokens, "int8") == held + one_less

@@ -35,9 +35,10 @@ class Within:
     """What fits, and what it uses.
 
     `image` is the largest size that fits, of the aspect ratio of `bound` and not above it; `gap` the largest smaller
-    one that does not fit, None where all do. `batch` is the largest number of pictures of that size at once (None where
-    no budget depends on it), `images` how many of them fit into one prompt (None without an LLM); both end at 65,536.
-    `uses` tells what such a picture takes of each budget, in the batch that was asked for.
+    one that does not fit or that the rule refuses, None where there is none. `batch` is the largest number of pictures
+    of that size at once (None where no budget depends on it), `images` how many of them fit into one prompt (None
+    without an LLM); both end at 65,536. `uses` tells what such a picture takes of each budget, in the batch that was
+    asked for.
     """
 
     model: str
