@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -447,7 +448,7 @@ def test_help_ends_in_examples_that_run(run, verb, tmp_path):
     examples = [line.strip() for line in out[out.index("Examples:") :].splitlines()[1:] if line.strip()]
     assert len(examples) >= 4 - 1
     for example in examples:
-        words = example.split()
+        words = shlex.split(example)
         assert words[0] == "vistoken"
         if any(word in example for word in ("my-checkpoint", "facebook/dinov2-base")):
             continue  # needs weights or a folder of the reader's own

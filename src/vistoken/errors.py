@@ -4,6 +4,7 @@
     |- UsageError      wrong use: an option, a size, an argument           exit 2
     |  '- SettingError    a value set for the model's preprocessor
     |- InputError      one input could not be read or cut into patches     exit 3
+    |- NothingFits     the answer is no: nothing stays within the budgets  exit 3
     |- OutputError     the result could not be written                     exit 4
     |- ModelError      a model is unknown, or its files are wrong          exit 5
     |  |- NotAtHand       the files of a hub model cannot be had
@@ -36,6 +37,12 @@ class SettingError(UsageError):
 
 class InputError(VistokenError):
     """One input (an image, a size) cannot be used; others may still be fine."""
+
+    exit_code = 3
+
+
+class NothingFits(VistokenError):
+    """Nothing stays within the budgets; the message says by how much."""
 
     exit_code = 3
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vistoken.cli.plan_llm import cost_of, llm_option, print_llm
+from vistoken.cli.plan_within import answer, within_option
 from vistoken.cli.shared import (
     Failures,
     common_options,
@@ -21,6 +23,7 @@ from vistoken.errors import InputError, UsageError
 if TYPE_CHECKING:
     from vistoken.geometry import Size
     from vistoken.planning import Plan, Tally
+    from vistoken.planning.llm import LlmCost
     from vistoken.spec import EncoderSpec
 
 
@@ -32,7 +35,9 @@ Examples:
   vistoken plan -m vit-b16-224 --head 1000
   vistoken plan -m vit-b16-224 -m clip-l14-336 -m dinov2-g14 -m siglip-so400m14-384
   vistoken plan 1280x720 -m siglip2-b16-naflex --set max_num_patches=1024 --batch 8 --dtype bfloat16
-  vistoken plan 224x224 --patch 16 --dim 768 --depth 12 --heads 12""",
+  vistoken plan 224x224 --patch 16 --dim 768 --depth 12 --heads 12
+  vistoken plan 1280x720 -m qwen2.5-vl-7b --llm own
+  vistoken plan 1280x720 -m qwen2.5-vl-7b -m internvl3-8b --within 'tokens<=1024'""",
 )
 @click.argument("sources", nargs=-1, metavar="[SOURCE...]")
 @model_option(required=False)
@@ -42,6 +47,8 @@ Examples:
 @click.option("--head", default=0, metavar="CLASSES", help="Add a linear classifier.")
 @click.option("--merge-tokens", default=0, metavar="R",
               help="Join R tokens a frame to similar ones in every block (ToMe).")  # fmt: skip
+@llm_option
+@within_option
 @click.option("--patch", metavar="N|WxH", help="Bare geometry: a patch's side, or width x height.")
 @click.option("--dim", type=int, help="Bare geometry: width of the tokens.")
 @click.option("--depth", type=int, help="Bare geometry: number of blocks.")
@@ -58,6 +65,8 @@ def command(
     dtype: str,
     head: int,
     merge_tokens: int,
+    llm: str | None,
+    within: str | None,
     patch: str | None,
     dim: int | None,
     depth: int | None,
@@ -74,18 +83,28 @@ def command(
     failures, fed, given = Failures(), parse_input(input_size), parse_settings(settings)
     common = {"input": fed, "batch": batch, "dtype": dtype, "head": head, "revision": revision}
     common |= {"merge_tokens": merge_tokens, **given}
+    if llm and not models:
+        raise UsageError("--llm needs -m MODEL: bare geometry has no prompt")
     sizes = _sizes(sources, failures)
+    if within:
+        _check_alone(input=fed, head=head, merge_tokens=merge_tokens)
+        code = answer(within, models, sizes, as_json, llm, batch=batch, dtype=dtype, revision=revision, **given)
+        return code or failures.exit_code
     plans: list[tuple[str, Plan]] = []
+    costs: list[LlmCost] = []
     for size, names in sizes.items():
         for model in models or (_bare(geometry, mlp, fed or size),):
             label = model if isinstance(model, str) else "bare geometry"
             try:
                 plans.append((label, _plan(model, size, common)))
+                if llm and isinstance(model, str):
+                    costs.append(cost_of(llm, model, plans[-1][1].size, fed, revision, given))
             except InputError as error:  # one model may refuse what the others take
                 failures.add(InputError(f"{label}: {error}"))
                 continue
             if as_json:
-                echo_json({"sources": names, **plans[-1][1].as_dict()})
+                behind = {"llm": costs[-1].as_dict()} if llm else {}
+                echo_json({"sources": names, **plans[-1][1].as_dict(), **behind})
     if as_json or not plans:
         return failures.exit_code
     if len(plans) == 1:
@@ -94,7 +113,16 @@ def command(
         _print_list(plans)
     else:
         _print_side_by_side(plans)
+    for (_, plan), cost in zip(plans, costs, strict=False):  # none without --llm
+        print_llm(_title(plan), cost)
     return failures.exit_code
+
+
+def _check_alone(**options: object) -> None:
+    """Options that have no meaning where the view rule decides over every size."""
+    for name, value in options.items():
+        if value:
+            raise UsageError(f"--within has no use for --{name.replace('_', '-')}: leave it out")
 
 
 def _plan(model: str | EncoderSpec, size: Size | None, common: Mapping[str, Any]) -> Plan:
