@@ -141,7 +141,7 @@ def test_what_the_reference_does_not_have_is_not_ok(run, monkeypatch):
         record = check(folder_of("vit"))
         assert (record.states, record.verdict) == ((), "not compared")
     with monkeypatch.context() as patched:
-        patched.setattr(running.Watched, "blocks", lambda self: ("", ()))
+        patched.setattr(running.Watched, "blocks", lambda self, dim: ("", ()))
         record = check(folder_of("vit"))
         assert record.verdict == "not compared"
         assert "ViTModel ran no list of 3 blocks" in record.missing[0]

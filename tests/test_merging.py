@@ -320,7 +320,7 @@ def test_the_command_writes_the_way_back(run, tmp_path):
         ("class", {"merge_tokens": True}, "merge_tokens is True"),
         ("class", {"merge_tokens": [4]}, r"merge_tokens is \[4\]"),
         ("windows", {"merge_tokens": 4}, "windows of 3 x 3 patches, which would fall apart"),
-        ("pooled tokens", {"merge_tokens": 4}, r"leave image_tokens out, for example what=\['patches', 'pooled'\]"),
+        ("pooled tokens", {"merge_tokens": 4}, r"leave image_tokens out, for example with what=\['patches'\]"),
         ("class", {"merge_tokens": 4, "attention_maps": [0]}, "leave attention_maps out"),
     ],
 )

@@ -414,7 +414,7 @@ from dataclasses import replace
 from vistoken import registry
 ours = registry.load("vistoken.families.vit")
 model = replace(ours.published[0], names=("acme/vit-nano", "acme-nano"))
-FAMILY = replace(ours, name="Acme", model_types=("acme_vit",), published=(model,), examples=())
+FAMILY = replace(ours, name="Acme", model_types=("acme_vit",), published=(model,), examples=(), timm=None)
 """
 
 

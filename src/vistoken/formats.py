@@ -43,14 +43,14 @@ def read_timm(family: Family, files: Files) -> Reading:
     """What `family` makes of a folder that timm wrote."""
     assert family.timm is not None  # asked only for the architectures that it names
     config = files.config
-    name = config.raw("architecture")
+    network, name = config.choice("architecture", family.timm.architectures), config.raw("architecture")
     # Older files have no pretrained_cfg: all its values stand at the top.
     trained = (config.child("pretrained_cfg") if config.has("pretrained_cfg") else config).with_defaults(
         _DEFAULTS, "timm 1.0.31"
     )
     size = _input_size(config, trained)
     where = f"{config.where}, architecture {name}"
-    values = {**family.timm.architectures[name], "image_size": [size.height, size.width]}
+    values = {**network, "image_size": [size.height, size.width]}
     # One list of origins: whatever is read is told with its source.
     own = Config(values, where, origins=config.origins)
     overrides = files.image.overrides if files.image else config.overrides

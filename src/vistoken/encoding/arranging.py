@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vistoken.connector import Arrangement, Connector, InOrder, Unpadded
-from vistoken.geometry import Box, Grid, Size
+from vistoken.geometry import Box, Grid, Size, around
 from vistoken.prompts.unpad import shrunk, without_padding
 from vistoken.views import View
 from vistoken.views.rule import Tiling
@@ -58,7 +58,7 @@ def token_boxes(
                 if connector.placed:
                     yield from view.cells(grid, side)
                 else:
-                    yield from list(view.cells(Grid(1, 1), 1)) * grid.patches
+                    yield from [around(view.boxes())] * grid.patches
         case Unpadded(most):
             yield from views[0].cells(grids[0], side)
             if len(views) == 1:

@@ -23,7 +23,7 @@ _CHUNK = re.compile(r"(?<=\.)\d+\.(\d+)(?=\.)")  # a block by its own number wit
 # stem's stages. A stage of a connector has a number of its own.
 _OUR_BLOCK = re.compile(r"(?:(?<=\bblocks\.)|(?<=\bdeepstack\.)|(?<=\bstem\.stages\.))\d+(?=\.)")
 # Names that an error lists of each kind; of what is beyond them it gives the number.
-MAX_LISTED = 32
+MAX_LISTED = 24
 
 
 @dataclass(slots=True)

@@ -205,7 +205,8 @@ def watching(model: nn.Module, depth: int) -> Iterator[Watched]:
 
 def _enters(seen: list[Tensor]) -> Any:
     def hook(module: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
-        seen.append((given[0] if given else named["hidden_states"]).detach().clone())
+        tokens = next(value for value in (*given, *named.values()) if isinstance(value, Tensor))
+        seen.append(tokens.detach().clone())
 
     return hook
 
