@@ -18,8 +18,8 @@ from itertools import pairwise
 
 from vistoken.geometry import Grid
 from vistoken.planning.ends import connector_rows, pool_rows
+from vistoken.planning.rows import ROTARY, mlp_rows, norm_params, position_params
 from vistoken.planning.rows import Operation as Operation
-from vistoken.planning.rows import mlp_rows, norm_params, position_params
 from vistoken.spec import ClassRotary, EncoderSpec, HeadNorm, NoPosition, QkNorm, Stem, WidthNorm, Windows
 
 
@@ -118,7 +118,7 @@ def _blocks(spec: EncoderSpec, frames: Sequence[Grid], merge: int) -> Iterator[O
     if spec.qkv_norm:
         yield blocks("attention: norms of q and k", _qkv_norm_params(spec), 0, turned, turned)
     if spec.rotary:
-        yield blocks("attention: rotary turning", 0, 0, turned, turned)
+        yield blocks(ROTARY, 0, 0, turned, turned)
     # Scores and weighted sum: N^2 D each, over the heads together; one square a frame, or a window.
     scores = 2 * dim * _scores(spec, frames, lengths)
     yield Operation("blocks", "attention: scores and sum", 0, scores, enter * width, enter * dim)

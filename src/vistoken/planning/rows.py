@@ -21,6 +21,8 @@ from vistoken.spec import (
     Sinusoidal,
 )
 
+ROTARY = "attention: rotary turning"
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:
