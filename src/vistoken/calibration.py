@@ -1,8 +1,8 @@
 """Measuring this machine, so that latency can be forecast for it: `vistoken plan --calibrate`.
 
-Four things are timed, each best of a few: a matrix product (the peak rate), a copy (the bandwidth), and two encoders of
-one block, of our own code with random weights, whose shares of products and other kernels differ. The model of
-`planning/latency.py` has two constants, the `Efficiency` of a device; the two blocks are two equations for them.
+Four things are timed, in turn and each best of many: a matrix product (the peak rate), a copy (the bandwidth), and two
+encoders of one block, of our own code with random weights, whose shares of products and other kernels differ. The model
+of `planning/latency.py` has two constants, the `Efficiency` of a device; the two blocks are two equations for them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import datetime
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -23,11 +23,13 @@ from vistoken.errors import InputError, UsageError, did_you_mean, shown
 from vistoken.geometry import Grid
 from vistoken.planning.hardware import BYTES, Device, Efficiency, Figure
 from vistoken.planning.operations import operations
+from vistoken.spec import EncoderSpec
 
 KINDS = ("cpu", "cuda", "mps")
-ROUNDS = 5
+ROUNDS = 20
 # What is timed. Of one block each: the smaller the tokens, the larger the share of norms and activations.
 BLOCKS, SIDE = ("vit-s16-224", "vit-b16-224"), 384
+COPIED = 2**25  # elements of float32: 128 MiB, which no cache holds
 
 # Seconds of a block: its products at the peak rate, its other kernels at the bandwidth, and what it took.
 Terms = tuple[float, float, float]
@@ -55,36 +57,48 @@ def calibrate(where: str = "cpu", threads: int | None = None) -> Device:
     torch.set_num_threads(threads or before)
     try:
         with torch.inference_mode():
-            return _measured(Bench(where, 1 if where == "cpu" else 64), threads or before)
+            return _measured(Bench(where, 1 if where == "cpu" else 64, ROUNDS), threads or before)
     finally:
         torch.set_num_threads(before)
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """Where things are timed, and how many pictures go through a block at once."""
+    """Where things are timed, how many pictures go through a block at once, and how often all is timed."""
 
     where: str
     batch: int
+    rounds: int
 
-    def seconds(self, work: Callable[[], object]) -> float:
-        """The best of a few rounds, after one that is not counted."""
+    def seconds(self, works: Sequence[Callable[[], object]]) -> list[float]:
+        """The best time of each, after a round that is not counted.
+
+        They are timed in turn, so that whatever else the machine does meanwhile meets all of them.
+        """
+        taken = [[self._once(work) for work in works] for _ in range(1 + self.rounds)]
+        return [min(times) for times in zip(*taken[1:], strict=True)]
+
+    def _once(self, work: Callable[[], object]) -> float:
         one_core = self.where == "cpu" and torch.get_num_threads() == 1
-        clock, taken = time.process_time if one_core else time.perf_counter, []
-        for _ in range(1 + ROUNDS):
-            began = clock()
-            work()
-            if self.where != "cpu":
-                getattr(torch, self.where).synchronize()
-            taken.append(clock() - began)
-        return min(taken[1:])
+        clock = time.process_time if one_core else time.perf_counter
+        began = clock()
+        work()
+        if self.where != "cpu":
+            getattr(torch, self.where).synchronize()
+        return clock() - began
 
 
 def _measured(bench: Bench, threads: int) -> Device:
     dtypes = ("float32",) if bench.where == "cpu" else ("float32", "float16")
-    rates = {dtype: _rate(bench, dtype) for dtype in dtypes}
-    bandwidth, dtype = _bandwidth(bench), dtypes[-1]
-    blocks = [_block(bench, name, dtype, rates[dtype], bandwidth) for name in BLOCKS]
+    specs = [_one_block(name) for name in BLOCKS]
+    works = [_copy(bench), *(_block(bench, spec, dtypes[-1]) for spec in specs), *(_product(bench, d) for d in dtypes)]
+    copied, smaller, larger, *multiplied = bench.seconds(works)
+    bandwidth = 2 * 4 * COPIED / copied / 1e9
+    rates = {dtype: 2 * _side(bench) ** 3 / taken / 1e12 for dtype, taken in zip(dtypes, multiplied, strict=True)}
+    first, second = (
+        _terms(spec, bench.batch, dtypes[-1], rates[dtypes[-1]], bandwidth, taken)
+        for spec, taken in zip(specs, (smaller, larger), strict=True)
+    )
     about = f"measured with torch {torch.__version__}" + f", {threads} threads" * (bench.where == "cpu")
 
     def figure(value: float) -> Figure:
@@ -97,40 +111,55 @@ def _measured(bench: Bench, threads: int) -> Device:
         rates=tuple((dtype, figure(rate)) for dtype, rate in rates.items()),
         bandwidth=figure(bandwidth),
         memory=figure(_memory(bench.where)),
-        efficiencies=(_solved(blocks[0], blocks[1], dtype, about),),
+        efficiencies=(_solved(first, second, dtypes[-1], about),),
     )
 
 
-def _rate(bench: Bench, dtype: str) -> float:
-    """TFLOP/s of a product of square matrices."""
-    side = 1024 if bench.where == "cpu" else 8192
-    left, right = (torch.randn(side, side, device=bench.where).to(getattr(torch, dtype)) for _ in range(2))
-    return 2 * side**3 / bench.seconds(lambda: left @ right) / 1e12
+# ---------------------------------------------------------------- what is timed
 
 
-def _bandwidth(bench: Bench) -> float:
-    """GB/s of a copy of 128 MiB, which no cache holds: read once, written once."""
-    source = torch.randn(2**25, device=bench.where)
+def _side(bench: Bench) -> int:
+    return 1024 if bench.where == "cpu" else 8192
+
+
+def _product(bench: Bench, dtype: str) -> Callable[[], object]:
+    """Of square matrices."""
+    left, right = (
+        torch.randn(_side(bench), _side(bench), device=bench.where).to(getattr(torch, dtype)) for _ in range(2)
+    )
+    return lambda: left @ right
+
+
+def _copy(bench: Bench) -> Callable[[], object]:
+    """Read once, written once."""
+    source = torch.randn(COPIED, device=bench.where)
     target = torch.empty_like(source)
-    return 2 * source.nbytes / bench.seconds(lambda: target.copy_(source)) / 1e9
+    return lambda: target.copy_(source)
 
 
-def _block(bench: Bench, name: str, dtype: str, rate: float, bandwidth: float) -> Terms:
-    """Of an encoder of one block; the time in which its weights are read is left out."""
-    described = registry.describe(name).encoder
-    assert described is not None
-    spec = replace(described, depth=1)
+def _one_block(name: str) -> EncoderSpec:
+    encoder = registry.describe(name).encoder
+    assert encoder is not None
+    return replace(encoder, depth=1)
+
+
+def _block(bench: Bench, spec: EncoderSpec, dtype: str) -> Callable[[], object]:
     module = VisionEncoder(spec).eval().requires_grad_(False).to(bench.where, getattr(torch, dtype))
     for parameter in module.parameters():  # they are not initialised, and denormal numbers are slow
         parameter.normal_(0, 0.02)
     pixels = torch.randn(3, SIDE, SIDE, device=bench.where).to(getattr(torch, dtype))
     packed = pack([pixels] * bench.batch, spec.patch)
-    steps = operations(spec, [Grid(SIDE // spec.patch.height, SIDE // spec.patch.width)] * bench.batch)
+    return lambda: module(packed)
+
+
+def _terms(spec: EncoderSpec, batch: int, dtype: str, rate: float, bandwidth: float, taken: float) -> Terms:
+    """Of an encoder of one block; the time in which its weights are read is left out."""
+    steps = operations(spec, [Grid(SIDE // spec.patch.height, SIDE // spec.patch.width)] * batch)
     per_second = 1e9 * bandwidth / BYTES[dtype]
     return (
         2 * sum(step.macs for step in steps) / (1e12 * rate),
         sum(step.moved for step in steps if not step.macs) / per_second,
-        bench.seconds(lambda: module(packed)) - sum(step.params for step in steps) / per_second,
+        taken - sum(step.params for step in steps) / per_second,
     )
 
 

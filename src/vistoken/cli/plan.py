@@ -32,8 +32,7 @@ Examples:
   vistoken plan -m vit-b16-224 --head 1000
   vistoken plan -m vit-b16-224 -m clip-l14-336 -m dinov2-g14 -m siglip-so400m14-384
   vistoken plan 1280x720 -m siglip2-b16-naflex --set max_num_patches=1024 --batch 8 --dtype bfloat16
-  vistoken plan 224x224 --patch 16 --dim 768 --depth 12 --heads 12
-  vistoken plan --calibrate""",
+  vistoken plan 224x224 --patch 16 --dim 768 --depth 12 --heads 12""",
 )
 @click.argument("sources", nargs=-1, metavar="[SOURCE...]")
 @model_option(required=False)
