@@ -26,14 +26,14 @@ ROWS = {
     "counting": 11, "catalogue": 11,
     "planning": 12,
     "encoding": 13, "looking": 13,
-    "judge": 14,
+    "judge": 14, "calibration": 14,
     "cli": 15,
     "__main__": 16,
 }  # fmt: skip
 # Rows that may import less than all that stands below them.
 FORBIDDEN = {"encoding": {"counting", "planning", "catalogue"}}
 LIBRARIES = {
-    "torch": {"encoding", "judge"}, "numpy": {"encoding", "judge"}, "safetensors": {"encoding"},
+    "torch": {"encoding", "judge", "calibration"}, "numpy": {"encoding", "judge"}, "safetensors": {"encoding"},
     "transformers": {"judge"}, "tokenizers": {"judge"},
 }  # fmt: skip
 
@@ -171,5 +171,6 @@ else:
     raise SystemExit("no error")
 from vistoken.cli import run
 assert run(["encode", "examples/images/rocket.jpg", "-m", "vistoken/front-end", "-o", "/tmp/never.npz"]) == 2
+assert run(["plan", "--calibrate"]) == 2
 """
     loaded(code)

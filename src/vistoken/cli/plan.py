@@ -18,7 +18,7 @@ from vistoken.cli.shared import (
     parse_settings,
     print_table,
 )
-from vistoken.errors import InputError, UsageError
+from vistoken.errors import InputError, MissingExtra, UsageError
 
 if TYPE_CHECKING:
     from vistoken.geometry import Size
@@ -54,6 +54,9 @@ Examples:
 @click.option("--depth", type=int, help="Bare geometry: number of blocks.")
 @click.option("--heads", type=int, help="Bare geometry: attention heads.")
 @click.option("--mlp", type=int, help="Bare geometry: hidden size of the MLP.  [default: 4 x dim]")
+@click.option("--calibrate", is_flag=False, flag_value="cpu", metavar="[cpu|cuda|mps]",
+              help="Measure this machine, in under a minute, and store it as a device.")  # fmt: skip
+@click.option("--threads", type=click.IntRange(1), help="Of the CPU, for --calibrate.  [default: as torch]")
 def command(
     sources: tuple[str, ...],
     models: tuple[str, ...],
@@ -72,12 +75,18 @@ def command(
     depth: int | None,
     heads: int | None,
     mlp: int | None,
+    calibrate: str | None,
+    threads: int | None,
 ) -> int:
     """Parameters, multiply-adds, FLOPs and weight memory, by part; several models side by side.
 
     A SOURCE is a size (WIDTHxHEIGHT), a picture, a folder or a glob; without one, the model's own size. Instead of a
     model, bare geometry: a plain ViT with class token from --patch, --dim, --depth and --heads.
     """
+    if calibrate is not None:
+        return _calibrate(calibrate, threads, (*sources, *models))
+    if threads is not None:
+        raise UsageError("--threads goes with --calibrate")
     geometry = {"patch": patch, "dim": dim, "depth": depth, "heads": heads}
     _check_what(models, geometry, mlp)
     failures, fed, given = Failures(), parse_input(input_size), parse_settings(settings)
@@ -123,6 +132,23 @@ def _check_alone(**options: object) -> None:
     for name, value in options.items():
         if value:
             raise UsageError(f"--within has no use for --{name.replace('_', '-')}: leave it out")
+
+
+def _calibrate(where: str, threads: int | None, others: Sequence[str]) -> int:
+    if others:
+        raise UsageError(f"--calibrate measures this machine and takes no source and no model: leave out {others[0]}")
+    try:
+        from vistoken.calibration import calibrate
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "numpy", "safetensors"):
+            raise
+        raise MissingExtra(error.name, "encode", "vistoken plan --calibrate") from None
+    from vistoken.planning.device_files import as_toml, user_files, write_device
+
+    device, path = calibrate(where, threads), user_files()[0]
+    write_device(device, path)
+    click.echo(f"{as_toml(device)}\nstored in {path} as {device.name}")
+    return 0
 
 
 def _plan(model: str | EncoderSpec, size: Size | None, common: Mapping[str, Any]) -> Plan:
