@@ -217,18 +217,22 @@ def _implementation(plan: Plan, name: str) -> BatchedTower | PackedTower | OwnEn
         raise UsageError(
             "the memory of convolutions in front, and of token merging, has not been measured: only weights"
         )
-    if name == "vistoken":
-        from vistoken.planning.inference import OwnEncoder
+    from vistoken.planning.inference import BatchedTower, OwnEncoder
+    from vistoken.spec import LearnedTable
 
+    if name == "vistoken":
         return OwnEncoder()
     measured = towers()
-    if plan.family is None or plan.family not in measured:
-        whose = f"of {plan.family}" if plan.family else "of bare geometry"
+    code, spec = measured.get(plan.family or ""), plan.encoder
+    # A family may hold classes with other code: MLCD turns heads, registers have a class of their own, NaFlex is padded.
+    padded = isinstance(spec.position, LearnedTable) and spec.position.resize.mode == "bilinear"
+    other = isinstance(code, BatchedTower) and (spec.rotary is not None or spec.prefix_tokens > 1 or padded)
+    if code is None or other:
         raise UsageError(
-            f"the memory {whose} in transformers has not been measured, only of {', '.join(measured)}: "
+            f"the memory of {plan.model} in transformers has not been measured, only of {', '.join(measured)}: "
             "plan with implementation='vistoken'"
         )
-    return measured[plan.family]
+    return code
 
 
 def _pass(plan: Plan, attention: str, autocast: bool) -> Pass:

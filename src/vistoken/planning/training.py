@@ -71,7 +71,7 @@ def weights_kept(tower: BatchedTower, run: Pass) -> int:
 
 
 def kept_by_mlp(run: Pass) -> Rows:
-    """Before and after the activation; quick GELU's sigmoid too; of gated MLPs both gates, the other half, the product."""
+    """Around the activation; quick GELU's sigmoid too; of gated MLPs both gates, the other half, the product."""
     spec, gated = run.spec, isinstance(run.spec.mlp, GatedMlp)
     casts = 2 if run.autocast and gated else 1
     return {
