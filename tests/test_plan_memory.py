@@ -299,7 +299,7 @@ def test_bad_words(options, call, said):
 
 
 def test_what_was_not_measured_is_refused():
-    for name in ("dinov3-b16", "mlcd-b32", "siglip2-b16-naflex"):
+    for name in ("dinov3-b16", "facebook/dinov2-with-registers-base", "siglip2-b16-naflex"):
         with pytest.raises(UsageError, match="has not been measured"):
             plan(name, input="448x448").memory.inference("transformers")
     with pytest.raises(UsageError, match="memory of training is known of"):

@@ -25,7 +25,7 @@ DTYPES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 WEIGHT_ONLY = {"int8": 8, "int4": 4}
 GROUP = 128  # numbers of a row that share a scale and a zero in int4 (torchao, `Int4WeightOnlyConfig.group_size`)
 IMPLEMENTATIONS = ("vistoken", "transformers")
-WEIGHTS = "the weights alone: memory.inference() and memory.training() tell the peak with what lives besides"
+WEIGHTS = "the weights alone; activations, allocator and context come on top"
 PEAK = "live tensors at the peak, first-order gradients only; allocator and context come on top, see allowance()"
 MIB = 2**20
 
@@ -218,15 +218,13 @@ def _implementation(plan: Plan, name: str) -> BatchedTower | PackedTower | OwnEn
             "the memory of convolutions in front, and of token merging, has not been measured: only weights"
         )
     from vistoken.planning.inference import BatchedTower, OwnEncoder
-    from vistoken.spec import LearnedTable
 
     if name == "vistoken":
         return OwnEncoder()
     measured = towers()
-    code, spec = measured.get(plan.family or ""), plan.encoder
-    # A family may hold classes with other code: MLCD turns heads, registers have a class of their own, NaFlex is padded.
-    padded = isinstance(spec.position, LearnedTable) and spec.position.resize.mode == "bilinear"
-    other = isinstance(code, BatchedTower) and (spec.rotary is not None or spec.prefix_tokens > 1 or padded)
+    code = measured.get(plan.family or "")
+    # DINOv2 with registers is read by the same family, and is a class of its own there.
+    other = isinstance(code, BatchedTower) and plan.encoder.prefix_tokens > 1
     if code is None or other:
         raise UsageError(
             f"the memory of {plan.model} in transformers has not been measured, only of {', '.join(measured)}: "
