@@ -10,39 +10,28 @@ from vistoken import registry
 from vistoken.errors import ModelError, UsageError, did_you_mean
 from vistoken.geometry import Patch, Size
 from vistoken.model_spec import ModelSpec
+from vistoken.planning.memory import DTYPES, WEIGHT_ONLY, WEIGHTS, Memory
 from vistoken.planning.operations import Operation, operations
+from vistoken.planning.tally import Tally as Tally
 from vistoken.spec import ClassPool, ClassToken, EncoderSpec, LayerNorm, LearnedTable, PlainMlp, TableResize
 from vistoken.views import Native, View
 
 MAX_COUNT = 10**9
-DTYPES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 
 CONVENTIONS = {
     "params": "what Encoder builds: pooling head, projection and a stored mask token included",
     "macs": "multiply-adds of every contraction; biases, norms, softmax and activations are left out",
     "flops": "two for each multiply-add",
-    "memory": "the weights alone; activations, allocator and context come on top",
+    "memory": WEIGHTS,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """Named rows that sum to `total`, and the convention that they follow."""
-
-    rows: tuple[tuple[str, int], ...]
-    convention: str
-
-    @property
-    def total(self) -> int:
-        return sum(value for _, value in self.rows)
-
-    def as_dict(self) -> dict[str, Any]:
-        return {"total": self.total, "rows": dict(self.rows), "convention": self.convention}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Plan:
-    """What a model costs at a size. `operations` are for one picture; the tallies are for `batch` of them."""
+    """What a model costs at a size. `operations` are for one picture; the tallies are for `batch` of them.
+
+    `family` tells whose code in other libraries it is; None for bare geometry.
+    """
 
     model: str
     encoder: EncoderSpec
@@ -51,6 +40,7 @@ class Plan:
     batch: int
     dtype: str
     operations: tuple[Operation, ...]
+    family: str | None = None
 
     def __repr__(self) -> str:
         return (
@@ -78,10 +68,9 @@ class Plan:
         return Tally(tuple((name, 2 * value) for name, value in self.macs.rows), CONVENTIONS["flops"])
 
     @property
-    def memory(self) -> Tally:
-        """Bytes of the weights by part."""
-        width = DTYPES[self.dtype]
-        return Tally(tuple((name, width * value) for name, value in self.params.rows), CONVENTIONS["memory"])
+    def memory(self) -> Memory:
+        """Bytes of the weights by part, and on demand the peak of inference and of training."""
+        return Memory(self)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; keys are the attributes' names."""
@@ -129,7 +118,8 @@ def plan(
         height: likewise.
         input: a size (`"WIDTHxHEIGHT"`) that is fed to the encoder directly.
         batch: how many pictures.
-        dtype: of the weights: float32, bfloat16, float16 or float64.
+        dtype: of the weights: float32, bfloat16, float16 or float64; or int8 or int4, the matrices of the blocks packed
+            and everything else bfloat16.
         head: the number of classes of a linear classifier to add.
         merge_tokens: how many tokens a frame are joined to similar ones in every block (ToMe), at most.
         revision: of the hub repository.
@@ -147,12 +137,13 @@ def plan(
         if settings or revision is not None:
             what = ", ".join([*settings, *(["revision"] if revision is not None else [])])
             raise UsageError(f"bare geometry has no files and no preprocessor, so {what} has no meaning")
-        spec, name = model, "bare geometry"
+        spec, name, family = model, "bare geometry", None
         views = Native(size or _table_size(model), "bicubic", model.patch).views(input or size or _table_size(model))
     else:
         described = registry.describe(model, settings=settings, revision=revision, series=False)
         spec, name, views = *_encoder(described), _views(described, size, input)
-    return plan_views(name, spec, views, batch=batch, dtype=dtype, head=head, merge_tokens=merge_tokens)
+        family = described.family
+    return plan_views(name, spec, views, batch=batch, dtype=dtype, head=head, merge_tokens=merge_tokens, family=family)
 
 
 def plan_views(
@@ -164,10 +155,12 @@ def plan_views(
     dtype: str = "float32",
     head: int = 0,
     merge_tokens: int = 0,
+    family: str | None = None,
 ) -> Plan:
     """The plan for views that are already decided."""
-    if not isinstance(dtype, str) or dtype not in DTYPES:
-        raise UsageError(f"dtype {dtype!r} is unknown: known are {', '.join(DTYPES)}.{did_you_mean(dtype, DTYPES)}")
+    known = (*DTYPES, *WEIGHT_ONLY)
+    if not isinstance(dtype, str) or dtype not in known:
+        raise UsageError(f"dtype {dtype!r} is unknown: known are {', '.join(known)}.{did_you_mean(dtype, known)}")
     for what, value, low in (("batch", batch, 1), ("head", head, 0)):
         if type(value) is not int or not low <= value <= MAX_COUNT:
             raise UsageError(f"{what} is {value!r}: it must be a whole number from {low} to {MAX_COUNT:,}")
@@ -175,7 +168,7 @@ def plan_views(
     if merge_tokens and encoder.connector:
         raise UsageError(f"merge_tokens leaves no image tokens for the LLM of {name}: plan it without")
     steps = operations(encoder, [view.grid for view in views], head, merge_tokens)
-    return Plan(name, encoder, views[0].source, views, batch, dtype, steps)
+    return Plan(name, encoder, views[0].source, views, batch, dtype, steps, family)
 
 
 def bare_encoder(*, patch: Patch, dim: int, depth: int, heads: int, table: Size, mlp: int | None = None) -> EncoderSpec:
