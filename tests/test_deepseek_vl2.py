@@ -8,6 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from conftest import PHOTOGRAPHS  # noqa: E402
+from evidence import agree  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 from test_written_back import check_written_back  # noqa: E402
 from timm_goldens import golden, pixels  # noqa: E402
@@ -45,7 +46,8 @@ def folder(tmp_path):
 def test_patches_are_timms(folder):
     wanted = golden("siglip-tanh")
     [result] = Encoder.from_pretrained(folder).encode_pixels([torch.from_numpy(pixels(wanted.seed, 64, 64))])
-    close(result.patches, torch.from_numpy(wanted.outputs[64, 64]["tokens"]))
+    tokens = torch.from_numpy(wanted.outputs[64, 64]["tokens"])
+    agree(folder, "tokens", result.patches, tokens, (64, 64), form="DeepSeek's", against="timm 1.0.31")
     assert result.image_tokens is None
 
 

@@ -10,6 +10,7 @@ pytest.importorskip("transformers")
 
 import numpy as np  # noqa: E402
 from conftest import PHOTOGRAPHS  # noqa: E402
+from evidence import agree  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 from test_written_back import check_written_back  # noqa: E402
 from timm_goldens import golden, pixels  # noqa: E402
@@ -74,9 +75,11 @@ def test_image_tokens_are_timms_through_the_librarys_projector(model):
     side = KINDS[wanted.name][1]
     [result] = Encoder.from_pretrained(folder).encode_pixels([torch.from_numpy(pixels(wanted.seed, side, side))])
     tokens = torch.from_numpy(wanted.outputs[side, side]["tokens"])
-    close(torch.cat([*result.prefix.values(), result.patches]), tokens)
+    note = {"size": (side, side), "against": "timm 1.0.31 and the library's projector"}
+    agree(folder, "tokens", torch.cat([*result.prefix.values(), result.patches]), tokens, **note)
     with torch.no_grad():
-        close(result.image_tokens, projector(tokens[None, len(tokens) - len(result.patches) :])[0])
+        image = projector(tokens[None, len(tokens) - len(result.patches) :])[0]
+    agree(folder, "image tokens", result.image_tokens, image, **note)
 
 
 def test_tiles_are_encoded_as_each_by_itself_and_counted(model):

@@ -10,9 +10,10 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+from evidence import agree  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 from test_vlm import PICTURES  # noqa: E402
-from twins import NAMES, close, twin  # noqa: E402
+from twins import NAMES, twin  # noqa: E402
 from vlm_twins import BUILDERS, vlm_twin  # noqa: E402
 
 from vistoken import count, registry  # noqa: E402
@@ -186,7 +187,8 @@ def test_the_vendors_checkpoint_gives_the_references_image_tokens(name, tmp_path
     for picture, result in zip(PICTURES, Encoder.from_pretrained(folder).encode(PICTURES), strict=True):
         pixels = processor(images=[picture], return_tensors="pt")["pixel_values"]
         with torch.no_grad():
-            close(result.image_tokens, module.get_image_features(pixels).pooler_output.flatten(0, 1))
+            wanted = module.get_image_features(pixels).pooler_output.flatten(0, 1)
+        agree(folder, "image tokens", result.image_tokens, wanted, picture.size, form="OpenGVLab")
         counted = count(folder, width=picture.width, height=picture.height)
         assert (counted.patches, counted.image_tokens) == (len(result.patches), len(result.image_tokens))
 
@@ -278,4 +280,17 @@ def test_pixtrals_tower_alone(tmp_path):
     for picture, result in zip(PICTURES, encoder.encode(PICTURES), strict=True):
         inputs = theirs(images=[picture], return_tensors="pt")
         with torch.no_grad():
-            close(result.patches, tower(inputs["pixel_values"], inputs["image_sizes"]).last_hidden_state[0])
+            wanted = tower(inputs["pixel_values"], inputs["image_sizes"]).last_hidden_state[0]
+        agree(str(tmp_path), "tokens", result.patches, wanted, picture.size)
+
+
+def test_glm_gas_tower_is_glm_4vs(tmp_path):
+    """The library has no model class of it: its config holds GLM-4V's vision config."""
+    twin = vlm_twin("glm-4v")
+    folder = Path(shutil.copytree(twin.folder, tmp_path / "model"))
+    config = json.loads((folder / "config.json").read_text()) | {"model_type": "glmga"}
+    (folder / "config.json").write_text(json.dumps(config))
+    for picture, result in zip(PICTURES, Encoder.from_pretrained(str(folder)).encode(PICTURES), strict=True):
+        with torch.no_grad():
+            wanted = twin.features(twin.module, twin.inputs(picture))
+        agree(str(folder), "image tokens", result.image_tokens, wanted, picture.size, against="GLM-4V's tower")

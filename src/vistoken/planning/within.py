@@ -16,7 +16,8 @@ from vistoken.geometry import Grid, Size
 from vistoken.model_spec import ModelSpec
 from vistoken.planning.budgets import Budget, Quantity, parse_budgets
 from vistoken.planning.llm import LlmSpec, cache_width
-from vistoken.planning.plans import DTYPES, Plan, plan_views
+from vistoken.planning.memory import DTYPES
+from vistoken.planning.plans import Plan, plan_views
 from vistoken.views.rule import Tiling
 
 # What a plan costs: bytes at the peak, or seconds. It must not fall as the plan's batch grows.
