@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vistoken.cli.plan_devices import as_dict, device_option, forecasts, found, mode_option, print_devices
 from vistoken.cli.plan_llm import cost_of, llm_option, print_llm
 from vistoken.cli.plan_within import answer, within_option
 from vistoken.cli.shared import (
@@ -37,6 +38,7 @@ Examples:
   vistoken plan 1280x720 -m siglip2-b16-naflex --set max_num_patches=1024 --batch 8 --dtype bfloat16
   vistoken plan 224x224 --patch 16 --dim 768 --depth 12 --heads 12
   vistoken plan 1280x720 -m qwen2.5-vl-7b --llm own
+  vistoken plan -m siglip-so400m14-384 --batch 64 --dtype bfloat16 --device l4 --device h100
   vistoken plan 1280x720 -m qwen2.5-vl-7b -m internvl3-8b --within 'tokens<=1024'""",
 )
 @click.argument("sources", nargs=-1, metavar="[SOURCE...]")
@@ -49,6 +51,8 @@ Examples:
               help="Join R tokens a frame to similar ones in every block (ToMe).")  # fmt: skip
 @llm_option
 @within_option
+@device_option
+@mode_option
 @click.option("--patch", metavar="N|WxH", help="Bare geometry: a patch's side, or width x height.")
 @click.option("--dim", type=int, help="Bare geometry: width of the tokens.")
 @click.option("--depth", type=int, help="Bare geometry: number of blocks.")
@@ -70,6 +74,8 @@ def command(
     merge_tokens: int,
     llm: str | None,
     within: str | None,
+    devices: tuple[str, ...],
+    mode: str,
     patch: str | None,
     dim: int | None,
     depth: int | None,
@@ -94,10 +100,11 @@ def command(
     common |= {"merge_tokens": merge_tokens, **given}
     if llm and not models:
         raise UsageError("--llm needs -m MODEL: bare geometry has no prompt")
-    sizes = _sizes(sources, failures)
+    sizes, cards = _sizes(sources, failures), found(devices)
     if within:
         _check_alone(input=fed, head=head, merge_tokens=merge_tokens)
-        code = answer(within, models, sizes, as_json, llm, batch=batch, dtype=dtype, revision=revision, **given)
+        given |= {"batch": batch, "dtype": dtype, "revision": revision, **forecasts(cards, mode)}
+        code = answer(within, models, sizes, as_json, llm, **given)
         return code or failures.exit_code
     plans: list[tuple[str, Plan]] = []
     costs: list[LlmCost] = []
@@ -112,7 +119,9 @@ def command(
                 failures.add(InputError(f"{label}: {error}"))
                 continue
             if as_json:
-                behind = {"llm": costs[-1].as_dict()} if llm else {}
+                behind: dict[str, object] = {"llm": costs[-1].as_dict()} if llm else {}
+                if cards:
+                    behind["devices"] = [as_dict(plans[-1][1], card, mode) for card in cards]
                 echo_json({"sources": names, **plans[-1][1].as_dict(), **behind})
     if as_json or not plans:
         return failures.exit_code
@@ -122,6 +131,8 @@ def command(
         _print_list(plans)
     else:
         _print_side_by_side(plans)
+    if cards:
+        print_devices(plans, cards, mode)
     for (_, plan), cost in zip(plans, costs, strict=False):  # none without --llm
         print_llm(_title(plan), cost)
     return failures.exit_code
