@@ -261,6 +261,12 @@ def test_wrong_use_is_refused(arguments, message):
         plan(**arguments)
 
 
+def test_a_model_without_a_size_given_is_planned_at_its_own():
+    """Also where the prompt is written for the views of the model's own rule."""
+    assert plan("paligemma-3b-pt-224").tokens == 256
+    assert plan("dinov2-b14-reg").tokens == plan("dinov2-b14-reg", width=224, height=224).tokens
+
+
 def test_what_cannot_be_planned_says_so():
     with pytest.raises(ModelError, match="counted but not planned"):
         plan("gpt-4o")

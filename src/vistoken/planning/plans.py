@@ -209,13 +209,13 @@ def _encoder(spec: ModelSpec) -> tuple[EncoderSpec, str]:
 
 
 def _views(spec: ModelSpec, size: Size | None, input: Size | None) -> tuple[View, ...]:
-    """The views of `size`, or of the model's own size, for which nothing needs to be resized."""
+    """The views of `size`, or of the model's own size."""
     own = input or spec.known_rule().own_size
     if size is None and own is None:
         raise UsageError(f"{spec.name} has no size of its own: give width and height")
     if size is None:
         assert own is not None
-        return spec.views(own, own)
+        return spec.views(own, input)
     return spec.views(size, input)
 
 
