@@ -47,7 +47,7 @@ conformance: $(STAMP) $(TORCHVISION)
 $(TORCHVISION): $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(TORCHVISION) torchvision==0.28.0
 
-# docs/families.md: what the tests of parity compare, and how near they come; five minutes.
+# docs/families.md: what the tests of parity compare, and how near they come; three minutes.
 families: $(STAMP)
 	$(BIN)/python tests/families_page.py
 

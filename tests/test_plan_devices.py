@@ -60,7 +60,8 @@ def test_budgets_of_memory_and_latency_are_held(run):
         (("--device", "rtx409"), "Did you mean rtx4090"),
         (("--device", "rtx4090", "--mode", "compile"), "mode 'compile' is unknown"),
         (("--device", "t4", "--dtype", "bfloat16"), "t4 has no rate for dtype 'bfloat16'"),
-        (("--within", "latency<=5ms"), "latency"),
+        (("--within", "latency<=5ms"), "add --device NAME"),
+        (("--mode", "compiled"), "--mode goes with --device"),
         (("--device", "rtx4090", "--dtype", "bfloat16", "--within", "latency<=5ms"), "needs an upper bound"),
     ],
 )

@@ -100,7 +100,7 @@ def command(
     common |= {"merge_tokens": merge_tokens, **given}
     if llm and not models:
         raise UsageError("--llm needs -m MODEL: bare geometry has no prompt")
-    sizes, cards = _sizes(sources, failures), found(devices)
+    sizes, cards = _sizes(sources, failures), found(devices, mode)
     if within:
         _check_alone(input=fed, head=head, merge_tokens=merge_tokens)
         given |= {"batch": batch, "dtype": dtype, "revision": revision, **forecasts(cards, mode)}

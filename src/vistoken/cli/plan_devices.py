@@ -13,20 +13,24 @@ from vistoken.errors import UsageError
 if TYPE_CHECKING:
     from vistoken.planning import Plan
     from vistoken.planning.hardware import Device
-    from vistoken.planning.latency import Latency, Range
+    from vistoken.planning.latency import Latency
 
 device_option = click.option(
     "--device", "devices", multiple=True, metavar="NAME",
     help="Add a device: what fits its memory, and how fast. Repeat it for several.",
 )  # fmt: skip
+EAGER = "eager"
 mode_option = click.option(
-    "--mode", default="eager", show_default=True, help="For --device: eager, or compiled by torch.compile."
+    "--mode", default=EAGER, show_default=True, help="For --device: eager, or compiled by torch.compile."
 )
 
 
-def found(names: Sequence[str]) -> tuple[Device, ...]:
-    """The devices of these names. Raises `UsageError` for an unknown one."""
+def found(names: Sequence[str], mode: str) -> tuple[Device, ...]:
+    """The devices of these names. Raises `UsageError` for an unknown one, and for a mode of none."""
     from vistoken.planning.hardware import device
+
+    if not names and mode != EAGER:
+        raise UsageError("--mode goes with --device: add --device NAME")
 
     return tuple(device(name) for name in names)
 
@@ -34,7 +38,7 @@ def found(names: Sequence[str]) -> tuple[Device, ...]:
 def forecasts(devices: Sequence[Device], mode: str) -> dict[str, Callable[[Plan], float]]:
     """Bytes and seconds of a plan, for `plan_within`; seconds are those of the slowest device, at the worst."""
     if not devices:
-        return {"memory": lambda plan: _needed(plan, None)}
+        return {"memory": lambda plan: _needed(plan, None), "latency": _nowhere}
 
     def seconds(plan: Plan) -> float:
         ranges = {device.name: _latency(plan, device, mode).seconds for device in devices}
@@ -44,6 +48,10 @@ def forecasts(devices: Sequence[Device], mode: str) -> dict[str, Callable[[Plan]
         return max(each.high or 0.0 for each in ranges.values())
 
     return {"memory": lambda plan: max(_needed(plan, device) for device in devices), "latency": seconds}
+
+
+def _nowhere(plan: Plan) -> float:
+    raise UsageError("a budget of latency is held on a device: add --device NAME")
 
 
 def as_dict(plan: Plan, device: Device, mode: str) -> dict[str, Any]:
@@ -75,17 +83,7 @@ def _fit(plan: Plan, device: Device) -> tuple[str, str]:
 
 
 def _speed(latency: Latency) -> tuple[str, str]:
-    return _span(latency.seconds.times(1000)), _span(latency.images_per_second)
-
-
-def _span(span: Range) -> str:
-    """As a range says it, without exponents: three digits, and thousands apart."""
-    low, high = (None if value is None else _digits(value) for value in (span.low or None, span.high))
-    return f"{low} to {high}" if low and high else f"at least {low}" if low else f"at most {high}"
-
-
-def _digits(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return str(latency.seconds.times(1000)), str(latency.images_per_second)
 
 
 def _needed(plan: Plan, device: Device | None) -> int:

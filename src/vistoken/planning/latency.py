@@ -52,8 +52,8 @@ class Range:
 
     def __str__(self) -> str:
         if self.high is None:
-            return f"at least {self.low:.3g}"
-        return f"{self.low:.3g} to {self.high:.3g}" if self.low else f"at most {self.high:.3g}"
+            return f"at least {_digits(self.low)}"
+        return f"{_digits(self.low)} to {_digits(self.high)}" if self.low else f"at most {_digits(self.high)}"
 
     def times(self, factor: float) -> Range:
         """The same in another unit, or of so many."""
@@ -146,6 +146,11 @@ def latency(
     turned = chosen == "eager" and any(step.name == ROTARY for step in steps)
     seconds = _range(sum(value for _, value in rows), device, batch, measured is not None, turned)
     return Latency(device, dtype, chosen, batch, seconds, rows, _notes(device, dtype, measured))
+
+
+def _digits(value: float) -> str:
+    """Three digits, and from 100 on whole numbers with thousands apart."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _range(forecast: float, device: Device, batch: int, measured: bool, turned: bool) -> Range:
