@@ -11,26 +11,13 @@ from typing import TYPE_CHECKING
 
 from vistoken.family import REFERENCE, SEEN, SIBLING, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
-from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, SETTINGS, processor_name
-from vistoken.processors.llava import image_rule, read_tower
+from vistoken.preprocessing import SETTINGS, processor_name
+from vistoken.processors.llava import CLIP_PREPROCESSOR, CLIP_PROCESSOR, CLIP_VISION, image_rule, read_tower
 from vistoken.prompts.towers import TowerTokens
 
 if TYPE_CHECKING:
     from vistoken.spec import EncoderSpec
     from vistoken.weight_names import WeightNames
-
-# CLIP L/14 at 336 pixels, which LlavaConfig assumes too.
-VISION = {"model_type": "clip_vision_model", "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24,
-          "num_attention_heads": 16, "patch_size": 14, "image_size": 336}  # fmt: skip
-PREPROCESSOR = {
-    "image_processor_type": "CLIPImageProcessor", "do_resize": True, "size": {"shortest_edge": 336}, "resample": 3,
-    "do_center_crop": True, "crop_size": {"height": 336, "width": 336}, "do_rescale": True, "rescale_factor": 1 / 255,
-    "do_normalize": True, "image_mean": CLIP_MEAN, "image_std": CLIP_STD,
-}  # fmt: skip
-PROCESSOR = {
-    "processor_class": "LlavaProcessor", "image_token": "<image>", "num_additional_image_tokens": 1, "patch_size": 14,
-    "vision_feature_select_strategy": "default",
-}  # fmt: skip
 
 
 def read(files: Files) -> Reading:
@@ -48,7 +35,7 @@ def read(files: Files) -> Reading:
 def _encoder(files: Files) -> EncoderSpec | None:
     from vistoken.towers.llava import encoder  # counting does without it
 
-    return encoder(files, VISION, layer=-2, selection="default")
+    return encoder(files, CLIP_VISION, layer=-2, selection="default")
 
 
 def _weights() -> WeightNames:
@@ -58,9 +45,9 @@ def _weights() -> WeightNames:
 
 
 def _published(label: Label, width: int, *names: str) -> Published:
-    config = {"model_type": "llava", "vision_config": VISION, "vision_feature_select_strategy": "default",
+    config = {"model_type": "llava", "vision_config": CLIP_VISION, "vision_feature_select_strategy": "default",
               "text_config": {"hidden_size": width}}  # fmt: skip
-    return Published(names, config, PREPROCESSOR, label, "llava-1.5", processor=PROCESSOR)
+    return Published(names, config, CLIP_PREPROCESSOR, label, "llava-1.5", processor=CLIP_PROCESSOR)
 
 
 FAMILY = Family(

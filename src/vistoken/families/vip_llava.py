@@ -11,26 +11,13 @@ from typing import TYPE_CHECKING
 
 from vistoken.family import REFERENCE, SEEN, Example, Family, Files, Published, Reading, Reference
 from vistoken.model_spec import Label
-from vistoken.preprocessing import CLIP_MEAN, CLIP_STD, SETTINGS
-from vistoken.processors.llava import image_rule, read_tower
+from vistoken.preprocessing import SETTINGS
+from vistoken.processors.llava import CLIP_PREPROCESSOR, CLIP_PROCESSOR, CLIP_VISION, image_rule, read_tower
 from vistoken.prompts.towers import TowerTokens
 
 if TYPE_CHECKING:
     from vistoken.spec import EncoderSpec
     from vistoken.weight_names import WeightNames
-
-# CLIP L/14 at 336 pixels, which VipLlavaConfig assumes too.
-VISION = {"model_type": "clip_vision_model", "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24,
-          "num_attention_heads": 16, "patch_size": 14, "image_size": 336}  # fmt: skip
-PREPROCESSOR = {
-    "image_processor_type": "CLIPImageProcessor", "do_resize": True, "size": {"shortest_edge": 336}, "resample": 3,
-    "do_center_crop": True, "crop_size": {"height": 336, "width": 336}, "do_rescale": True, "rescale_factor": 1 / 255,
-    "do_normalize": True, "image_mean": CLIP_MEAN, "image_std": CLIP_STD,
-}  # fmt: skip
-PROCESSOR = {
-    "processor_class": "LlavaProcessor", "image_token": "<image>", "num_additional_image_tokens": 1, "patch_size": 14,
-    "vision_feature_select_strategy": "default",
-}  # fmt: skip
 
 
 def read(files: Files) -> Reading:
@@ -43,7 +30,7 @@ def read(files: Files) -> Reading:
 def _encoder(files: Files) -> EncoderSpec | None:
     from vistoken.towers.llava import vip  # counting does without it
 
-    return vip(files, VISION)
+    return vip(files, CLIP_VISION)
 
 
 def _weights() -> WeightNames:
@@ -53,9 +40,9 @@ def _weights() -> WeightNames:
 
 
 def _published(width: int, *names: str) -> Published:
-    config = {"model_type": "vipllava", "vision_config": VISION, "vision_feature_select_strategy": "default",
+    config = {"model_type": "vipllava", "vision_config": CLIP_VISION, "vision_feature_select_strategy": "default",
               "vision_feature_layer": -2, "text_config": {"hidden_size": width}}  # fmt: skip
-    return Published(names, config, PREPROCESSOR, SEEN, "vip-llava", processor=PROCESSOR)
+    return Published(names, config, CLIP_PREPROCESSOR, SEEN, "vip-llava", processor=CLIP_PROCESSOR)
 
 
 FAMILY = Family(

@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any
 from vistoken.configs import Config
 from vistoken.family import REFERENCE, Files
 from vistoken.geometry import Patch, Size
-from vistoken.preprocessing import FILTERS, PROCESSORS, pixel_values, processor_name, resize_rule, short_side, standard
+from vistoken.preprocessing import (
+    CLIP_MEAN,
+    CLIP_STD,
+    FILTERS,
+    PROCESSORS,
+    pixel_values,
+    processor_name,
+    resize_rule,
+    short_side,
+    standard,
+)
 
 if TYPE_CHECKING:
     from vistoken.model_spec import PixelSpec, VideoSpec
@@ -29,6 +39,18 @@ TOWERS: Mapping[str, tuple[int, Mapping[str, Any]]] = {
 }
 # The vision config that the model's config class assumes where there is none.
 CLIP_336 = {"model_type": "clip_vision_model", "patch_size": 14, "image_size": 336}
+# The same with the shape of CLIP L/14, and the files beside it: those of LLaVA 1.5 and ViP-LLaVA.
+CLIP_VISION = CLIP_336 | {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24,
+                          "num_attention_heads": 16}  # fmt: skip
+CLIP_PREPROCESSOR = {
+    "image_processor_type": "CLIPImageProcessor", "do_resize": True, "size": {"shortest_edge": 336}, "resample": 3,
+    "do_center_crop": True, "crop_size": {"height": 336, "width": 336}, "do_rescale": True, "rescale_factor": 1 / 255,
+    "do_normalize": True, "image_mean": CLIP_MEAN, "image_std": CLIP_STD,
+}  # fmt: skip
+CLIP_PROCESSOR = {
+    "processor_class": "LlavaProcessor", "image_token": "<image>", "num_additional_image_tokens": 1, "patch_size": 14,
+    "vision_feature_select_strategy": "default",
+}  # fmt: skip
 STRATEGIES = {"default": 1, "full": 0}
 # What transformers' video processors of this kin assume, as their image processors do.
 VIDEO = {**PROCESSORS["CLIPImageProcessor"], "default_to_square": False, "num_frames": None, "fps": None}
