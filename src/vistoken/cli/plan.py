@@ -123,18 +123,12 @@ def command(
                 if cards:
                     behind["devices"] = [as_dict(plans[-1][1], card, mode) for card in cards]
                 echo_json({"sources": names, **plans[-1][1].as_dict(), **behind})
-    if as_json or not plans:
-        return failures.exit_code
-    if len(plans) == 1:
-        _print_one(plans[0][1])
-    elif len(sizes) > 1:
-        _print_list(plans)
-    else:
-        _print_side_by_side(plans)
-    if cards:
-        print_devices(plans, cards, mode)
-    for (_, plan), cost in zip(plans, costs, strict=False):  # none without --llm
-        print_llm(_title(plan), cost)
+    if plans and not as_json:
+        _print(plans, len(sizes))
+        if cards:
+            print_devices(plans, cards, mode)
+        for (_, plan), cost in zip(plans, costs, strict=False):  # none without --llm
+            print_llm(_title(plan), cost)
     return failures.exit_code
 
 
@@ -221,6 +215,15 @@ def millions(value: int) -> str:
 
 def mebibytes(value: int) -> str:
     return f"{value / 2**20:,.1f} MiB"
+
+
+def _print(plans: Sequence[tuple[str, Plan]], sizes: int) -> None:
+    if len(plans) == 1:
+        _print_one(plans[0][1])
+    elif sizes > 1:
+        _print_list(plans)
+    else:
+        _print_side_by_side(plans)
 
 
 def _title(plan: Plan) -> str:
