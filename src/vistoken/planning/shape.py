@@ -185,7 +185,7 @@ def _giga(macs: float) -> str:
 
 
 def _planned(shape: Shape, size: Size) -> Plan:
-    """As SigLIP's SO400m: an attention head, and 16 heads, whose number changes neither parameters nor multiply-adds."""
+    """As SigLIP's SO400m, with an attention head; the number of heads changes neither parameters nor multiply-adds."""
     patch, dim, hidden = Patch.square(PATCH), int(shape.dim), int(shape.mlp)
     grid = patch.grid(size)
     if not grid.patches:
