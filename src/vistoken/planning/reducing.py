@@ -15,12 +15,14 @@ from vistoken import registry
 from vistoken.choices import GatedMlp, RmsNorm
 from vistoken.connector import Resample
 from vistoken.counting.tokens import count_views, video
-from vistoken.errors import InputError, ModelError, UsageError
+from vistoken.errors import InputError, UsageError
 from vistoken.geometry import Grid, Size
-from vistoken.model_spec import ModelSpec
+from vistoken.planning.hardware import Device
+from vistoken.planning.latency import Latency, latency
 from vistoken.planning.llm import LlmCost, LlmSpec, cache_width
 from vistoken.planning.operations import Operation
-from vistoken.planning.plans import Plan, plan_views
+from vistoken.planning.plans import Plan, plan
+from vistoken.planning.pools import Pooled, pools
 from vistoken.planning.reductions import (
     ALL,
     DropInside,
@@ -105,17 +107,28 @@ class Comparison:
 
     Attributes:
         plan: of the picture or video as it is.
-        frames: of a video, that are looked at.
+        prompts: whether the model has an LLM's prompt of its own; else `tokens` are patch tokens.
         rows: as it is, then each reduction in the order in which they were asked for.
         without: the reductions that have no meaning here, and why.
     """
 
     plan: Plan
-    frames: int | None
+    prompts: bool
     llm: LlmSpec | None
     kv_dtype: str
     rows: tuple[Reduced, ...]
     without: tuple[tuple[Reduction, str], ...]
+
+    def latency(self, row: Reduced, device: Device, mode: str = "eager") -> Latency:
+        """How long tower and projector take for the batch."""
+        return latency(row.operations, device, dtype=self.plan.dtype, batch=self.plan.batch, mode=mode)
+
+    @property
+    def pools(self) -> tuple[Pooled, ...]:
+        """What each pooling would hand on; nothing for a video, and where a connector follows instead."""
+        if self.plan.frames is not None or self.plan.encoder.connector:
+            return ()
+        return pools(self.plan.encoder, [view.grid for view in self.plan.views])
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; keys are the attributes' names."""
@@ -123,12 +136,13 @@ class Comparison:
             "model": self.plan.model,
             "width": self.plan.size.width,
             "height": self.plan.size.height,
-            "frames": self.frames,
+            "frames": self.plan.frames,
             "llm": self.llm.name if self.llm else None,
             "kv_dtype": self.kv_dtype,
             "convention": CONVENTION,
             "rows": [row.as_dict() for row in self.rows],
             "without": {str(reduction): reason for reduction, reason in self.without},
+            "pools": [one.as_dict() for one in self.pools],
         }
 
 
@@ -162,7 +176,7 @@ def plan_reductions(
         duration: of a video, in seconds; then the model's own rule chooses the frames.
         fps: frames a second of the video itself.
         llm: the language model behind, or its name; if not given, the model's own where it is known.
-        batch: how many at once; the rows are for one, whatever it is.
+        batch: how many at once, for `latency`; rows are for one.
         dtype: of the encoder's weights.
         kv_dtype: of the LLM's cache.
         revision: of the hub repository.
@@ -176,33 +190,18 @@ def plan_reductions(
     """
     asked = parse_reductions(reductions)
     cache_width(kv_dtype)
+    whole = plan(model, width=width, height=height, input=input, frames=frames, duration=duration, fps=fps,
+                 batch=batch, dtype=dtype, revision=revision, **settings)  # fmt: skip
     spec = registry.describe(model, settings=settings, revision=revision, series=False)
-    if spec.encoder is None:
-        raise ModelError(f"{spec.name} can be counted but not planned: its encoder is not described yet")
-    fed, film = None if input is None else Size.of(input), video(frames, duration, fps)
-    if film is not None and not spec.known_video().encoded:
-        raise ModelError(f"videos of {spec.name} can be counted but not planned: another tower reads them")
-    count = count_views(spec, _size(spec, width, height, fed), fed, film)
-    scene = Scene(spec, spec.encoder, count, _llm(model, llm, revision), kv_dtype)
-    plan = plan_views(spec.name, spec.encoder, count.views, batch=batch, dtype=dtype, family=spec.family)
+    count = count_views(spec, whole.size, input, video(frames, duration, fps))
+    scene = Scene(spec, whole.encoder, count, _llm(model, llm, revision), kv_dtype)
     rows, without = [_row(scene, None)], []
     for reduction in asked:
         try:
             rows.append(_reduced(scene, reduction))
         except (UsageError, InputError) as error:
             without.append((reduction, str(error)))
-    return Comparison(plan, count.frames, scene.llm, kv_dtype, tuple(rows), tuple(without))
-
-
-def _size(spec: ModelSpec, width: int | None, height: int | None, input: Size | None) -> Size:
-    if (width is None) != (height is None):
-        raise UsageError("give both width and height, or neither for the model's own size")
-    if width is not None and height is not None:
-        return Size(height=height, width=width)
-    own = input or spec.known_rule().own_size
-    if own is None:
-        raise UsageError(f"{spec.name} has no size of its own: give width and height")
-    return own
+    return Comparison(whole, spec.prompt is not None, scene.llm, kv_dtype, tuple(rows), tuple(without))
 
 
 def _llm(model: str, llm: LlmSpec | str | None, revision: str | None) -> LlmSpec | None:
