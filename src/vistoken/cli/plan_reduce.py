@@ -81,7 +81,8 @@ def _print(found: Comparison, asked: Asked) -> None:
     header += [f"{card.name}, ms" for card in asked.devices]
     print_table(header, [_line(found, row, asked) for row in found.rows])
     tokens = "image and marker tokens for the LLM" if found.prompts else "patch tokens that are handed on"
-    click.echo(f"\ntokens: {tokens}; FLOPs: two for each multiply-add, of one; MiB: 2^20 bytes, of one prompt")
+    cache = "; MiB: 2^20 bytes, of one prompt" if llm else ""
+    click.echo(f"\ntokens: {tokens}; FLOPs: two for each multiply-add, of one{cache}")
     if asked.devices:
         click.echo(f"ms: tower and projector, batch {plan.batch}, {plan.dtype}, {asked.mode}")
         for line in _reasons(found, asked):

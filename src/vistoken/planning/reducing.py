@@ -125,8 +125,8 @@ class Comparison:
 
     @property
     def pools(self) -> tuple[Pooled, ...]:
-        """What each pooling would hand on; nothing for a video, and where a connector follows instead."""
-        if self.plan.frames is not None or self.plan.encoder.connector:
+        """What each pooling would hand on; nothing where image tokens are made instead."""
+        if self.prompts:
             return ()
         return pools(self.plan.encoder, [view.grid for view in self.plan.views])
 
