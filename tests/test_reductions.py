@@ -69,6 +69,8 @@ def test_words_are_read():
         ("drop=1", "a share from 0 to below 1"),
         ("drop=50%", "a share from 0 to below 1"),
         ("drop=nan", "a share from 0 to below 1"),
+        ("drop=0.5@0", "the block of the tower"),
+        ("drop=0.5@", "the block of the tower"),
         ("drop=-0.1", "a share from 0 to below 1"),
         ("fastv=0.5", "the layer of the LLM"),
         ("fastv=0.5@0", "the layer of the LLM"),
@@ -174,6 +176,26 @@ def test_dropped_behind_a_layer_of_the_llm():
     assert row.tokens == 576
     assert row.kv_bytes == sum(layers) * 16 * 1024
     assert row.prefill_flops == sum(2 * n * weights + 4 * 4096 * (n * (n + 1) // 2) for n in layers)
+
+
+def test_dropped_in_front_of_a_block():
+    """ViT-B/16: 196 patches, of which 98 are left, and a class token; 6 blocks see 197 tokens, 6 see 99.
+
+    A block of n tokens has 4 n 768^2 for q, k, v and output, 2 n^2 768 for attention, 2 n 768 x 3072 for its MLP.
+    """
+    blocks = sum(4 * n * 768**2 + 2 * n * n * 768 + 2 * n * 768 * 3072 for n in [197] * 6 + [99] * 6)
+    row = one("vit-b16-224", "drop=0.5@7")
+    assert row.tokens == 98
+    assert row.tower_flops == 2 * (196 * 768 * 768 + blocks)
+
+
+def test_nothing_dropped_in_the_tower_is_the_plan():
+    for model, block in (("vit-b16-224", 1), ("siglip2-b16-naflex", 12), ("dinov2-s14", 5)):
+        row = one(model, f"drop=0@{block}", width=640, height=480)
+        planned = plan(model, width=640, height=480)
+        assert row.tower_flops == planned.flops.total
+        assert sum(step.moved for step in row.tower) == sum(step.moved for step in planned.operations)
+        assert sum(step.params for step in row.tower) == planned.params.total
 
 
 # ---------------------------------------------------------------- laws
@@ -283,11 +305,13 @@ def test_latency_is_that_of_tower_and_projector():
     ("model", "word", "said"),
     [
         (LLAVA, "frames=8", "a picture has one frame"),
-        (LLAVA, "merge=8", "merge is for plain encoders"),
+        (LLAVA, "merge=8", "this is for plain encoders"),
         (LLAVA, "pool=25", "larger than a grid of 24 x 24 tokens"),
         (LLAVA, "resample=577", "more than the 576 tokens of a view"),
         (LLAVA, "fastv=0.5@32", "has 32 layers: name one that others follow, from 1 to 31"),
         (QWEN, "merge=8", "attends within windows"),
+        (QWEN, "drop=0.5@3", "attends within windows"),
+        ("dinov2-s14", "drop=0.5@13", "has 12 blocks"),
         ("qwen3-vl-8b", "resample=16", "no place in the picture"),
         ("idefics2-8b", "pool=2", "are latents"),
         ("idefics2-8b", "resample=65", "more than the 64 tokens"),
@@ -369,7 +393,7 @@ def test_the_table(run):
         ["pool=2", "144", "4,096"],
         ["drop=0.5", "288", "4,096"],
     ]
-    assert "merge=8 has no meaning here: joined tokens leave the grid" in out
+    assert "merge=8 has no meaning here: llava-hf/llava-1.5-7b-hf makes its image tokens of a grid" in out
     assert "at least" in out  # one picture on a GPU has a lower bound alone
 
 
@@ -402,7 +426,7 @@ def test_json_has_what_the_table_has(run):
 def test_what_was_named_and_has_no_meaning_is_a_failure(run):
     code, out, err = run("plan", "-m", LLAVA, "--reduce", "merge=8", "--reduce", "pool=2", "--json")
     assert code == 3
-    assert "llava-1.5-7b, merge=8: joined tokens" in err
+    assert "llava-1.5-7b, merge=8: llava-hf/llava-1.5-7b-hf makes its image tokens of a grid" in err
     assert "merge=8" in json.loads(out)["without"]
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 reduce_option = click.option(
     "--reduce", "reductions", multiple=True, metavar="WHAT=N",
     help="Compare a reduction of tokens: pool=2, shuffle=2, resample=64, frames=8, every=2, merge=16, drop=0.5, "
-         "fastv=0.5@2, or all for a standard set. Repeatable.",
+         "drop=0.5@6 (in front of block 6), fastv=0.5@2 (behind layer 2 of the LLM), or all for a standard set. "
+         "Repeatable.",
 )  # fmt: skip
 
 

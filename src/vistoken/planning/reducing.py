@@ -6,7 +6,7 @@ dropped, is free. What `vistoken.planning.scene` says holds for where each reduc
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, assert_never
@@ -26,6 +26,7 @@ from vistoken.planning.pools import Pooled, pools
 from vistoken.planning.reductions import (
     ALL,
     DropInside,
+    DropInTower,
     DropTokens,
     EveryFrame,
     JoinTokens,
@@ -168,7 +169,7 @@ def plan_reductions(
     Args:
         model: a built-in name, a hub id, or a folder with `config.json`.
         reductions: words: "pool=2", "shuffle=2", "resample=64", "frames=8" (so many in all), "every=2" (every second
-            frame), "merge=16", "drop=0.5", "fastv=0.5@2"; "all" is a standard set.
+            frame), "merge=16", "drop=0.5", "drop=0.5@6", "fastv=0.5@2"; "all" is a standard set.
         width: of the picture or video in pixels, before the model's own resizing; the model's own size if not given.
         height: likewise.
         input: a size that is fed to the encoder directly.
@@ -236,6 +237,8 @@ def _reduced(scene: Scene, reduction: Reduction) -> Reduced:
             return _joined(scene, reduction)
         case DropTokens(share):
             return _row(scene, reduction, (_kept(scene.image_tokens, share), scene.markers))
+        case DropInTower():
+            return _dropped_in_tower(scene, reduction)
         case DropInside():
             return _dropped_inside(scene, reduction)
         case _:
@@ -294,15 +297,25 @@ def _fewer_frames(scene: Scene, reduction: SomeFrames | EveryFrame) -> Reduced:
 def _joined(scene: Scene, reduction: JoinTokens) -> Reduced:
     """As `plan(merge_tokens=...)`, whose schedule is that of `EncoderSpec.lengths`."""
     merge, encoder = reduction.tokens, scene.encoder
-    encoder.check_merge(merge)
-    if scene.spec.prompt:
-        raise UsageError(
-            f"joined tokens leave the grid of patches, of which {scene.spec.name} makes its image tokens: merge is for "
-            "plain encoders"
-        )
+    scene.check_plain()
     left = [Grid(1, encoder.lengths(frame, merge)[-1] - encoder.prefix_tokens) for frame in scene.frames]
-    projector, tokens = tuple(scene.projector(frames=left)), sum(grid.patches for grid in left)
-    return _row(scene, reduction, (tokens, 0), tower=scene.tower(merge), projector=projector)
+    return _fewer_patches(scene, reduction, left, scene.tower(merge))
+
+
+def _dropped_in_tower(scene: Scene, reduction: DropInTower) -> Reduced:
+    scene.check_plain()
+    if reduction.block > scene.encoder.depth:
+        raise UsageError(f"{scene.spec.name} has {scene.encoder.depth} blocks: drop in front of one of them")
+    left = [Grid(1, _kept(frame.patches, reduction.share)) for frame in scene.frames]
+    return _fewer_patches(scene, reduction, left, scene.tower_of_two(reduction.block, left))
+
+
+def _fewer_patches(
+    scene: Scene, reduction: Reduction, left: Sequence[Grid], tower: tuple[Operation, ...]
+) -> Reduced:  # fmt: skip
+    """`left` are the patch tokens of every frame that leave the tower."""
+    tokens, projector = sum(grid.patches for grid in left), tuple(scene.projector(frames=left))
+    return _row(scene, reduction, (tokens, 0), tower=tower, projector=projector)
 
 
 def _dropped_inside(scene: Scene, reduction: DropInside) -> Reduced:

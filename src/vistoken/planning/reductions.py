@@ -120,6 +120,21 @@ class DropTokens:
 
 
 @dataclass(frozen=True, slots=True)
+class DropInTower:
+    """A share of each frame's patch tokens is left out in front of block `block` of the tower, counted from 1.
+
+    Sources: arXiv 2202.07800 (EViT, by the attention of the class token), 2208.07220 (PatchDropout, by chance, in front
+    of the first). Rounded down as in `DropTokens`; prefix tokens stay.
+    """
+
+    share: Fraction
+    block: int
+
+    def __str__(self) -> str:
+        return f"drop={float(self.share):g}@{self.block}"
+
+
+@dataclass(frozen=True, slots=True)
 class DropInside:
     """A share of the image tokens is left out behind layer `layer` of the LLM (FastV, arXiv 2403.06764, section 4).
 
@@ -133,7 +148,9 @@ class DropInside:
         return f"fastv={float(self.share):g}@{self.layer}"
 
 
-Reduction = PoolBlocks | ShuffleBlocks | Latents | SomeFrames | EveryFrame | JoinTokens | DropTokens | DropInside
+Reduction = (
+    PoolBlocks | ShuffleBlocks | Latents | SomeFrames | EveryFrame | JoinTokens | DropTokens | DropInTower | DropInside
+)
 
 # What `all` stands for. FastV's default is half behind layer 2 (arXiv 2403.06764); 64 latents are Flamingo's and
 # Idefics2's; ToMe's r is 8 for ViT-L (arXiv 2210.09461, table 1).
@@ -190,8 +207,11 @@ def _of_number(kind: Callable[[int], Reduction]) -> Callable[[str], Reduction | 
 
 
 def _read_drop(text: str) -> Reduction | None:
-    share = _share(text)
-    return None if share is None else DropTokens(share)
+    share, at, block = text.partition("@")
+    kept, place = _share(share), _number(block)
+    if kept is None or (at and place is None):
+        return None
+    return DropTokens(kept) if place is None else DropInTower(kept, place)
 
 
 def _read_inside(text: str) -> Reduction | None:
@@ -213,6 +233,6 @@ _READERS: Mapping[str, tuple[str, Callable[[str], Reduction | None]]] = {
 }
 _WHOLE = f"write a whole number from 1 to {MAX_NUMBER:,}"
 _RULES = {read: _WHOLE for _, read in _READERS.values()} | {
-    _read_drop: "write a share from 0 to below 1",
+    _read_drop: "write a share from 0 to below 1, perhaps @ and the block of the tower in front of which it is dropped",
     _read_inside: "write a share from 0 to below 1, @ and the layer of the LLM behind which it is dropped",
 }

@@ -121,6 +121,19 @@ class Scene:
         if not self.described:
             raise UsageError(f"how {self.spec.name} makes image tokens of patches is not described")
 
+    def check_plain(self) -> None:
+        """Raise `UsageError` where tokens cannot become fewer inside the tower."""
+        if self.encoder.windows is not None:
+            raise UsageError(
+                f"{self.spec.name} attends within windows of {self.encoder.windows.side} x {self.encoder.windows.side} "
+                "patches, which would fall apart if tokens became fewer in the tower"
+            )
+        if self.spec.prompt:
+            raise UsageError(
+                f"{self.spec.name} makes its image tokens of a grid of patches, which tokens that become fewer in the "
+                "tower leave: this is for plain encoders"
+            )
+
     @property
     def connectors(self) -> tuple[Connector, ...]:
         """The model's own, and those of further vectors; of a plain encoder in front of an LLM one matrix."""
@@ -132,6 +145,16 @@ class Scene:
         """All that runs in front of the projector; `merge` tokens a frame and block are joined."""
         steps = operations(self.encoder, [view.grid for view in self.count.views], 0, merge)
         return tuple(step for step in steps if step.part not in _PARTS)
+
+    def tower_of_two(self, block: int, left: Sequence[Grid]) -> tuple[Operation, ...]:
+        """The same where from block `block` on, counted from 1, each frame has as many patches as `left` says."""
+        encoder, ends = self.encoder, ("final norm", "pool and head", "mask token")
+        first = operations(replace(encoder, depth=block - 1), self.frames)
+        rest = operations(replace(encoder, depth=encoder.depth - block + 1), left)
+        return (
+            *(step for step in first if step.part not in ends),
+            *(step for step in rest if step.part in ("blocks", *ends)),
+        )
 
     def projector(self, *, main: Connector | None = None, frames: Sequence[Grid] | None = None) -> Iterator[Operation]:
         """As the plan has it; with `main` instead of the model's own, or other grids that enter."""
