@@ -149,7 +149,7 @@ def test_latents_cost_what_a_perceiver_does():
     """64 latents, 256 patches, width 384; 3 blocks with 16 heads of 96, 4 of keys, and a gated MLP of 4 x 384."""
     block = 64 * 384 * 1536 + 2 * 320 * 384 * 384 + 2 * 64 * 320 * 1536 + 64 * 1536 * 384 + 3 * 64 * 384 * 1536
     row = one("dinov2-s14", "resample=64")
-    assert (row.tokens, row.width, row.projector_flops) == (64, 384, 2 * 3 * block)
+    assert (row.tokens, row.dim, row.projector_flops) == (64, 384, 2 * 3 * block)
 
 
 def test_latents_that_are_there_become_others():
@@ -362,19 +362,19 @@ def test_what_each_pooling_hands_on():
     assert list(by_name) == ["mean", "attention head", "all patches"]
     macs = 2 * 729 * 1152**2 + 2 * 1152**2 + 2 * 729 * 1152 + 2 * 1152 * 4304
     assert (by_name["attention head"].macs, by_name["attention head"].own) == (macs, True)
-    assert (by_name["mean"].tokens, by_name["mean"].width, by_name["mean"].macs) == (1, 1152, 0)
+    assert (by_name["mean"].tokens, by_name["mean"].dim, by_name["mean"].macs) == (1, 1152, 0)
     assert by_name["all patches"].tokens == 729
 
 
 @pytest.mark.parametrize(
-    ("model", "own", "width"),
+    ("model", "own", "dim"),
     [("clip-l14-336", "class token, projected", 768), ("vit-b16-224", "class token", 768), ("siglip-b16-224",
      "attention head", 768), ("facebook/ijepa_vith14_1k", "mean", 1280), ("aimv2-l14-224", "all patches", 1024)],
 )  # fmt: skip
-def test_the_familys_own_pooling_is_marked(model, own, width):
+def test_the_familys_own_pooling_is_marked(model, own, dim):
     result = plan(model)
     found = pools(result.encoder, [view.grid for view in result.views])
-    assert [(one.name, one.width) for one in found if one.own] == [(own, width)]
+    assert [(one.name, one.dim) for one in found if one.own] == [(own, dim)]
     part = [step for step in result.operations if step.part == "pool and head"]
     [mine] = [one for one in found if one.own]
     assert (mine.params, mine.macs) == (sum(s.params for s in part), sum(s.macs for s in part))
@@ -428,6 +428,8 @@ def test_what_was_named_and_has_no_meaning_is_a_failure(run):
     assert code == 3
     assert "llava-1.5-7b, merge=8: llava-hf/llava-1.5-7b-hf makes its image tokens of a grid" in err
     assert "merge=8" in json.loads(out)["without"]
+    code, out, err = run("plan", "-m", LLAVA, "--reduce", "merge=8", "--reduce", "pool=2")
+    assert (code, (out + err).count("makes its image tokens")) == (3, 1)
 
 
 @pytest.mark.parametrize(

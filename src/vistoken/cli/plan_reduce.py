@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from vistoken.cli.plan_asked import Asked
     from vistoken.planning.llm import LlmSpec
     from vistoken.planning.reducing import Comparison, Reduced
+    from vistoken.planning.reductions import Reduction
 
 reduce_option = click.option(
     "--reduce", "reductions", multiple=True, metavar="WHAT=N",
@@ -48,7 +49,7 @@ def answer(asked: Asked, words: Sequence[str]) -> int:
             echo_json({"sources": sources, **found.as_dict(), "rows": _rows(found, asked)})
         else:
             click.echo("\n" * bool(number), nl=False)
-            _print(found, asked)
+            _print(found, asked, named)
         for reduction, reason in found.without:
             if reduction in named:
                 asked.failures.add(InputError(f"{label}, {reduction}: {reason}"))
@@ -72,30 +73,33 @@ def _rows(found: Comparison, asked: Asked) -> list[dict[str, Any]]:
     ]
 
 
-def _print(found: Comparison, asked: Asked) -> None:
+def _print(found: Comparison, asked: Asked, named: Sequence[Reduction]) -> None:
+    """The table, and what it rests on; a reduction that was `named` and has no meaning is told as a failure."""
     plan, llm = found.plan, found.llm
-    what = f"{plan.frames} frames" if plan.frames else "one picture"
+    kind, what = ("video", f"{plan.frames} frames") if plan.frames else ("picture", "one picture")
     behind = f", in front of {llm.name}" if llm else ""
+    table = [_line(found, row, asked) for row in found.rows]  # which may refuse a device
     click.echo(f"{plan.model} at {plan.size}, {what}{behind}\n")
-    header = ["", "tokens", "width", "tower, GFLOPs", "projector, GFLOPs"]
+    header = ["", "tokens", "dim", "tower, GFLOPs", "projector, GFLOPs"]
     header += ["prefill, TFLOPs", f"cache, MiB ({found.kv_dtype})"] if llm else []
     header += [f"{card.name}, ms" for card in asked.devices]
-    print_table(header, [_line(found, row, asked) for row in found.rows])
+    print_table(header, table)
     tokens = "image and marker tokens for the LLM" if found.prompts else "patch tokens that are handed on"
     cache = "; MiB: 2^20 bytes, of one prompt" if llm else ""
-    click.echo(f"\ntokens: {tokens}; FLOPs: two for each multiply-add, of one{cache}")
+    click.echo(f"\ntokens: {tokens}; FLOPs: two for each multiply-add, for one {kind}{cache}")
     if asked.devices:
         click.echo(f"ms: tower and projector, batch {plan.batch}, {plan.dtype}, {asked.mode}")
         for line in _reasons(found, asked):
             click.echo(line)
     for reduction, reason in found.without:
-        click.echo(f"{reduction} has no meaning here: {reason}")
+        if reduction not in named:
+            click.echo(f"{reduction} has no meaning here: {reason}")
     if found.pools:
         _print_pools(found)
 
 
 def _line(found: Comparison, row: Reduced, asked: Asked) -> list[str]:
-    cells = [row.label, f"{row.tokens:,}", dash(row.width), f"{row.tower_flops / 1e9:,.2f}"]
+    cells = [row.label, f"{row.tokens:,}", dash(row.dim), f"{row.tower_flops / 1e9:,.2f}"]
     cells.append(f"{row.projector_flops / 1e9:,.2f}")
     if row.prefill_flops is not None and row.kv_bytes is not None:
         cells += [f"{row.prefill_flops / 1e12:,.3f}", f"{row.kv_bytes / 2**20:,.1f}"]
@@ -116,7 +120,7 @@ def _print_pools(found: Comparison) -> None:
     """Which pooling gives what for one picture."""
     click.echo("\npooled, for one picture\n")
     rows = [
-        [one.name, f"{one.tokens:,}", f"{one.width:,}", f"{one.params:,}", f"{one.macs:,}", "yes" if one.own else ""]
+        [one.name, f"{one.tokens:,}", f"{one.dim:,}", f"{one.params:,}", f"{one.macs:,}", "yes" if one.own else ""]
         for one in found.pools
     ]
-    print_table(["", "tokens", "width", "parameters", "multiply-adds", "the model's own"], rows)
+    print_table(["", "tokens", "dim", "parameters", "multiply-adds", "the model's own"], rows)

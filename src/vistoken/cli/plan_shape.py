@@ -52,7 +52,7 @@ def _print(advice: Advice) -> None:
 
     plan, ranges = advice.plan, advice.ranges()
     click.echo(f"{advice.factor:,.4g} times the compute of {advice.anchor}, as the rule of SoViT shapes it\n")
-    names = {"dim": "width", "depth": "depth", "mlp": "MLP"}
+    names = {"dim": "dim", "depth": "depth", "mlp": "MLP"}
     rows = [
         [label, f"{getattr(advice.shape, name):,.0f}", f"{getattr(advice.exact, name):,.1f}",
          f"{ranges[name][0]:,} to {ranges[name][1]:,}"]
@@ -60,7 +60,7 @@ def _print(advice: Advice) -> None:
     ]  # fmt: skip
     print_table(["", "shape", "the rule says", "may be"], rows)
     exponents = ", ".join(f"{label} k^({EXPONENTS[name]:g}/3)" for name, label in names.items())
-    click.echo(f"\n(for k times the compute: {exponents}; width and MLP rounded to multiples of {MULTIPLE})\n")
+    click.echo(f"\n(for k times the compute: {exponents}; dim and MLP rounded to multiples of {MULTIPLE})\n")
     macs = plan.macs.total
     click.echo(f"parameters  {plan.params.total:,}, with patches of {PATCH}, {HEADS} heads and an attention pool")
     click.echo(f"compute     {macs / 1e9:,.2f} GMACs = {2 * macs / 1e9:,.2f} GFLOPs for a picture of {plan.size}")

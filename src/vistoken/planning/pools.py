@@ -1,4 +1,4 @@
-"""Which pooling hands on what: tokens, their width, and what the pooling itself costs."""
+"""Which pooling hands on what: tokens, their dim, and what the pooling itself costs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Pooled:
 
     Attributes:
         tokens: vectors that are handed on, one a view where they are pooled.
-        width: dimensions of each.
+        dim: width of each.
         params: of the pooling alone.
         macs: multiply-adds of the pooling alone; a mean has none.
         own: whether it is the one that the model's family uses.
@@ -25,14 +25,14 @@ class Pooled:
 
     name: str
     tokens: int
-    width: int
+    dim: int
     params: int
     macs: int
     own: bool
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; keys are the attributes' names."""
-        return {name: getattr(self, name) for name in ("name", "tokens", "width", "params", "macs", "own")}
+        return {name: getattr(self, name) for name in ("name", "tokens", "dim", "params", "macs", "own")}
 
 
 def pools(encoder: EncoderSpec, grids: Sequence[Grid]) -> tuple[Pooled, ...]:
@@ -50,9 +50,9 @@ def pools(encoder: EncoderSpec, grids: Sequence[Grid]) -> tuple[Pooled, ...]:
 
     def pooled(name: str, pool: Pool) -> Pooled:
         rows = list(pool_rows(pool, encoder.norm, encoder.dim, lengths))
-        width = replace(encoder, pool=pool).pooled_dim or encoder.dim
+        dim = replace(encoder, pool=pool).pooled_dim or encoder.dim
         params, macs = sum(row.params for row in rows), sum(row.macs for row in rows)
-        return Pooled(name, len(lengths), width, params, macs, pool == encoder.pool)
+        return Pooled(name, len(lengths), dim, params, macs, pool == encoder.pool)
 
     kept = Pooled("all patches", sum(grid.patches for grid in grids), encoder.dim, 0, 0, encoder.pool == NoPool())
     return (*(pooled(name, pool) for name, pool in _choices(encoder)), kept)

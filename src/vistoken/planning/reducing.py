@@ -49,7 +49,7 @@ class Reduced:
 
     Attributes:
         tokens: image and marker tokens that the LLM receives; of a plain encoder the patch tokens that it hands on.
-        width: dimensions of an image token; None where the model's projector is not described.
+        dim: width of an image token; None where the model's projector is not described.
         tower: operations of the encoder, its pooling head included.
         projector: operations between tower and LLM, the reduction's own among them.
         llm: what the tokens cost there, in parts where they become fewer on the way; empty without an LLM.
@@ -57,7 +57,7 @@ class Reduced:
 
     reduction: Reduction | None
     tokens: int
-    width: int | None
+    dim: int | None
     tower: tuple[Operation, ...]
     projector: tuple[Operation, ...]
     llm: tuple[LlmCost, ...]
@@ -94,7 +94,7 @@ class Reduced:
         return {
             "reduction": str(self.reduction) if self.reduction else None,
             "tokens": self.tokens,
-            "width": self.width,
+            "dim": self.dim,
             "tower_flops": self.tower_flops,
             "projector_flops": self.projector_flops,
             "prefill_flops": self.prefill_flops,
@@ -227,8 +227,8 @@ def _reduced(scene: Scene, reduction: Reduction) -> Reduced:
     match reduction:
         case PoolBlocks() | ShuffleBlocks():
             tokens = scene.in_blocks(reduction.side)
-            width, projector = scene.width_in_blocks(reduction), tuple(scene.projector_in_blocks(reduction))
-            return _row(scene, reduction, tokens, width=width, projector=projector)
+            dim, projector = scene.dim_in_blocks(reduction), tuple(scene.projector_in_blocks(reduction))
+            return _row(scene, reduction, tokens, dim=dim, projector=projector)
         case Latents():
             return _resampled(scene, reduction)
         case SomeFrames() | EveryFrame():
@@ -248,7 +248,7 @@ def _reduced(scene: Scene, reduction: Reduction) -> Reduced:
 def _row(scene: Scene, reduction: Reduction | None, tokens: tuple[int, int] | None = None, **changed: Any) -> Reduced:
     """`tokens` are image and marker tokens; what is not `changed` is as it is without the reduction."""
     image, markers = tokens or (scene.image_tokens, scene.markers)
-    given: dict[str, Any] = {"width": scene.width, "llm": scene.in_llm(image, markers), **changed}
+    given: dict[str, Any] = {"dim": scene.dim, "llm": scene.in_llm(image, markers), **changed}
     given.setdefault("tower", scene.tower())
     if "projector" not in given:
         given["projector"] = tuple(scene.projector())

@@ -176,7 +176,7 @@ def parse_reductions(words: Iterable[str]) -> tuple[Reduction, ...]:
 
 
 def _parse(word: str) -> Reduction:
-    said = f"reduction {one_line(str(word))!r}"
+    said = f"reduction '{one_line(str(word))}'"
     name, equals, value = word.partition("=") if isinstance(word, str) else ("", "", "")
     if name not in _READERS:
         known = ", ".join(f"{kind}={example}" for kind, (example, _) in _READERS.items())

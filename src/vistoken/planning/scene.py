@@ -55,8 +55,8 @@ class Scene:
         return self.count.marker_tokens or 0
 
     @property
-    def width(self) -> int | None:
-        """Dimensions of what is handed on; None where the projector is not described."""
+    def dim(self) -> int | None:
+        """Width of the tokens that are handed on; None where the projector is not described."""
         return self.connectors[0].width(self.encoder.dim) if self.described else None
 
     def in_llm(self, image_tokens: int, markers: int) -> tuple[LlmCost, ...]:
@@ -175,8 +175,8 @@ class Scene:
             yield Operation(part, f"{mark}{reduction}", 0, 0, reads * width, writes * wider)
             yield from connector_rows(part, after, wider, fewer, mark)
 
-    def width_in_blocks(self, reduction: PoolBlocks | ShuffleBlocks) -> int:
-        """Dimensions of a token then. Raises `UsageError` where nothing takes the wider ones."""
+    def dim_in_blocks(self, reduction: PoolBlocks | ShuffleBlocks) -> int:
+        """Width of a token then. Raises `UsageError` where nothing takes the wider ones."""
         before, after = cut(self.connectors[0])
         if reduction.widening > 1 and self.spec.prompt and not after.stages:
             raise UsageError(f"no matrix of {self.spec.name} follows its own pooling, so none could take wider tokens")

@@ -138,13 +138,13 @@ def advise(text: str, *, width: int = 224, height: int = 224) -> Advice:
 
 
 _EXAMPLES = "for example so400m:10x, so150m:0.5x or so400m:macs=100G"
-_TEXT = re.compile(r"(?:([^:]*):)?(?:([0-9]{1,9}(?:\.[0-9]{1,9})?)x|(macs|flops)=([0-9]{1,9}(?:\.[0-9]{1,9})?)([MGT]))")
-_UNITS = {"M": 1e6, "G": 1e9, "T": 1e12}
+_TEXT = re.compile(r"(?:([^:]*):)?(?:([0-9]{1,9}(?:\.[0-9]{1,9})?)x|(macs|flops)=([0-9]{1,9}(?:\.[0-9]{1,9})?)([mgt]))")
+_UNITS = {"m": 1e6, "g": 1e9, "t": 1e12}
 
 
 def _read(text: str) -> tuple[str, float, float | None]:
     """Anchor, factor, and multiply-adds of a picture where these are asked for instead of it."""
-    match = _TEXT.fullmatch(text.strip()) if isinstance(text, str) and len(text) <= 100 else None
+    match = _TEXT.fullmatch(text.strip().lower()) if isinstance(text, str) and len(text) <= 100 else None
     if match is None:
         raise UsageError(f"shape {one_line(str(text))!r}: write ANCHOR:FACTORx or ANCHOR:macs=NUMBER, {_EXAMPLES}")
     anchor, factor, unit, number, scale = match.groups()
