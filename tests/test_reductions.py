@@ -1,8 +1,11 @@
 """Fewer visual tokens, before and after: against hand-made numbers, brute force, and the other verbs."""
 
 import json
+import math
 from fractions import Fraction
+from importlib import import_module
 from itertools import product
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +17,7 @@ from vistoken.planning.pools import pools
 from vistoken.planning.reducing import plan_reductions
 from vistoken.planning.reductions import EveryFrame, SomeFrames, parse_reductions
 
+ONEVISION = "llava-hf/llava-onevision-qwen2-7b-ov-hf"
 LLAVA, QWEN, NEXT = "llava-1.5-7b", "qwen2.5-vl-7b", "llava-hf/llava-v1.6-mistral-7b-hf"
 MODELS = [LLAVA, QWEN, NEXT, "internvl3-8b", "pixtral-12b", "google/gemma-3-4b-it", "qwen3-vl-8b", "idefics2-8b",
           "dinov2-s14", "siglip2-b16-naflex", "facebook/Perception-LM-1B"]  # fmt: skip
@@ -135,8 +139,35 @@ def test_llava_onevision_rounds_up():
 
     1280 x 28 / 720 = 49 columns hold the picture; 7 // 2 = 3 on each side are cut off.
     """
-    row = one("llava-hf/llava-onevision-qwen2-7b-ov-hf", "pool=2", width=1280, height=720)
+    row = one(ONEVISION, "pool=2", width=1280, height=720)
     assert row.tokens == 28 * (50 + 1) + 14 * 14
+
+
+@pytest.mark.parametrize(
+    ("model", "module", "image", "patch", "more"),
+    [
+        (NEXT, "LlavaNext", 336, 28, {"vision_feature_select_strategy": "default"}),
+        (NEXT, "LlavaNext", 336, 42, {"vision_feature_select_strategy": "default"}),
+        (ONEVISION, "LlavaOnevision", 384, 27, {"vision_aspect_ratio": "anyres_max_9"}),
+        (ONEVISION, "LlavaOnevision", 384, 42, {"vision_aspect_ratio": "anyres_max_9"}),
+    ],
+)
+def test_pooled_features_are_packed_as_transformers_packs_them(model, module, image, patch, more):
+    """Its own function on features of a tower whose patches are as much larger: 24 cells become 12 or 8, 27 14 or 9."""
+    torch, library = pytest.importorskip("torch"), pytest.importorskip("transformers")
+    snake = {"LlavaNext": "llava_next", "LlavaOnevision": "llava_onevision"}[module]
+    code = import_module(f"transformers.models.{snake}.modeling_{snake}")
+    settings = getattr(library, f"{module}Config")()
+    cells, tower = image // patch, SimpleNamespace(image_size=image, patch_size=patch)
+    config = SimpleNamespace(vision_config=tower, image_grid_pinpoints=settings.image_grid_pinpoints)
+    side = {12: 2, 8: 3, 14: 2, 9: 3}[cells]
+    for height, width in ((720, 1280), (100, 1000), (1999, 37), (640, 480), (2400, 2300)):
+        tiles = math.prod(code.get_anyres_image_grid_shape((height, width), config.image_grid_pinpoints, image))
+        packed, _ = getattr(code, f"{module}Model").pack_image_features(
+            SimpleNamespace(config=config), [torch.zeros(1 + tiles, cells**2, 1)], torch.tensor([[height, width]]),
+            image_newline=torch.zeros(1), **more,
+        )  # fmt: skip
+        assert one(model, f"pool={side}", width=width, height=height).tokens == len(packed[0])
 
 
 def test_rows_of_pixtral_bring_their_own_markers():
@@ -205,19 +236,13 @@ def test_nothing_dropped_in_the_tower_is_the_plan():
 def test_no_reduction_adds_to_what_the_llm_pays(model):
     for width, height in SIZES:
         found = plan_reductions(model, ["all", "pool=3", "drop=0.9"], width=width, height=height, llm="qwen3-8b")
-        whole = found.rows[0]
-        assert whole.tokens == (
-            count(model, width=width, height=height).tokens if found.prompts else found_patches(found)
-        )
+        whole, counted = found.rows[0], count(model, width=width, height=height)
+        assert whole.tokens == (counted.tokens if found.prompts else counted.patches)
         for row in found.rows[1:]:
             assert row.tokens <= whole.tokens
             assert row.tower_flops <= whole.tower_flops
             assert row.prefill_flops <= whole.prefill_flops
             assert row.kv_bytes <= whole.kv_bytes
-
-
-def found_patches(found):
-    return sum(view.grid.patches for view in found.plan.views)
 
 
 @pytest.mark.parametrize("model", [LLAVA, QWEN, "internvl3-8b", "dinov2-s14", "siglip2-b16-naflex"])
@@ -330,7 +355,7 @@ def test_more_frames_than_there_are():
 
 def test_a_video_that_is_merged_otherwise():
     words = {"width": 640, "height": 480, "frames": 4}
-    assert "one image token of each cell" in reason("llava-hf/llava-onevision-qwen2-7b-ov-hf", "pool=2", **words)
+    assert "one image token of each cell" in reason(ONEVISION, "pool=2", **words)
 
 
 @pytest.mark.parametrize(
