@@ -274,6 +274,7 @@ def test_nothing_dropped_changes_nothing(model):
 
 def test_a_share_is_exact_and_rounded_down():
     assert one(LLAVA, "drop=0.7").tokens == 576 - 576 * 7 // 10
+    assert one(LLAVA, "drop=0.55").tokens == 576 - 316  # of 316.8
     assert one(LLAVA, "drop=0.999").tokens == 1
 
 
