@@ -13,7 +13,7 @@ from vistoken import count, plan
 from vistoken.errors import ModelError, UsageError
 from vistoken.planning.hardware import device
 from vistoken.planning.latency import latency
-from vistoken.planning.pools import pools
+from vistoken.planning.poolings import pools
 from vistoken.planning.reducing import plan_reductions
 from vistoken.planning.reductions import EveryFrame, SomeFrames, parse_reductions
 

@@ -1,71 +1,40 @@
-"""Which pooling hands on what: tokens, their dim, and what the pooling itself costs."""
+"""Pooling behind the blocks, in rows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import assert_never
 
-from vistoken.geometry import Grid
-from vistoken.planning.ends import pool_rows
-from vistoken.spec import AttentionPool, ClassPool, EncoderSpec, MeanPool, NoPool, Pool, ProjectedClass, QueryPool
+from vistoken.planning.rows import Operation, mlp_rows, norm_params
+from vistoken.spec import AttentionPool, ClassPool, MeanPool, NoPool, Norm, PlainMlp, Pool, ProjectedClass, QueryPool
 
 
-@dataclass(frozen=True, slots=True)
-class Pooled:
-    """What one picture becomes, in the encoder's own pooling or another one.
-
-    Attributes:
-        tokens: vectors that are handed on, one a view where they are pooled.
-        dim: width of each.
-        params: of the pooling alone.
-        macs: multiply-adds of the pooling alone; a mean has none.
-        own: whether it is the one that the model's family uses.
-    """
-
-    name: str
-    tokens: int
-    dim: int
-    params: int
-    macs: int
-    own: bool
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; keys are the attributes' names."""
-        return {name: getattr(self, name) for name in ("name", "tokens", "dim", "params", "macs", "own")}
-
-
-def pools(encoder: EncoderSpec, grids: Sequence[Grid]) -> tuple[Pooled, ...]:
-    """Every pooling that the encoder allows, over the views whose grids are given.
-
-    An attention head that the family does not have is costed in SigLIP's shape: as many heads and as wide an MLP as a
-    block's (big_vision, `models/vit.py`, `MAPHead`).
-
-    >>> from vistoken.planning import plan
-    >>> result = plan("vit-b16-224")
-    >>> [(one.name, one.tokens) for one in pools(result.encoder, [view.grid for view in result.views])]
-    [('class token', 1), ('mean', 1), ('attention head', 1), ('all patches', 196)]
-    """
-    lengths = [encoder.tokens(grid) for grid in grids]
-
-    def pooled(name: str, pool: Pool) -> Pooled:
-        rows = list(pool_rows(pool, encoder.norm, encoder.dim, lengths))
-        dim = replace(encoder, pool=pool).pooled_dim or encoder.dim
-        params, macs = sum(row.params for row in rows), sum(row.macs for row in rows)
-        return Pooled(name, len(lengths), dim, params, macs, pool == encoder.pool)
-
-    kept = Pooled("all patches", sum(grid.patches for grid in grids), encoder.dim, 0, 0, encoder.pool == NoPool())
-    return (*(pooled(name, pool) for name, pool in _choices(encoder)), kept)
-
-
-def _choices(encoder: EncoderSpec) -> Iterator[tuple[str, Pool]]:
-    own = encoder.pool
-    if "cls" in encoder.prefix_places:
-        yield "class token", ClassPool()
-    if isinstance(own, ProjectedClass):
-        yield "class token, projected", own
-    yield "mean", own if isinstance(own, MeanPool) else MeanPool()
-    if isinstance(own, AttentionPool | QueryPool):
-        yield "attention head", own
-    else:
-        yield "attention head", AttentionPool(encoder.heads, encoder.mlp.hidden)
+def pool_rows(pool: Pool, norm: Norm, dim: int, lengths: Sequence[int]) -> Iterator[Operation]:
+    views, tokens, part = len(lengths), sum(lengths), "pool and head"
+    pooled, seen = views * dim, tokens * dim
+    match pool:
+        case NoPool() | ClassPool() | MeanPool(False):
+            return
+        case MeanPool():
+            yield Operation(part, "norm", norm_params(norm, dim), 0, pooled, pooled)
+        case ProjectedClass(width, bias):
+            yield Operation(part, "projection", (dim + bias) * width, pooled * width, pooled, views * width)
+        case AttentionPool(_, hidden, projection, bias):
+            asked, out = 2 * seen + pooled, projection or 0
+            yield Operation(part, "probe", dim, 0)
+            # The probe alone asks; every token is asked: q once, k and v N times, one row of scores and one sum.
+            yield Operation(part, "attention: q, k, v", 3 * dim * (dim + 1), asked * dim, seen + pooled, asked)
+            yield Operation(part, "attention: scores and sum", 0, 2 * seen, asked, pooled)
+            yield Operation(part, "attention: output", dim * (dim + 1), pooled * dim, pooled, pooled)
+            yield Operation(part, "norm", norm_params(norm, dim), 0, pooled, pooled)
+            yield from mlp_rows(part, "", PlainMlp(hidden, "gelu"), dim, None, views)
+            yield Operation(part, "projection", (dim + bias) * out, pooled * out, pooled * bool(out), views * out)
+        case QueryPool(_, projection):
+            out = projection or 0
+            yield Operation(part, "query", dim, 0)
+            yield Operation(part, "attention: k, v", 2 * dim * dim, 2 * seen * dim, seen, 2 * seen)
+            yield Operation(part, "attention: scores and sum", 0, 2 * seen, 2 * seen + pooled, pooled)
+            yield Operation(part, "attention: output", dim * (dim + 1), pooled * dim, pooled, pooled)
+            yield Operation(part, "projection", dim * out, pooled * out, pooled * bool(out), views * out)
+        case _:
+            assert_never(pool)

@@ -22,7 +22,7 @@ from vistoken.planning.latency import Latency, latency
 from vistoken.planning.llm import LlmCost, LlmSpec, cache_width
 from vistoken.planning.operations import Operation
 from vistoken.planning.plans import Plan, plan
-from vistoken.planning.pools import Pooled, pools
+from vistoken.planning.poolings import Pooled, pools
 from vistoken.planning.reductions import (
     ALL,
     DropInside,
