@@ -249,11 +249,12 @@ class _Survey:
         tokens = {grids: plan.tokens for grids, plan in self.plans.items()}
         macs = {grids: plan.macs.total for grids, plan in self.plans.items()}
         image, markers = self.prompt if self.spec.prompt else (None, None)
+        batch = -(-self.pictures // packing.count) if batch is None else batch
         return Job(
             model=self.spec.name, encoder=self.encoder, dtype=self.dtype, pictures=self.pictures, sizes=sizes,
             tokens=self.sum(tokens), image_tokens=image, marker_tokens=markers, macs=self._macs(),
             operations=self._operations(), packs=packing,
-            padding=padding(self._spread(tokens), self._spread(macs), batch or -(-self.pictures // packing.count)),
+            padding=padding(self._spread(tokens), self._spread(macs), batch),
             peak=peak, outputs=tuple(self._outputs(image)), refused=tuple(self.refused),
         )  # fmt: skip
 
