@@ -9,6 +9,7 @@ import click
 
 from vistoken.cli.plan_asked import Asked, geometry_options
 from vistoken.cli.plan_devices import device_option, mode_option
+from vistoken.cli.plan_job import job_options
 from vistoken.cli.plan_llm import llm_option
 from vistoken.cli.plan_within import within_option
 from vistoken.cli.shared import common_options, model_option, video_options
@@ -26,7 +27,9 @@ Examples:
   vistoken plan 224x224 --patch 16 --dim 768 --depth 12 --heads 12
   vistoken plan 1280x720 -m qwen2.5-vl-7b --llm own
   vistoken plan -m siglip-so400m14-384 --batch 64 --dtype bfloat16 --device l4 --device h100
-  vistoken plan 1280x720 -m qwen2.5-vl-7b -m internvl3-8b --within 'tokens<=1024'""",
+  vistoken plan 1280x720 -m qwen2.5-vl-7b -m internvl3-8b --within 'tokens<=1024'
+  vistoken plan photos/ -m siglip2-b16-naflex -m dinov2-b14 --dtype bfloat16 --device l4
+  vistoken plan sizes.csv -m qwen2.5-vl-7b --width-column w --height-column h""",
 )
 @click.argument("sources", nargs=-1, metavar="[SOURCE...]")
 @model_option(required=False)
@@ -41,15 +44,25 @@ Examples:
 @within_option
 @device_option
 @mode_option
+@job_options
 @geometry_options
 @click.option("--calibrate", is_flag=False, flag_value="cpu", metavar="[cpu|cuda|mps]",
               help="Measure this machine, in under a minute, and store it as a device.")  # fmt: skip
 @click.option("--threads", type=click.IntRange(1), help="Of the CPU, for --calibrate.  [default: as torch]")
-def command(calibrate: str | None, threads: int | None, within: str | None, **options: Any) -> int:
+def command(
+    calibrate: str | None,
+    threads: int | None,
+    within: str | None,
+    pack_tokens: int,
+    width_column: str,
+    height_column: str,
+    **options: Any,
+) -> int:
     """Parameters, multiply-adds, FLOPs and weight memory, by part; several models side by side.
 
-    A SOURCE is a size (WIDTHxHEIGHT), a picture, a folder or a glob; without one, the model's own size. Instead of a
-    model, bare geometry: a plain ViT with class token from --patch, --dim, --depth and --heads.
+    A SOURCE is a size (WIDTHxHEIGHT) or a picture; without one, the model's own size. Of a folder, a glob or a table
+    (.csv, .tsv, .jsonl, .parquet) the whole job is summed up: tokens, packs, padding, memory, time, bytes on disk.
+    Instead of a model, bare geometry: a plain ViT with class token from --patch, --dim, --depth and --heads.
     """
     if calibrate is not None:
         return _calibrate(calibrate, threads, (*options["sources"], *options["models"]))
@@ -60,8 +73,11 @@ def command(calibrate: str | None, threads: int | None, within: str | None, **op
         from vistoken.cli import plan_within
 
         return plan_within.answer(asked, within)
-    from vistoken.cli import plan_print
+    from vistoken.cli import plan_job, plan_print
 
+    if plan_job.is_job(asked.sources):
+        return plan_job.answer(asked, pack_tokens, (width_column, height_column))
+    plan_job.check_unused(pack_tokens, (width_column, height_column))
     return plan_print.answer(asked)
 
 

@@ -29,6 +29,7 @@ from vistoken.views import View
 if TYPE_CHECKING:
     from vistoken.planning.hardware import Device
     from vistoken.planning.latency import Latency
+    from vistoken.planning.llm import LlmCost, LlmSpec
 
 # Far above any pack that is worth it; a pack is planned view by view.
 MAX_PACK_TOKENS = 2**20
@@ -83,6 +84,18 @@ class Refused:
         return {"size": str(self.size), "pictures": self.pictures, "reason": self.reason}
 
 
+@dataclass(frozen=True, slots=True)
+class Prefill:
+    """Multiply-adds of all prompts in the LLM behind, and what the picture with most tokens costs there."""
+
+    macs: Tally
+    largest: LlmCost
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; keys are the attributes' names."""
+        return {"macs": self.macs.as_dict(), "largest": self.largest.as_dict()}
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Job:
     """What a model costs over all pictures, those that it refuses apart.
@@ -90,8 +103,7 @@ class Job:
     Attributes:
         sizes: how many distinct ones there are.
         tokens: in the blocks, of all pictures.
-        image_tokens: positions of an LLM's input that the pictures fill; None where there is no LLM.
-        marker_tokens: that the processor writes around them; likewise.
+        prompts: how many pictures have each pair of image and marker tokens; empty where there is no LLM.
         operations: of all pictures together.
         peak: live tensors while a pack runs in our encoder, the largest of the fullest packs; None where the memory of
             this encoder has not been measured.
@@ -104,8 +116,7 @@ class Job:
     pictures: int
     sizes: int
     tokens: int
-    image_tokens: int | None
-    marker_tokens: int | None
+    prompts: tuple[tuple[tuple[int, int], int], ...]
     macs: Tally
     operations: tuple[Operation, ...]
     packs: Packing
@@ -119,6 +130,16 @@ class Job:
             f"Job(model={self.model!r}, pictures={self.pictures:,}, tokens={self.tokens:,}, "
             f"macs={self.macs.total:,}, packs={self.packs.count:,})"
         )
+
+    @property
+    def image_tokens(self) -> int | None:
+        """Positions of an LLM's input that the pictures fill; None where there is no LLM."""
+        return sum(image * count for (image, _), count in self.prompts) if self.prompts else None
+
+    @property
+    def marker_tokens(self) -> int | None:
+        """Special tokens that the processor writes around them; likewise."""
+        return sum(markers * count for (_, markers), count in self.prompts) if self.prompts else None
 
     @property
     def flops(self) -> Tally:
@@ -135,6 +156,20 @@ class Job:
         return total_latency(
             self.operations, device, dtype=self.dtype, mode=mode, pictures=self.pictures, passes=self.packs.count
         )
+
+    def prefill(self, llm: LlmSpec) -> Prefill:
+        """What the pictures cost in the LLM, each in a prompt of its own. Raises `UsageError` where there is none."""
+        from vistoken.planning.llm import llm_cost
+
+        if not self.prompts:
+            raise UsageError(f"{self.model} has no LLM behind it, so its pictures fill no prompt")
+        rows: Counter[str] = Counter()
+        for (image, markers), count in self.prompts:
+            cost = llm_cost(llm, image + markers, image_tokens=image)
+            rows.update({name: count * value for name, value in cost.macs.rows})
+        image, markers = max((pair for pair, _ in self.prompts), key=sum)
+        largest = llm_cost(llm, image + markers, image_tokens=image)
+        return Prefill(Tally(tuple(rows.items()), largest.macs.convention), largest)
 
     def needed(self, device: Device) -> int | None:
         """Bytes that a pack needs there: the peak, and on a GPU the allowance beside live tensors."""
@@ -212,7 +247,7 @@ class _Survey:
         self.spec, self.encoder, self.dtype, self.fed = spec, encoder, dtype, fed
         self.plans: dict[tuple[Grid, ...], Plan] = {}
         self.counts: Counter[tuple[Grid, ...]] = Counter()
-        self.prompt = [0, 0]  # image and marker tokens
+        self.prompts: Counter[tuple[int, int]] = Counter()  # pictures by their image and marker tokens
         self.of_size: list[Plan | None] = []  # by the number of the distinct size; None where it is refused
         self.refused: list[Refused] = []
 
@@ -232,9 +267,7 @@ class _Survey:
                 self.spec.name, self.encoder, views, dtype=self.dtype, family=self.spec.family
             )
         if self.spec.prompt:
-            image, markers = self.spec.prompt.sequence(tiling, size).counts
-            self.prompt[0] += count * image
-            self.prompt[1] += count * markers
+            self.prompts[self.spec.prompt.sequence(tiling, size).counts] += count
         self.counts[tiling.grids] += count
         return self.plans[tiling.grids]
 
@@ -248,14 +281,14 @@ class _Survey:
     def job(self, sizes: int, packing: Packing, peak: Peak | None, batch: int | None) -> Job:
         tokens = {grids: plan.tokens for grids, plan in self.plans.items()}
         macs = {grids: plan.macs.total for grids, plan in self.plans.items()}
-        image, markers = self.prompt if self.spec.prompt else (None, None)
+        image = sum(image * count for (image, _), count in self.prompts.items())
         batch = -(-self.pictures // packing.count) if batch is None else batch
         return Job(
             model=self.spec.name, encoder=self.encoder, dtype=self.dtype, pictures=self.pictures, sizes=sizes,
-            tokens=self.sum(tokens), image_tokens=image, marker_tokens=markers, macs=self._macs(),
+            tokens=self.sum(tokens), prompts=tuple(self.prompts.items()), macs=self._macs(),
             operations=self._operations(), packs=packing,
             padding=padding(self._spread(tokens), self._spread(macs), batch),
-            peak=peak, outputs=tuple(self._outputs(image)), refused=tuple(self.refused),
+            peak=peak, outputs=tuple(self._outputs(image if self.spec.prompt else None)), refused=tuple(self.refused),
         )  # fmt: skip
 
     def _spread(self, value: Mapping[tuple[Grid, ...], int]) -> Counter[int]:
