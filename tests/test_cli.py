@@ -384,7 +384,7 @@ def test_one_refusing_model_does_not_cost_the_other_plans(run, tmp_path):
     assert code == 3
     assert err.startswith(f"failed: {native}: 5x5 is smaller than one 16x16 patch")
     assert out.splitlines()[2].split() == ["vit-b16-224", "dinov2-b14"]
-    rows = run("plan", "examples/images", "-m", "vit-b16-224", "--json")[1].splitlines()
+    rows = run("plan", *PHOTOGRAPHS, "-m", "vit-b16-224", "--json")[1].splitlines()
     assert sorted(len(json.loads(row)["sources"]) for row in rows) == [1, 1, 1, 1, 2]
 
 

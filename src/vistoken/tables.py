@@ -66,6 +66,8 @@ def read_sizes(path: str, width: str = "width", height: str = "height") -> Itera
     Raises `InputError` for a table that cannot be read or lacks the columns, and names those that it has;
     `MissingExtra` where Parquet needs pyarrow.
     """
+    if width == height:
+        raise UsageError(f"one column, {shown(width)}, cannot be both width and height: name two")
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in SUFFIXES:
         raise UsageError(f"{path}: a table ends in {', '.join(SUFFIXES)}")

@@ -68,6 +68,7 @@ def answer(asked: Asked, pack_tokens: int, columns: tuple[str, str]) -> int:
     from vistoken.sizes import Sizes
 
     _check(asked)
+    _rehearse(asked, pack_tokens)
     sizes = Sizes(_progress(_read(asked, columns)))
     unread = asked.failures.count
     jobs: list[tuple[str, Job, Prefill | None]] = []
@@ -91,6 +92,19 @@ def _check(asked: Asked) -> None:
                  duration=asked.duration, fps=asked.fps)  # fmt: skip
     if asked.geometry:
         raise UsageError(f"{JOB} needs -m MODEL: bare geometry has no rule for pictures of other sizes")
+
+
+def _rehearse(asked: Asked, pack_tokens: int) -> None:
+    """Every model with one picture: what is wrong with the words is told before millions of rows are read."""
+    from vistoken.geometry import Size
+    from vistoken.sizes import Sizes
+
+    for model in asked.models:
+        try:
+            job = _job(asked, model, Sizes([Size(448, 448)]), pack_tokens)
+        except InputError:  # a rule that refuses this size may take others
+            continue
+        _as_dict(asked, job, _behind(asked, model, job))
 
 
 def _job(asked: Asked, model: str, sizes: Sizes, pack_tokens: int) -> Job:
@@ -271,6 +285,7 @@ def scaled(value: int) -> str:
 
 
 def size(value: int) -> str:
-    """Bytes in MiB, GiB or TiB (2^20, 2^30, 2^40)."""
-    step, unit = next(((s, u) for s, u in ((2**40, "TiB"), (2**30, "GiB")) if value >= s), (2**20, "MiB"))
+    """Bytes in KiB, MiB, GiB or TiB (2^10, 2^20, 2^30, 2^40)."""
+    steps = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"))
+    step, unit = next(((step, unit) for step, unit in steps if value >= step), (2**10, "KiB"))
     return f"{value / step:,.2f} {unit}"
