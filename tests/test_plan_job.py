@@ -155,9 +155,10 @@ def test_sizes_and_single_pictures_are_planned_as_before(run):
         (2, ["T", "-m", CLIP, "--device", "l5"], "device 'l5' is unknown"),
         (2, ["T", "-m", CLIP, "--llm", "own"], "LLM"),
         (2, ["T", "-m", CLIP, "--batch", "0"], "batch is 0"),
+        (2, ["T", "-m", CLIP, "--set", "pack_tokens=5"], "pack_tokens is an argument of the command"),
         (2, ["T", "-m", CLIP, "--dtype", "int8", "--device", "l4"], "latency has no dtype 'int8'"),
         (2, ["T", "-m", CLIP, "--width-column", "height"], "cannot be both width and height"),
-        (2, ["no-such.csv", "-m", CLIP, "--pack-tokens", "7"], "--pack-tokens goes with"),
+        (3, ["no-such.csv", "-m", CLIP, "--width-column", "w"], "no-such.csv: no such file"),
         (2, ["640x480", "-m", CLIP, "--pack-tokens", "100"], "--pack-tokens goes with a folder, glob or table"),
         (2, ["640x480", "-m", CLIP, "--width-column", "w"], "--width-column and --height-column goes with"),
         (

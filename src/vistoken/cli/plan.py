@@ -29,7 +29,7 @@ Examples:
   vistoken plan -m siglip-so400m14-384 --batch 64 --dtype bfloat16 --device l4 --device h100
   vistoken plan 1280x720 -m qwen2.5-vl-7b -m internvl3-8b --within 'tokens<=1024'
   vistoken plan photos/ -m siglip2-b16-naflex -m dinov2-b14 --dtype bfloat16 --device l4
-  vistoken plan sizes.csv -m qwen2.5-vl-7b --width-column w --height-column h""",
+  vistoken plan sizes.csv -m qwen2.5-vl-7b --llm own --width-column width --pack-tokens 16384""",
 )
 @click.argument("sources", nargs=-1, metavar="[SOURCE...]")
 @model_option(required=False)

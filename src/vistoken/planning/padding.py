@@ -36,8 +36,8 @@ class Padding:
 def padding(tokens: Mapping[int, int], macs: Mapping[int, int], batch: int) -> Padding:
     """From how many pictures have each number of tokens, and of multiply-adds.
 
-    >>> padding({100: 1, 300: 1}, {5: 1, 10: 1}, batch=2)
-    Padding(batch=2, tokens=600.0, macs=20.0, wasted_tokens=0.3333333333333333, wasted_macs=0.25)
+    >>> padding({200: 1, 400: 1}, {5: 1, 10: 1}, batch=2)
+    Padding(batch=2, tokens=800.0, macs=20.0, wasted_tokens=0.25, wasted_macs=0.25)
     """
     padded = [padded_cost(costs, batch) for costs in (tokens, macs)]
     own = [sum(cost * count for cost, count in costs.items()) for costs in (tokens, macs)]
