@@ -43,9 +43,15 @@ def job_options(command: F) -> F:
 
 def is_job(sources: Sequence[str]) -> bool:
     """Whether one of the words stands for many pictures: a folder, a glob, a table."""
+    return any(os.path.isdir(word) or _is_table(word) or _is_glob(word) for word in sources)
+
+
+def _is_table(word: str) -> bool:
+    if "." not in word:  # as in a size, for which nothing need be imported
+        return False
     from vistoken.tables import is_table
 
-    return any(os.path.isdir(word) or is_table(word) or _is_glob(word) for word in sources)
+    return is_table(word)
 
 
 def _is_glob(word: str) -> bool:
