@@ -159,8 +159,9 @@ def test_sizes_and_single_pictures_are_planned_as_before(run):
         (2, ["T", "-m", CLIP, "--dtype", "int8", "--device", "l4"], "latency has no dtype 'int8'"),
         (2, ["T", "-m", CLIP, "--width-column", "height"], "cannot be both width and height"),
         (3, ["no-such.csv", "-m", CLIP, "--width-column", "w"], "no-such.csv: no such file"),
-        (2, ["640x480", "-m", CLIP, "--pack-tokens", "100"], "--pack-tokens goes with a folder, glob or table"),
-        (2, ["640x480", "-m", CLIP, "--width-column", "w"], "--width-column and --height-column goes with"),
+        (2, ["640x480", "-m", CLIP, "--pack-tokens", "100"], "--pack-tokens: only a folder, glob or table"),
+        (2, ["T", "-m", CLIP, "--within", "tokens<=99", "--pack-tokens", "100"], "--pack-tokens: only"),
+        (2, ["640x480", "-m", CLIP, "--width-column", "w"], "--width-column and --height-column: only"),
         (
             3,
             ["T", "-m", CLIP, "--width-column", "widht"],

@@ -62,7 +62,7 @@ def check_unused(pack_tokens: int, columns: tuple[str, str]) -> None:
     """Raise `UsageError` for options that have no meaning for sizes and single pictures."""
     if pack_tokens != PACK_TOKENS or columns != SIDES:
         option = "--pack-tokens" if pack_tokens != PACK_TOKENS else "--width-column and --height-column"
-        raise UsageError(f"{option} goes with {JOB}: name one, or leave it out")
+        raise UsageError(f"{option}: only {JOB} as a whole job has a use for that; leave it out")
 
 
 def answer(asked: Asked, pack_tokens: int, columns: tuple[str, str]) -> int:
