@@ -14,7 +14,7 @@ from vistoken.planning.report_parts import Bar, Bars, Span, Spans
 
 WIDTH, ROW, HEIGHT = 360, 40, 14  # of the drawing, of one bar with its label, of the bar itself
 COLOURS = 12  # classes c0 to c11 of the style sheet; beyond, they come again
-LABEL = 30  # letters of a label that stand beside the number
+LETTERS = 50  # of a label and its number together
 
 
 def bars_svg(chart: Bars, name: str) -> str:
@@ -48,7 +48,7 @@ def _svg(title: str, told: str, name: str, count: int, rows: Sequence[str]) -> s
 
 def _label(number: int, label: str, shown: str) -> str:
     """The name at the left and the number at the right; a long name gives way."""
-    top, room = number * ROW + 14, max(8, LABEL + 25 - len(shown))
+    top, room = number * ROW + 14, max(8, LETTERS - len(shown))
     short = label if len(label) <= room else f"{label[: room - 1]}…"
     return f'<text x="0" y="{top}">{_safe(short)}</text><text class="value" x="{WIDTH}" y="{top}">{_safe(shown)}</text>'
 

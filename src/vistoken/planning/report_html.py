@@ -37,11 +37,12 @@ td{overflow-wrap:normal;min-width:7rem}
 td:last-child:not(.n){min-width:15rem}
 td:last-child:empty{min-width:0}
 .n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums;min-width:0}
+th.n{white-space:normal}
 tfoot td{font-weight:700;border-top:2px solid var(--rule)}
 pre{white-space:pre-wrap;background:var(--fill);padding:.8rem;font-size:.8rem;border-radius:.3rem}
 figure{margin:1rem 0;max-width:27rem}
 figcaption{font-weight:600;font-size:.9rem}
-.chart{display:block;width:100%;height:auto}
+.chart{display:block;margin-top:.3rem;width:100%;height:auto}
 .chart text{font:12px system-ui,sans-serif;fill:var(--ink)}
 .chart .value{text-anchor:end;fill:var(--soft)}
 .chart .track{fill:var(--fill)}

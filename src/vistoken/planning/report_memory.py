@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 
 from vistoken.geometry import Grid
 from vistoken.planning.formulas import product
@@ -121,7 +122,7 @@ def _chart(title: str, asked: Sequence[Asked], most: int = 10) -> Iterator[Part]
         yield Paragraph(f"Not drawn, being over {most} times the least: {'; '.join(left)}.")
 
 
-def _pieces(rows: Sequence[tuple[str, int]], most: int = 5) -> tuple[tuple[str, float], ...]:
+def _pieces(rows: Sequence[tuple[str, int]], most: int = 4) -> tuple[tuple[str, float], ...]:
     """The weights first, then the largest; what is left together."""
     weights = [row for row in rows if row[0] == "weights"]
     others = sorted((row for row in rows if row[0] != "weights"), key=lambda row: -row[1])
@@ -160,12 +161,21 @@ def _units(case: Case) -> dict[str, int]:
 
 def _explained(case: Case, rows: Sequence[tuple[str, int]]) -> Iterator[tuple[str, int, str]]:
     """Each row as a multiple where it is one, else in words."""
-    units = _units(case)
     for name, value in rows:
-        letters = (letter for letter, names in _MULTIPLES.items() if name in names and value % units[letter] == 0)
-        # Of two that divide it, the larger one is meant: scores far outnumber what they are made of.
-        best = max(letters, key=lambda letter: units[letter], default=None)
-        yield name, value, f"{value // units[best]:,} × {best}" if best else _WORDS.get(name, "")
+        yield name, value, _multiple(case, name, value) or _WORDS.get(name, "")
+
+
+def _multiple(case: Case, name: str, value: int) -> str:
+    """How many times what, empty where it is no such multiple; of one picture, a share of what the batch has.
+
+    Of several that divide it, the largest is meant: scores far outnumber what they are made of.
+    """
+    units = _units(case)
+    for letter in sorted((letter for letter, names in _MULTIPLES.items() if name in names), key=lambda it: -units[it]):
+        times = Fraction(value, units[letter])
+        if case.plan.batch % times.denominator == 0:
+            return f"{times} × {letter}"
+    return ""
 
 
 def _allowance(case: Case) -> Iterator[Part]:
@@ -192,4 +202,4 @@ def _fits(case: Case) -> Iterator[Part]:
         rows.append((device.label, summed, f"{has:,}", verdict, source))
     yield Bars("Peak of inference against the device's memory: our encoder, fused attention", tuple(bars))
     header = ("device", "peak + allowance, bytes", "has, bytes", "verdict", "source of its memory")
-    yield Table(header, tuple(rows), words=(0, 3, 4))
+    yield Table(header, tuple(rows), words=(0, 1, 3, 4))
