@@ -10,6 +10,7 @@ import click
 from vistoken.cli.plan_asked import Asked, geometry_options
 from vistoken.cli.plan_devices import device_option, mode_option
 from vistoken.cli.plan_llm import llm_option
+from vistoken.cli.plan_report import report_option
 from vistoken.cli.plan_within import within_option
 from vistoken.cli.shared import common_options, model_option, video_options
 from vistoken.errors import MissingExtra, UsageError
@@ -26,7 +27,8 @@ Examples:
   vistoken plan 224x224 --patch 16 --dim 768 --depth 12 --heads 12
   vistoken plan 1280x720 -m qwen2.5-vl-7b --llm own
   vistoken plan -m siglip-so400m14-384 --batch 64 --dtype bfloat16 --device l4 --device h100
-  vistoken plan 1280x720 -m qwen2.5-vl-7b -m internvl3-8b --within 'tokens<=1024'""",
+  vistoken plan 1280x720 -m qwen2.5-vl-7b -m internvl3-8b --within 'tokens<=1024'
+  vistoken plan 1280x720 -m qwen2.5-vl-7b --llm own --dtype bfloat16 --device l4 -o report.html""",
 )
 @click.argument("sources", nargs=-1, metavar="[SOURCE...]")
 @model_option(required=False)
@@ -42,10 +44,12 @@ Examples:
 @device_option
 @mode_option
 @geometry_options
+@report_option
 @click.option("--calibrate", is_flag=False, flag_value="cpu", metavar="[cpu|cuda|mps]",
               help="Measure this machine, in under a minute, and store it as a device.")  # fmt: skip
 @click.option("--threads", type=click.IntRange(1), help="Of the CPU, for --calibrate.  [default: as torch]")
-def command(calibrate: str | None, threads: int | None, within: str | None, **options: Any) -> int:
+def command(calibrate: str | None, threads: int | None, within: str | None, output: str | None,
+            **options: Any) -> int:  # fmt: skip
     """Parameters, multiply-adds, FLOPs and weight memory, by part; several models side by side.
 
     A SOURCE is a size (WIDTHxHEIGHT), a picture, a folder or a glob; without one, the model's own size. Instead of a
@@ -56,6 +60,12 @@ def command(calibrate: str | None, threads: int | None, within: str | None, **op
     if threads is not None:
         raise UsageError("--threads goes with --calibrate")
     asked = Asked.parse(**options)
+    if output is not None:
+        if within:
+            raise UsageError("-o writes a report of what is planned, and --within plans nothing: leave out one of them")
+        from vistoken.cli import plan_report
+
+        return plan_report.answer(asked, output)
     if within:
         from vistoken.cli import plan_within
 

@@ -53,7 +53,13 @@ class Case:
 
     @property
     def title(self) -> str:
-        return f"{self.plan.model} at {self.plan.size}"
+        frames = f", {self.plan.frames:,} frames" if self.plan.frames else ""
+        return f"{self.plan.model} at {self.plan.size}{frames}"
+
+    @property
+    def thing(self) -> str:
+        """What tokens are counted of."""
+        return "video" if self.plan.frames else "picture"
 
     @cached_property
     def weights(self) -> tuple[tuple[str, int], ...]:

@@ -32,7 +32,7 @@ a{color:inherit}
 .scroll{overflow-x:auto;margin:1rem 0}
 table{border-collapse:collapse;font-size:.875rem}
 th,td{padding:.3rem .6rem;border-bottom:1px solid var(--rule);text-align:left;vertical-align:top}
-th{color:var(--soft);font-weight:600}
+th{color:var(--soft);font-weight:600;overflow-wrap:normal}
 td{overflow-wrap:normal;min-width:7rem}
 td:last-child:not(.n){min-width:15rem}
 td:last-child:empty{min-width:0}

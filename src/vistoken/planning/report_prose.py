@@ -19,7 +19,7 @@ Memory is a property of code: a number holds for the implementation that is name
 Latency is a forecast, hence a range; of the encoder alone, without loading, decoding or copying pictures. For one
 picture on a GPU there is a lower bound only: starting kernels takes longer than running them.
 
-The LLM is counted for the visual tokens of one picture. Its weights and its own latency are not.
+The LLM is counted for the visual tokens of one picture or video. Its weights and its own latency are not.
 
 Nothing here says how accurate a model is."""
 

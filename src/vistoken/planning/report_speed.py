@@ -63,11 +63,11 @@ def _figures(device: Device, dtype: str) -> Iterator[str]:
         yield f"{what}: {figure.value:g} {unit}: {figure.source} ({seen})"
 
 
-def llm(cost: LlmCost) -> Iterator[Part]:
-    """Prefill, cache and share of the context that one picture takes."""
+def llm(case: Case, cost: LlmCost) -> Iterator[Part]:
+    """Prefill, cache and share of the context that one picture, or video, takes."""
     spec = cost.llm
     yield Paragraph(
-        f"{cost.tokens:,} tokens of one picture go into {spec.name} ({spec.source}), "
+        f"{cost.tokens:,} tokens of one {case.thing} go into {spec.name} ({spec.source}), "
         f"{millions(spec.params)} parameters, after {cost.before:,} earlier ones."
     )
     macs, flops = cost.macs, cost.flops

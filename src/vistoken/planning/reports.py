@@ -30,7 +30,8 @@ def report(cases: Sequence[Case]) -> Report:
     """
     title = f"What {cases[0].title} costs" if len(cases) == 1 else f"What {len(cases)} vision encoders cost"
     first = cases[0].plan
-    intro = Paragraph(f"A batch of {first.batch:,}; weights in {first.dtype}. MiB and GiB are 2^20 and 2^30 bytes.")
+    batch = f"Compute and memory are for a batch of {first.batch:,}, weights in {first.dtype}."
+    intro = Paragraph(f"Tokens are those of one {cases[0].thing}. {batch} MiB and GiB are 2^20 and 2^30 bytes.")
     return Report(
         title,
         (intro, _summary(cases), *(_compared(cases) if len(cases) > 1 else ())),
@@ -55,9 +56,9 @@ def as_dict(cases: Sequence[Case]) -> dict[str, Any]:
 
 
 def _summary(cases: Sequence[Case]) -> Table:
-    header = ("model", "picture", "tokens a picture", "into the LLM", "parameters", "MACs = FLOPs", "weights",
+    header = ("model", "size", "tokens", "into the LLM", "parameters", "MACs", "FLOPs", "weights",
               "inference peak", "fits")  # fmt: skip
-    return Table(header, tuple(map(_summarised, cases)), words=(0, 1, 5, 8))
+    return Table(header, tuple(map(_summarised, cases)), words=(0, 1, 9))
 
 
 def _summarised(case: Case) -> tuple[str, ...]:
@@ -66,7 +67,7 @@ def _summarised(case: Case) -> tuple[str, ...]:
     fits = [f"{device.name}: {_verdict(case.needed(device), device.memory_bytes)}" for device in case.devices]
     return (
         plan.model, str(plan.size), f"{plan.tokens:,}", into, millions(plan.params.total),
-        f"{scaled(plan.macs.total)}MACs = {scaled(plan.flops.total)}FLOPs", gigabytes(plan.memory.total),
+        f"{scaled(plan.macs.total)}MACs", f"{scaled(plan.flops.total)}FLOPs", gigabytes(plan.memory.total),
         gigabytes(peak.total) if peak else "not known", "; ".join(fits) or "-",
     )  # fmt: skip
 
@@ -93,7 +94,7 @@ def _sections(case: Case) -> Iterator[Section]:
     if case.devices:
         yield Section("Latency", tuple(latencies(case)))
     if case.llm:
-        yield Section("The LLM behind", tuple(llm(case.llm)))
+        yield Section("The LLM behind", tuple(llm(case, case.llm)))
 
 
 # ---------------------------------------------------------------- tokens
@@ -105,8 +106,9 @@ def _tokens(case: Case) -> Iterator[Part]:
     patches = sum(view.grid.patches for view in plan.views)
     how = f"{_listed(terms)} patches in {_views(len(plan.views))}"
     if spec.prefix_tokens:
-        how += f", and {plan.tokens - patches:,} prefix tokens ({spec.prefix_tokens:,} a frame)"
-    yield Paragraph(f"The blocks work on {plan.tokens:,} tokens a picture: {how}.")
+        kinds = ", ".join(token.label for token in spec.prefix)
+        how += f", and {plan.tokens - patches:,} besides ({kinds}; {spec.prefix_tokens:,} a frame)"
+    yield Paragraph(f"The blocks work on {plan.tokens:,} tokens a {case.thing}: {how}.")
     if case.count is None:
         grid, patch = plan.views[0].grid, spec.patch
         yield Paragraph(
@@ -115,7 +117,7 @@ def _tokens(case: Case) -> Iterator[Part]:
         )
         return
     if case.count.image_tokens is not None:
-        yield Paragraph(f"Into the LLM's prompt go {case.count.tokens:,} tokens a picture.")
+        yield Paragraph(f"Into the LLM's prompt go {case.count.tokens:,} tokens a {case.thing}.")
     yield Lines(case.count.explain())
 
 
