@@ -51,9 +51,11 @@ figcaption{font-weight:600;font-size:.9rem}
 .chart .open{stroke-dasharray:3 3}
 .legend{list-style:none;display:flex;flex-wrap:wrap;gap:.2rem 1rem;padding:0;font-size:.8rem}
 .legend i{display:inline-block;width:.8rem;height:.8rem;margin-right:.4rem;border-radius:.15rem;vertical-align:-.05rem}
+@media (max-width:40rem){td{min-width:5rem}td:last-child:not(.n){min-width:11rem}}
 footer{margin-top:3rem;color:var(--soft);font-size:.875rem}
 @media print{body{max-width:none;padding:0;font-size:10pt}nav{display:none}.scroll{overflow:visible}
 table{font-size:8pt;width:100%}.n{white-space:normal}td,td:last-child:not(.n){min-width:0}h2,h3,h4{break-after:avoid}
+tfoot{display:table-row-group} /* the sum once, not on every page */
 figure,tr,pre{break-inside:avoid}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 """

@@ -30,8 +30,16 @@ _MULTIPLES = {
         "in float32", "gradients of scores",
     ),
 }  # fmt: skip
-# What the other rows are.
+MOST = 256  # 40 blocks that keep 4 hidden vectors each are 160; what is more is no multiple that says anything
+# What the other rows are, and these where they are no multiple.
 _WORDS = {
+    "gradients": "of weights that the way back has passed",
+    "scores": "for every pair of tokens of the whole pack",
+    "attention weights in float32": "for every pair of tokens of the whole pack",
+    "in float32": "a copy, 4 bytes a number",
+    "queries, keys, values": "with fewer heads of keys and values",
+    "queries and keys, turned": "with fewer heads of keys",
+    "patch vectors": "4 bytes a number, before prefix tokens are there",
     "weights that take bytes": "patch weights in float32, the normalisation of pixels folded in",
     "patches in bytes": "one byte a value of a pixel",
     "patches as float32": "4 bytes a value of a pixel",
@@ -173,7 +181,7 @@ def _multiple(case: Case, name: str, value: int) -> str:
     units = _units(case)
     for letter in sorted((letter for letter, names in _MULTIPLES.items() if name in names), key=lambda it: -units[it]):
         times = Fraction(value, units[letter])
-        if case.plan.batch % times.denominator == 0:
+        if case.plan.batch % times.denominator == 0 and times <= MOST:
             return f"{times} × {letter}"
     return ""
 
