@@ -56,7 +56,8 @@ def command(calibrate: str | None, threads: int | None, within: str | None, outp
     model, bare geometry: a plain ViT with class token from --patch, --dim, --depth and --heads.
     """
     if calibrate is not None:
-        return _calibrate(calibrate, threads, (*options["sources"], *options["models"]))
+        reports = (f"-o {output}",) if output is not None else ()
+        return _calibrate(calibrate, threads, (*options["sources"], *options["models"], *reports))
     if threads is not None:
         raise UsageError("--threads goes with --calibrate")
     asked = Asked.parse(**options)
@@ -77,7 +78,7 @@ def command(calibrate: str | None, threads: int | None, within: str | None, outp
 
 def _calibrate(where: str, threads: int | None, others: Sequence[str]) -> int:
     if others:
-        raise UsageError(f"--calibrate measures this machine and takes no source and no model: leave out {others[0]}")
+        raise UsageError(f"--calibrate measures this machine alone: leave out {others[0]}")
     try:
         from vistoken.calibration import calibrate
     except ModuleNotFoundError as error:

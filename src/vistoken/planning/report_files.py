@@ -19,11 +19,11 @@ def check_report(path: str) -> None:
 def write_report(cases: Sequence[Case], path: str) -> None:
     """Write the report of `cases` to `path`, whole or not at all; the same cases give the same bytes.
 
-    >>> import tempfile
+    >>> import pathlib, tempfile
     >>> from vistoken.planning import plan
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_report([Case(plan("vit-b16-224"))], f"{folder}/report.json")
-    ...     json.load(open(f"{folder}/report.json"))["cases"][0]["params"]["total"]
+    ...     json.loads(pathlib.Path(folder, "report.json").read_text())["cases"][0]["params"]["total"]
     85798656
 
     Raises `UsageError` for another ending than .md, .html and .json, `OutputError` where nothing can be written.
