@@ -6,6 +6,9 @@ from vistoken import registry
 from vistoken.errors import ModelError
 from vistoken.planning import plan
 from vistoken.planning.formulas import formulas, product, total
+from vistoken.planning.llm import DenseMlp, Experts, GroupedAttention, Layer, LlmSpec, llm_cost
+from vistoken.planning.llm_formulas import cache_formulas, prefill_formulas
+from vistoken.planning.llm_table import NAMED, named_llm
 
 NAMES = [model.name for family in registry.families() for model in family.published]
 # What no short formula exists for: sums over layers.
@@ -65,3 +68,34 @@ def test_where_tokens_are_joined_no_formula_of_blocks_pretends():
 
 def test_ones_and_noughts_are_left_out():
     assert (product(1, 5, 1), product(1), total(0, 4), total(2, 3)) == ("5", "1", "4", "(2 + 3)")
+
+
+# ---------------------------------------------------------------- the LLM behind
+
+
+def experts(shared, gate):
+    layer = Layer(GroupedAttention(8, 2, 16, window=50), Experts(32, 2, 8, shared, gate))
+    other = Layer(GroupedAttention(8, 4, 16), DenseMlp(96, gated=False))
+    return LlmSpec(name="t", layers=(layer, layer, other), width=128, vocab=9, context=99, source="made up", joint=gate)
+
+
+@pytest.mark.parametrize("tokens", [1, 300, 5000])
+@pytest.mark.parametrize(
+    "llm", [*map(named_llm, NAMED), experts(0, False), experts(64, True)], ids=lambda llm: llm.name
+)
+def test_formulas_give_the_numbers_of_every_named_llm(llm, tokens):
+    cost = llm_cost(llm, tokens, image_tokens=tokens - tokens // 7)
+    for tally, found in ((cost.macs, prefill_formulas(cost)), (cost.kv, cache_formulas(cost))):
+        assert {name: calculated(text) for name, text in found.items()} == dict(tally.rows)
+
+
+def test_earlier_tokens_leave_pairs_and_cache_without_a_formula():
+    cost = llm_cost(named_llm("gemma-3-12b"), 100, before=2000)
+    assert prefill_formulas(cost)["attention: scores and sum"] == ""
+    assert set(cache_formulas(cost).values()) == {""}
+
+
+def test_the_cache_of_a_known_model_is_written_as_the_paper_has_it():
+    """Keys and values, 28 layers of 4 heads of 128, 2 bytes: 56 KiB a token (Qwen2.5-7B)."""
+    [formula] = cache_formulas(llm_cost(named_llm("qwen2.5-7b"), 1196)).values()
+    assert formula == "28 × 2 × 4 × 128 × 1,196 × 2"

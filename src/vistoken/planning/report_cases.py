@@ -117,7 +117,7 @@ class Case:
             "training": [each.as_dict() for each in self.training],
             "allowance": self.peak and allowance(self.peak).as_dict(),
             "devices": [self._device(*pair) for pair in zip(self.devices, self.latencies, strict=True)],
-            "llm": self.llm and self.llm.as_dict(),
+            "llm": self.llm and _llm(self.llm),
         }
 
     def _operations(self) -> list[dict[str, Any]]:
@@ -147,6 +147,12 @@ def _asked(what: str, peak: Callable[[], Peak]) -> Asked:
         return Asked(what, peak())
     except UsageError as error:  # this implementation, or this dtype, has not been measured
         return Asked(what, None, str(error))
+
+
+def _llm(cost: LlmCost) -> dict[str, Any]:
+    from vistoken.planning.llm_formulas import cache_formulas, prefill_formulas
+
+    return {**cost.as_dict(), "macs_formulas": prefill_formulas(cost), "kv_formulas": cache_formulas(cost)}
 
 
 def width_of(dtype: str) -> int:

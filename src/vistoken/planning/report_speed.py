@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from vistoken.planning.formulas import product
 from vistoken.planning.hardware import BYTES, Device
 from vistoken.planning.latency import UNMEASURED, Latency
+from vistoken.planning.llm_formulas import cache_formulas, prefill_formulas
 from vistoken.planning.report_cases import Case
 from vistoken.planning.report_parts import Bar, Bars, Items, Paragraph, Part, Span, Spans, Table
-from vistoken.planning.report_words import gigabytes, millions, scaled
+from vistoken.planning.report_words import LAYERED, byte_table, millions, scaled
 
 if TYPE_CHECKING:
     from vistoken.planning.llm import LlmCost
@@ -73,19 +75,19 @@ def llm(case: Case, cost: LlmCost) -> Iterator[Part]:
     macs, flops = cost.macs, cost.flops
     bars = tuple(Bar(n, f"{scaled(v)}MACs ({v / macs.total:.1%})", (("", v),)) for n, v in macs.rows if v)
     yield Bars("Multiply-adds of the prefill", bars)
-    rows = [(name, f"{value:,}", f"{2 * value:,}") for name, value in macs.rows]
-    last = ("total", f"{macs.total:,}", f"{flops.total:,}")
-    yield Table(("prefill", "multiply-adds", "FLOPs"), (*rows, last), summed=True)
+    how = prefill_formulas(cost)
+    rows = [(name, f"{value:,}", f"{2 * value:,}", how[name] or LAYERED) for name, value in macs.rows]
+    last = ("total", f"{macs.total:,}", f"{flops.total:,}", "")
+    header = ("prefill", "multiply-adds", "FLOPs", "formula of the multiply-adds")
+    yield Table(header, (*rows, last), words=(0, 3), summed=True)
     yield Paragraph(
         f"Linear part: 2 × {cost.tokens:,} tokens × {spec.linear_weights:,} weights that a token meets = "
         f"{cost.linear_flops:,} FLOPs. Counted: {macs.convention}."
     )
-    yield Paragraph(f"Cache: {cost.kv.total:,} bytes = {gigabytes(cost.kv.total)} in {cost.dtype} "
-                    f"({'; '.join(_cache(cost))}). Counted: {cost.kv.convention}.")  # fmt: skip
+    how = cache_formulas(cost)
+    layers = Counter(layer.attention.label for layer in cost.llm.layers)
+    yield byte_table(
+        "cache", ((f"{layers[name]} layers of {name}", n, how[name] or LAYERED) for name, n in cost.kv.rows)
+    )
+    yield Paragraph(f"In {cost.dtype}. Counted: {cost.kv.convention}.")
     yield Paragraph(f"Context: {cost.tokens:,} / {spec.context:,} = {cost.share:.2%}; {cost.left:,} tokens are left.")
-
-
-def _cache(cost: LlmCost) -> Iterator[str]:
-    for name, value in cost.kv.rows:
-        layers = sum(layer.attention.label == name for layer in cost.llm.layers)
-        yield f"{layers} layers of {name}: {value:,}"

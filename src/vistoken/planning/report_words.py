@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from vistoken.planning.report_parts import Table
 
+LAYERED = "a sum over layers"  # where there is no short formula
+
 
 def scaled(value: int) -> str:
     """A count in millions (M) or billions (G); exact below 100,000.

@@ -16,9 +16,7 @@ from vistoken.planning.report_memory import memory
 from vistoken.planning.report_parts import Bar, Bars, Items, Lines, Paragraph, Part, Report, Section, Table
 from vistoken.planning.report_prose import ASSUMPTIONS, SOURCES
 from vistoken.planning.report_speed import latencies, llm
-from vistoken.planning.report_words import gigabytes, millions, scaled
-
-LAYERED = "a sum over layers"
+from vistoken.planning.report_words import LAYERED, gigabytes, millions, scaled
 
 
 def report(cases: Sequence[Case]) -> Report:
