@@ -4,7 +4,7 @@ import pytest
 
 from vistoken import registry
 from vistoken.errors import ModelError
-from vistoken.planning import plan
+from vistoken.planning import plan, plan_views
 from vistoken.planning.formulas import formulas, product, total
 from vistoken.planning.llm import DenseMlp, Experts, GroupedAttention, Layer, LlmSpec, llm_cost
 from vistoken.planning.llm_formulas import cache_formulas, prefill_formulas
@@ -47,6 +47,16 @@ def test_formulas_give_the_numbers_of_every_built_in_encoder(head):
                     layered.add(step.name)
     assert layered == LAYERED
     assert checked > 4000
+
+
+@pytest.mark.parametrize("name", ["siglip-b16-224", "aimv2-l14-224", "clip-b32"])
+def test_formulas_hold_for_several_views(name):
+    """Of towers whose pooling works view by view."""
+    spec, views = registry.describe(name).encoder, plan(name).views
+    planned = plan_views(name, spec, views * 3, head=10)
+    for step, formula in zip(planned.operations, formulas(planned), strict=True):
+        assert calculated(formula.macs or "0") == step.macs, step.name
+        assert calculated(formula.params or "0") == step.params, step.name
 
 
 def test_formulas_of_the_six_products_of_a_block_are_those_of_the_paper():

@@ -253,6 +253,12 @@ def test_a_folder_with_a_hostile_name_is_planned_and_does_not_inject(run, tmp_pa
     assert "<script" not in without_code(written(run, tmp_path, ".md", ("plan", "-m", folder)))
 
 
+def test_a_fence_within_does_not_end_the_block():
+    """CommonMark, "fenced code blocks": only a fence at least as long closes one."""
+    text = markdown(Report("t", (Lines("a\n````\n<script>"),), (), "f"))
+    assert "`````text\na\n````\n<script>\n`````\n" in text
+
+
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [("# no heading", "\\# no heading"), ("- no item", "\\- no item"), ("1. no list", "\\1. no list"),
