@@ -76,7 +76,7 @@ def test_the_command_measures_stores_and_prints_where(run, tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize(("words", "message"), [
-    (["--calibrate", "cpu", "-m", "vit-b16-224"], "measures this machine and takes no source and no model: leave out vit-b16-224"),
+    (["--calibrate", "cpu", "-m", "vit-b16-224"], "takes no source and no model: leave out vit-b16-224"),
     (["--calibrate", "tpu"], "'tpu' cannot be calibrated: known are cpu, cuda, mps"),
     (["-m", "vit-b16-224", "--threads", "1"], "--threads goes with --calibrate"),
     (["--calibrate", "cpu", "--threads", "0"], "0 is not in the range"),
