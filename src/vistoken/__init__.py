@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from vistoken.catalogue import models as models
     from vistoken.counting import TokenCount as TokenCount
     from vistoken.counting import count as count
+    from vistoken.counting.documents import DocumentCount as DocumentCount
+    from vistoken.counting.documents import count_document as count_document
+    from vistoken.counting.films import count_video as count_video
     from vistoken.counting.ready import counter as counter
     from vistoken.encoding import Encoder as Encoder
     from vistoken.encoding import ImageTokens as ImageTokens
@@ -28,6 +31,9 @@ _HOMES = {
     "count": "vistoken.counting",
     "counter": "vistoken.counting.ready",
     "TokenCount": "vistoken.counting",
+    "count_document": "vistoken.counting.documents",
+    "count_video": "vistoken.counting.films",
+    "DocumentCount": "vistoken.counting.documents",
     "plan": "vistoken.planning",
     "plan_job": "vistoken.planning.jobs",
     "plan_within": "vistoken.planning.within",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vistoken.cli.count_documents import check_options, count_documents, document_options, split
 from vistoken.cli.shared import (
     Failures,
     common_options,
@@ -41,12 +42,15 @@ Examples:
   vistoken count 1280x720 -m qwen2.5-vl-7b --duration 60 --fps 30
   vistoken count 1280x720 -m qwen2.5-vl-7b --frames 32
   vistoken count photo.jpg photos/ -m clip-l14-336 -m siglip2-naflex
+  vistoken count report.pdf -m gemini-3-pro -m claude-opus-5 --pages 1-5,9
+  vistoken count holiday.mp4 -m qwen2.5-vl-7b
   vistoken count photos/ -m ./my-checkpoint --json""",
 )
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @model_option()
 @common_options
 @video_options
+@document_options
 @click.option(
     "--images-in-prompt", type=int, default=1, metavar="N", help="Pictures that share the prompt; some rules ask."
 )
@@ -61,22 +65,37 @@ def command(
     frames: int | None,
     duration: float | None,
     fps: float | None,
+    pages: str | None,
+    dpi: float | None,
+    all_frames: bool,
     images_in_prompt: int,
     explain: bool,
 ) -> int:
     """Count the visual tokens of pictures, folders and sizes, from sizes alone; of videos with --frames or --duration.
 
-    A SOURCE is a size (WIDTHxHEIGHT), a picture, a folder (recursive, files by their ending) or a glob. Of a picture
-    only the header is read; its orientation is applied.
+    A SOURCE is a size (WIDTHxHEIGHT), a picture, a folder of pictures (recursive, files by their ending), a glob, a
+    document (PDF, TIFF) or a video file. Of a picture only the header is read; its orientation is applied. Documents,
+    whose pages share one prompt, and videos are told first.
     """
     from vistoken import registry
     from vistoken.counting.tokens import video
 
     given, fed, failures = parse_settings(settings), parse_input(input_size), Failures()
-    film = video(frames, duration, fps)
+    documents, films, others = split(sources, all_frames)
+    check_options(documents, films, pages, dpi, all_frames, duration, input_size)
+    film = video(frames, duration, fps) if others else None
     specs = [registry.describe(model, settings=given, revision=revision) for model in models]
+    if documents:
+        count_documents(documents, specs, failures, pages=pages, dpi=dpi, all_frames=all_frames,
+                        images_in_prompt=images_in_prompt, as_json=as_json, explain=explain)  # fmt: skip
+    if films:
+        from vistoken.cli.count_films import count_films
+
+        count_films(films, specs, failures, frames=frames, fps=fps, as_json=as_json, explain=explain)
+    if not others:
+        return failures.exit_code
     rows: list[Row] = []
-    for row in _rows(sources, specs, (fed, film, images_in_prompt), failures):
+    for row in _rows(others, specs, (fed, film, images_in_prompt), failures):
         rows.append(row)
         for result in filter(None, row[2]):
             if as_json:
