@@ -41,6 +41,8 @@ def table(header: str, rows: Iterable[Iterable[object]]) -> str:
 
 def percent(share: float, sign: str = "+") -> str:
     """To two digits; a bare 0 where there is no difference at all."""
+    if 0 < abs(share) < 0.00005:
+        return "under 0.01%"
     return f"{share:{sign}.2%}" if share else "0"
 
 

@@ -25,7 +25,7 @@ def rows(name, text=TEXT):
 
 
 def share(cell):
-    return float(cell.rstrip("%")) / 100
+    return float(cell.removeprefix("under ").rstrip("%")) / 100
 
 
 def test_every_table_is_there_with_its_date():
