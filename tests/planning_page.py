@@ -169,10 +169,10 @@ def training() -> str:
     with pytest.MonkeyPatch.context() as patch:
         judge.softmax_as_on_cuda(patch)
         for family in judge.MODELS:
-            rows.append([family, "inference, autocast", *spread(_autocast(family))])
-            rows.append([family, "training", *spread(_training(family, False))])
-            rows.append([family, "training, checkpointing", *spread(_training(family, True))])
-    return table("model | pass | #cases | #median | #largest", rows)
+            passes = (_autocast(family), _training(family, False), _training(family, True))
+            rows.append([family, *(cell for pairs in passes for cell in spread(pairs)[1:])])
+    names = "#autocast, median | #largest | #training, median | #largest | #checkpointing, median | #largest"
+    return table(f"model | {names}", rows)
 
 
 def _autocast(family: str):
@@ -253,16 +253,15 @@ def calibration() -> str:
     threads = torch.get_num_threads()
     measured = calibrate("cpu", threads=1)
     torch.set_num_threads(1)
-    rows = []
+    rows: dict[str, list[object]] = {}
     try:
-        for name, side, steps, taken in _timed():
+        for name, steps, taken in _timed():
             likely = forecast(steps, measured, dtype="float32").total
-            rows.append(
-                [name, f"{side}x{side}", f"{1000 * taken:,.0f}", f"{1000 * likely:,.0f}", percent(likely / taken - 1)]
-            )
+            cells = f"{1000 * taken:,.0f} ms", f"{likely / taken - 1:+.1%}"
+            rows.setdefault(name, [name]).extend(cells)
     finally:
         torch.set_num_threads(threads)
-    return table("model | size | #measured, ms | #forecast, ms | #error", rows)
+    return table("model | #224x224 | #error | #384x384 | #error | #512x512 | #error", rows.values())
 
 
 def _timed():
@@ -283,7 +282,7 @@ def _timed():
             packed = pack([torch.randn(3, side, side)], spec.patch)
             with torch.inference_mode():
                 [taken] = Bench("cpu", 1, 4).seconds([lambda module=module, packed=packed: module(packed)])
-            yield name, side, operations(spec, [Grid(side // 16, side // 16)]), taken
+            yield name, operations(spec, [Grid(side // 16, side // 16)]), taken
 
 
 # ---------------------------------------------------------------- the page

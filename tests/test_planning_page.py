@@ -12,8 +12,8 @@ import planning_page as page
 from vistoken.planning import plan
 
 TEXT = page.PAGE.read_text()
-# What issues and docstrings promise: largest error by kind of pass.
-PROMISED = {"inference, autocast": 0.005, "training": 0.02, "training, checkpointing": 0.08}
+# What the docstrings promise: largest errors of autocast, training, and training with checkpointing.
+PROMISED = (0.005, 0.02, 0.08)
 AGAIN = "measure it again: make planning-page TABLES="
 
 
@@ -67,9 +67,9 @@ def test_a_peak_is_measured_again():
 
 
 def test_errors_of_memory_are_within_what_is_promised():
-    for _, what, cases, _, largest in rows("training"):
-        assert int(cases) >= 6
-        assert abs(share(largest)) <= PROMISED[what]
+    for _, *cells in rows("training"):
+        for median, largest, promised in zip(cells[::2], cells[1::2], PROMISED, strict=True):
+            assert share(median) <= abs(share(largest)) <= promised
     assert all(abs(share(largest)) <= 0.03 for *_, largest in rows("own"))
 
 
@@ -87,8 +87,8 @@ def test_latency_rows_are_computed_again():
 
 def test_the_machine_was_forecast_within_the_promised_15_percent():
     found = rows("calibration")
-    assert len(found) == 9
-    assert all(abs(share(error)) <= 0.15 for *_, error in found)
+    assert len(found) == 3
+    assert all(abs(share(error)) <= 0.15 for row in found for error in row[2::2])
 
 
 def test_a_table_is_written_in_its_place_alone():
