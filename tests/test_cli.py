@@ -457,7 +457,7 @@ def test_help_ends_in_examples_that_run(run, verb, tmp_path):
         there = {"photo.jpg": ROCKET, "photos/": IMAGES, "sizes.csv": ROOT / "tests" / "data" / "sizes.csv"}
         words = [str(there.get(word, word)) for word in words[1:]]
         words = [
-            str(tmp_path / w) if w.endswith((".png", ".safetensors", ".npz")) and "images" not in w else w
+            str(tmp_path / w) if w.endswith((".png", ".safetensors", ".npz", ".html")) and "images" not in w else w
             for w in words
         ]
         assert run(*words)[0] == 0, example
