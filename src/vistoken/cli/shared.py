@@ -64,7 +64,7 @@ def common_options(command: F) -> F:
 
 # Arguments of the verbs themselves, which a setting must not overrule.
 RESERVED = ("model", "revision", "width", "height", "image", "input", "frames", "duration", "fps", "images_in_prompt",
-            "batch", "dtype", "head", "device", "attention",
+            "batch", "dtype", "head", "device", "attention", "convention",
             "pool", "cached")  # fmt: skip
 
 

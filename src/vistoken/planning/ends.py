@@ -22,7 +22,7 @@ from vistoken.connector import (
     Unpadded,
 )
 from vistoken.geometry import Grid
-from vistoken.planning.rows import Operation, mlp_rows, norm_params
+from vistoken.planning.rows import Operation, mlp_rows, norm_flops, norm_params
 from vistoken.spec import AttentionPool, ClassPool, MeanPool, NoPool, Norm, PlainMlp, Pool, ProjectedClass, QueryPool
 
 
@@ -36,7 +36,8 @@ def connector_rows(
         match stage:
             case Normalise(norm, weight):
                 moved = tokens * width
-                yield Operation(part, f"{mark}norm", norm_params(norm, width) * weight, 0, moved, moved)
+                flops = norm_flops(norm, moved, weight)
+                yield Operation(part, f"{mark}norm", norm_params(norm, width) * weight, 0, moved, moved, flops)
             case Linear(out, bias):
                 yield Operation(
                     part, f"{mark}linear", out * (width + bias), tokens * width * out, tokens * width, tokens * out
@@ -92,7 +93,7 @@ def pool_rows(pool: Pool, norm: Norm, dim: int, lengths: Sequence[int]) -> Itera
         case NoPool() | ClassPool() | MeanPool(False):
             return
         case MeanPool():
-            yield Operation(part, "norm", norm_params(norm, dim), 0, pooled, pooled)
+            yield Operation(part, "norm", norm_params(norm, dim), 0, pooled, pooled, norm_flops(norm, pooled))
         case ProjectedClass(width, bias):
             yield Operation(part, "projection", (dim + bias) * width, pooled * width, pooled, views * width)
         case AttentionPool(_, hidden, projection, bias):
@@ -102,7 +103,7 @@ def pool_rows(pool: Pool, norm: Norm, dim: int, lengths: Sequence[int]) -> Itera
             yield Operation(part, "attention: q, k, v", 3 * dim * (dim + 1), asked * dim, seen + pooled, asked)
             yield Operation(part, "attention: scores and sum", 0, 2 * seen, asked, pooled)
             yield Operation(part, "attention: output", dim * (dim + 1), pooled * dim, pooled, pooled)
-            yield Operation(part, "norm", norm_params(norm, dim), 0, pooled, pooled)
+            yield Operation(part, "norm", norm_params(norm, dim), 0, pooled, pooled, norm_flops(norm, pooled))
             yield from mlp_rows(part, "", PlainMlp(hidden, "gelu"), dim, None, views)
             yield Operation(part, "projection", (dim + bias) * out, pooled * out, pooled * bool(out), views * out)
         case QueryPool(_, projection):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
 
 from vistoken import registry
-from vistoken.errors import ModelError, UsageError, did_you_mean
+from vistoken.errors import ModelError, UsageError, did_you_mean, shown
 from vistoken.geometry import Patch, Size
 from vistoken.model_spec import ModelSpec
 from vistoken.planning.memory import DTYPES, WEIGHT_ONLY, WEIGHTS, Memory
@@ -18,19 +18,25 @@ from vistoken.views import Native, View
 
 MAX_COUNT = 10**9
 
+# What is counted as a multiply-add.
+Convention = Literal["contractions", "timm"]
+
 CONVENTIONS = {
     "params": "what Encoder builds: pooling head, projection and a stored mask token included",
     "macs": "multiply-adds of every contraction; biases, norms, softmax and activations are left out",
     "flops": "two for each multiply-add",
     "memory": WEIGHTS,
 }
+# Source: `norm_flops`. timm prints these sums as GMACs (`results/` of huggingface/pytorch-image-models).
+MACS_OF_TIMM = "as timm's tables: multiply-adds of every contraction, plus 5 for every element of a layer or group norm"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Plan:
     """What a model costs at a size. `operations` are for one picture; the tallies are for `batch` of them.
 
-    `family` tells whose code in other libraries it is; None for bare geometry.
+    `family` tells whose code in other libraries it is; None for bare geometry. `convention` is that of `macs` and
+    `flops`.
     """
 
     model: str
@@ -41,6 +47,7 @@ class Plan:
     dtype: str
     operations: tuple[Operation, ...]
     family: str | None = None
+    convention: Convention = "contractions"
 
     def __repr__(self) -> str:
         return (
@@ -55,13 +62,15 @@ class Plan:
 
     @property
     def params(self) -> Tally:
-        return self._tally("params", ((step.part, step.params) for step in self.operations))
+        return _tally(((step.part, step.params) for step in self.operations), CONVENTIONS["params"])
 
     @property
     def macs(self) -> Tally:
-        return self._tally(
-            "macs", ((_cost_name(step), self.batch * step.macs) for step in self.operations if step.macs)
-        )
+        """Multiply-adds by part, as `convention` counts them."""
+        timm = self.convention == "timm"
+        costs = ((step, self.batch * (step.macs + timm * step.norm_flops)) for step in self.operations)
+        rows = ((_cost_name(step), cost) for step, cost in costs if cost)
+        return _tally(rows, MACS_OF_TIMM if timm else CONVENTIONS["macs"])
 
     @property
     def flops(self) -> Tally:
@@ -84,12 +93,12 @@ class Plan:
             **{name: getattr(self, name).as_dict() for name in CONVENTIONS},
         }
 
-    @staticmethod
-    def _tally(name: str, rows: Iterable[tuple[str, int]]) -> Tally:
-        merged: dict[str, int] = {}
-        for part, value in rows:
-            merged[part] = merged.get(part, 0) + value
-        return Tally(tuple(merged.items()), CONVENTIONS[name])
+
+def _tally(rows: Iterable[tuple[str, int]], convention: str) -> Tally:
+    merged: dict[str, int] = {}
+    for part, value in rows:
+        merged[part] = merged.get(part, 0) + value
+    return Tally(tuple(merged.items()), convention)
 
 
 def _cost_name(step: Operation) -> str:
@@ -107,6 +116,7 @@ def plan(
     dtype: str = "float32",
     head: int = 0,
     merge_tokens: int = 0,
+    convention: str = "contractions",
     revision: str | None = None,
     **settings: Any,
 ) -> Plan:
@@ -122,6 +132,7 @@ def plan(
             and everything else bfloat16.
         head: the number of classes of a linear classifier to add.
         merge_tokens: how many tokens a frame are joined to similar ones in every block (ToMe), at most.
+        convention: what `macs` counts: "contractions", or "timm" for the sums that timm publishes as GMACs.
         revision: of the hub repository.
         settings: values of the model's own preprocessor under their own names.
 
@@ -143,7 +154,18 @@ def plan(
         described = registry.describe(model, settings=settings, revision=revision, series=False)
         spec, name, views = *_encoder(described), _views(described, size, input)
         family = described.family
-    return plan_views(name, spec, views, batch=batch, dtype=dtype, head=head, merge_tokens=merge_tokens, family=family)
+    planned = plan_views(
+        name, spec, views, batch=batch, dtype=dtype, head=head, merge_tokens=merge_tokens, family=family
+    )
+    return replace(planned, convention=_convention(convention))
+
+
+def _convention(name: str) -> Convention:
+    known: tuple[Convention, ...] = get_args(Convention)
+    if name not in known:
+        words = ", ".join(known)
+        raise UsageError(f"convention {shown(name)} is unknown: known are {words}.{did_you_mean(name, known)}")
+    return known[known.index(name)]
 
 
 def plan_views(
