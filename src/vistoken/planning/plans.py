@@ -180,9 +180,7 @@ def plan_views(
     family: str | None = None,
 ) -> Plan:
     """The plan for views that are already decided."""
-    known = (*DTYPES, *WEIGHT_ONLY)
-    if not isinstance(dtype, str) or dtype not in known:
-        raise UsageError(f"dtype {dtype!r} is unknown: known are {', '.join(known)}.{did_you_mean(dtype, known)}")
+    check_dtype(dtype)
     for what, value, low in (("batch", batch, 1), ("head", head, 0)):
         if type(value) is not int or not low <= value <= MAX_COUNT:
             raise UsageError(f"{what} is {value!r}: it must be a whole number from {low} to {MAX_COUNT:,}")
@@ -191,6 +189,13 @@ def plan_views(
         raise UsageError(f"merge_tokens leaves no image tokens for the LLM of {name}: plan it without")
     steps = operations(encoder, [view.grid for view in views], head, merge_tokens)
     return Plan(name, encoder, views[0].source, views, batch, dtype, steps, family)
+
+
+def check_dtype(dtype: object) -> None:
+    """Raises `UsageError` for a dtype that weights cannot have."""
+    known = (*DTYPES, *WEIGHT_ONLY)
+    if not isinstance(dtype, str) or dtype not in known:
+        raise UsageError(f"dtype {dtype!r} is unknown: known are {', '.join(known)}.{did_you_mean(dtype, known)}")
 
 
 def bare_encoder(*, patch: Patch, dim: int, depth: int, heads: int, table: Size, mlp: int | None = None) -> EncoderSpec:
