@@ -17,6 +17,7 @@ from vistoken.cli.shared import (
     parse_input,
     parse_settings,
     print_table,
+    video_options,
 )
 from vistoken.errors import printable
 
@@ -45,11 +46,7 @@ Examples:
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @model_option()
 @common_options
-@click.option("--frames", type=int, metavar="N", help="Each size is a video, of which these N frames are looked at.")
-@click.option(
-    "--duration", type=float, metavar="SECONDS", help="Each size is a video; the model's own rule chooses frames."
-)
-@click.option("--fps", type=float, metavar="RATE", help="Frames a second of the video itself.")
+@video_options
 @click.option(
     "--images-in-prompt", type=int, default=1, metavar="N", help="Pictures that share the prompt; some rules ask."
 )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from vistoken.cli.shared import print_table
 
 if TYPE_CHECKING:
+    from vistoken.cli.plan_asked import Asked
     from vistoken.geometry import Size
     from vistoken.planning.llm import LlmCost, LlmSpec
 
@@ -21,17 +21,17 @@ llm_option = click.option(
 )  # fmt: skip
 
 
-def cost_of(
-    llm: str, model: str, size: Size, input: Size | None, revision: str | None, settings: Mapping[str, Any]
-) -> LlmCost:
-    """The cost of one picture of `size` in the prompt of the LLM that `llm` names."""
+def cost_of(asked: Asked, model: str, size: Size) -> LlmCost:
+    """The cost of one picture or video of `size` in the prompt of the LLM that is asked for."""
     from vistoken import registry
     from vistoken.counting import count_views
+    from vistoken.counting.tokens import video
     from vistoken.planning.llm import llm_cost
 
-    spec = registry.describe(model, settings=settings, revision=revision)
-    count = count_views(spec, size, input)
-    return llm_cost(_find(llm, model, revision), count.tokens, image_tokens=count.image_tokens)
+    assert asked.llm is not None
+    spec = registry.describe(model, settings=asked.settings, revision=asked.revision)
+    count = count_views(spec, size, asked.input, video(asked.frames, asked.duration, asked.fps))
+    return llm_cost(_find(asked.llm, model, asked.revision), count.tokens, image_tokens=count.image_tokens)
 
 
 def _find(llm: str, model: str, revision: str | None) -> LlmSpec:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +11,7 @@ from vistoken.cli.shared import complain, dash, echo_json, print_table
 from vistoken.errors import InputError, NothingFits, UsageError
 
 if TYPE_CHECKING:
-    from vistoken.geometry import Size
+    from vistoken.cli.plan_asked import Asked
     from vistoken.planning.within import Within
 
 within_option = click.option(
@@ -20,33 +20,35 @@ within_option = click.option(
 )  # fmt: skip
 
 
-def answer(
-    budgets: str, models: Sequence[str], sizes: Mapping[Size | None, list[str]], as_json: bool, llm: str | None,
-    **common: Any,
-) -> int:  # fmt: skip
+def answer(asked: Asked, budgets: str) -> int:
     """One line for each size and model; the exit code. Where nothing fits, stderr says by how much."""
+    from vistoken.cli.plan_devices import forecasts
     from vistoken.cli.plan_llm import OWN
     from vistoken.planning.within import plan_within
 
-    if not models:
+    asked.refuse("--within", input=asked.input, head=asked.head, merge_tokens=asked.merge_tokens,
+                 frames=asked.frames, duration=asked.duration, fps=asked.fps)  # fmt: skip
+    if asked.geometry:
         raise UsageError("--within needs -m MODEL: bare geometry has no rule for pictures of other sizes")
-    found: list[Within] = []
+    common = {**asked.settings, "batch": asked.batch, "dtype": asked.dtype, "revision": asked.revision}
+    common |= forecasts(asked.devices, asked.mode)
+    answers: list[Within] = []
     failed = 0
-    for size in sizes:
+    for model, _, size, _ in asked.each():
         width, height = (None, None) if size is None else (size.width, size.height)
-        for model in models:
-            try:
-                behind = _own(model, common["revision"]) if llm == OWN else llm
-                found.append(plan_within(model, budgets, llm=behind, width=width, height=height, **common))
-            except (NothingFits, InputError) as error:  # one model may take what another does not
-                complain(f"failed: {error}")
-                failed = error.exit_code
-                continue
-            if as_json:
-                echo_json(found[-1].as_dict())
-    if found and not as_json:
-        _print(found)
-    return failed
+        assert model is not None
+        try:
+            behind = _own(model, asked.revision) if asked.llm == OWN else asked.llm
+            answers.append(plan_within(model, budgets, llm=behind, width=width, height=height, **common))
+        except (NothingFits, InputError) as error:  # one model may take what another does not
+            complain(f"failed: {error}")
+            failed = error.exit_code
+            continue
+        if asked.as_json:
+            echo_json(answers[-1].as_dict())
+    if answers and not asked.as_json:
+        _print(answers)
+    return failed or asked.failures.exit_code
 
 
 def _own(model: str, revision: str | None) -> Any:

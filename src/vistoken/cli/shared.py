@@ -62,6 +62,22 @@ def common_options(command: F) -> F:
     return command
 
 
+def video_options(command: F) -> F:
+    """--frames, --duration and --fps: each size is a video."""
+    for option in (
+        click.option("--fps", type=float, metavar="RATE", help="Frames a second of the video itself."),
+        click.option(
+            "--duration", type=float, metavar="SECONDS",
+            help="Each size is a video; the model's own rule chooses frames.",
+        ),
+        click.option(
+            "--frames", type=int, metavar="N", help="Each size is a video, of which these N frames are looked at."
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
 # Arguments of the verbs themselves, which a setting must not overrule.
 RESERVED = ("model", "revision", "width", "height", "image", "input", "frames", "duration", "fps", "images_in_prompt",
             "batch", "dtype", "head", "device", "attention", "convention",

@@ -211,19 +211,25 @@ def count_views(
 
 
 def _count_video(spec: ModelSpec, size: Size, film: Clip | Source) -> TokenCount:
-    from vistoken.video import Clip
-
-    described = spec.known_video()
-    if isinstance(film, Clip):
-        clip = film
-    elif described.sampling is None:
-        raise UsageError(f"{spec.name} has no rule of its own for choosing frames: give frames, those it is to look at")
-    else:
-        clip = described.sampling.clip(film)
-    if not clip.indices:
-        raise InputError(f"no frame of the video is looked at: it has {clip.source.frames}")
+    described, clip = spec.known_video(), chosen(spec, film)
     tiling = described.rule.tiling(size, clip.frames)
     return TokenCount(spec, size, tiling, described.prompt.sequence(tiling, size, clip), None, clip)
+
+
+def chosen(spec: ModelSpec, film: Clip | Source) -> Clip:
+    """The frames that are looked at: a clip's own, or those that the model's rule takes from a source."""
+    from vistoken.video import Clip
+
+    sampling = spec.known_video().sampling
+    if isinstance(film, Clip):
+        clip = film
+    elif sampling is None:
+        raise UsageError(f"{spec.name} has no rule of its own for choosing frames: give frames, those it is to look at")
+    else:
+        clip = sampling.clip(film)
+    if not clip.indices:
+        raise InputError(f"no frame of the video is looked at: it has {clip.source.frames}")
+    return clip
 
 
 def video(frames: int | None, duration: float | None, fps: float | None) -> Clip | Source | None:

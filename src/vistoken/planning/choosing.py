@@ -33,6 +33,7 @@ class Choice:
         model: as it was asked for.
         size: of the picture before the model's own resizing.
         settings: what a sweep chose, by name.
+        frames: of a video, which then stands for the picture.
         device: its name, None where no device was asked for.
         batch: how many pictures at once.
         dtype: of weights and activations.
@@ -54,6 +55,7 @@ class Choice:
     model: str
     size: Size | None
     settings: tuple[tuple[str, Setting], ...] = ()
+    frames: int | None = None
     device: str | None = None
     batch: int
     dtype: str
@@ -87,6 +89,7 @@ class Choice:
             "model": self.model,
             "width": self.size and self.size.width,
             "height": self.size and self.size.height,
+            "frames": self.frames,
             "settings": dict(self.settings),
             **{name: getattr(self, name) for name in ("device", "batch", "dtype", "tokens", "params")},
             **{name: getattr(self, name) for name in ("macs", "convention")},
@@ -125,13 +128,16 @@ def choices(
 
     Raises `UsageError` for an unknown mode.
     """
-    check_mode(mode)
+    from vistoken.planning.hardware import known_mode
+
+    known_mode(mode)
     reasons: dict[str, None] = {}
     peak, per_gb = _known(lambda: _peak(plan), reasons), _known(lambda: _per_gb(plan), reasons)
     row = Choice(
         model=model or plan.model,
         size=plan.size,
         settings=settings,
+        frames=plan.frames,
         batch=plan.batch,
         dtype=plan.dtype,
         tokens=plan.tokens,
@@ -203,14 +209,6 @@ def _per_gb(plan: Plan) -> float:
 # ---------------------------------------------------------------- what is asked for
 
 
-def check_mode(mode: str) -> None:
-    """Raises `UsageError` for a mode of execution that there is not."""
-    from vistoken.planning.hardware import MODES
-
-    if mode not in MODES:
-        raise UsageError(f"mode {shown(mode)} is unknown: known are {', '.join(MODES)}.{did_you_mean(mode, MODES)}")
-
-
 def parse_prices(words: Iterable[str], devices: Sequence[Device]) -> dict[str, float]:
     """Prices of an hour by the device's name: "l4=0.8", or a bare number where there is one device alone.
 
@@ -243,9 +241,8 @@ def _priced(word: str, given: str, names: Sequence[str]) -> str:
     name = ALIASES.get(given, given)
     if name not in names:
         asked = ", ".join(names)
-        raise UsageError(
-            f"price {shown(word)}: {shown(given)} is not among the devices asked for, {asked}.{did_you_mean(given, names)}"
-        )
+        hint = did_you_mean(given, names)
+        raise UsageError(f"price {shown(word)}: {shown(given)} is not among the devices asked for, {asked}.{hint}")
     return name
 
 

@@ -55,6 +55,14 @@ class Efficiency:
     source: str
 
 
+def known_mode(mode: str) -> Mode:
+    """The mode of this name. Raises `UsageError` for an unknown one."""
+    found = next((known for known in MODES if known == mode), None)
+    if found is None:
+        raise UsageError(f"mode {shown(mode)} is unknown: known are {', '.join(MODES)}.{did_you_mean(mode, MODES)}")
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Device:
     """One accelerator or processor.

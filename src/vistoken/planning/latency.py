@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vistoken.errors import UsageError, did_you_mean, shown
-from vistoken.planning.hardware import BYTES, MODES, Device, Efficiency, Mode
+from vistoken.planning.hardware import BYTES, Device, Efficiency, Mode, known_mode
 from vistoken.planning.rows import ROTARY, Operation
 
 # Fits to the GeForce files of timm's results, all cards of a mode together.
@@ -129,9 +129,7 @@ def latency(
 
     Raises `UsageError` for a mode or dtype that is unknown or that the device has no rate for.
     """
-    chosen = next((known for known in MODES if known == mode), None)
-    if chosen is None:
-        raise UsageError(f"mode {shown(mode)} is unknown: known are {', '.join(MODES)}.{did_you_mean(mode, MODES)}")
+    chosen = known_mode(mode)
     if not isinstance(dtype, str) or dtype not in BYTES:
         known = ", ".join(BYTES)
         raise UsageError(f"latency has no dtype {shown(dtype)}: known are {known}.{did_you_mean(dtype, BYTES)}")

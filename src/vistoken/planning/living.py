@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from vistoken.geometry import Grid, Size
 from vistoken.spec import EncoderSpec
 
-Engine = Literal["fused", "eager"]
+if TYPE_CHECKING:
+    from vistoken.planning.memory import Engine
+
 FLOAT = 4  # bytes of a float32, in which softmax, rotary angles and statistics of norms are computed
 INDEX = 8  # bytes of an int64
 

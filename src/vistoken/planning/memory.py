@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from vistoken.errors import UsageError, did_you_mean, shown
 from vistoken.planning.tally import Tally
@@ -24,6 +24,9 @@ DTYPES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 # Bits of a number in the matrices of the blocks; everything else, and the arithmetic, is bfloat16.
 WEIGHT_ONLY = {"int8": 8, "int4": 4}
 GROUP = 128  # numbers of a row that share a scale and a zero in int4 (torchao, `Int4WeightOnlyConfig.group_size`)
+# Whether scores stay on the chip, or are written out (our engine "reference").
+Engine = Literal["fused", "eager"]
+FUSED: Engine = "fused"
 IMPLEMENTATIONS = ("vistoken", "transformers")
 WEIGHTS = "the weights alone; activations, allocator and context come on top"
 PEAK = "live tensors at the peak, first-order gradients only; allocator and context come on top, see allowance()"
@@ -93,12 +96,12 @@ class Memory:
         """Plain values of the weights for JSON."""
         return self.weights.as_dict()
 
-    def inference(self, implementation: str = "vistoken", attention: str = "fused", autocast: bool = False) -> Peak:
+    def inference(self, implementation: str = "vistoken", attention: str | None = None, autocast: bool = False) -> Peak:
         """The peak of a forward pass without gradients, bytes.
 
         Args:
             implementation: "vistoken", our encoder with bytes in; or "transformers", the family's model there.
-            attention: "fused", or "eager", which writes all scores out (our engine "reference").
+            attention: "fused", or "eager", which writes all scores out (our engine "reference"); the plan's if None.
             autocast: matrices are multiplied in bfloat16, weights stay float32 (transformers alone).
 
         Raises `UsageError` for an unknown word, and where the implementation's memory has not been measured.
@@ -111,7 +114,7 @@ class Memory:
     def training(
         self,
         implementation: str = "transformers",
-        attention: str = "fused",
+        attention: str | None = None,
         autocast: bool = False,
         checkpointing: bool = False,
     ) -> Peak:
@@ -233,22 +236,26 @@ def _implementation(plan: Plan, name: str) -> BatchedTower | PackedTower | OwnEn
     return code
 
 
-def _pass(plan: Plan, attention: str, autocast: bool) -> Pass:
-    from vistoken.planning.living import Engine, Pass
+def engine(attention: str) -> Engine:
+    """The engine of this name. Raises `UsageError` for an unknown one."""
+    engines: tuple[Engine, ...] = get_args(Engine)
+    found = next((known for known in engines if known == attention), None)
+    if found is None:
+        known, hint = ", ".join(engines), did_you_mean(attention, engines)
+        raise UsageError(f"attention {shown(attention)} is unknown: known are {known}.{hint}")
+    return found
+
+
+def _pass(plan: Plan, attention: str | None, autocast: bool) -> Pass:
+    from vistoken.planning.living import Pass
     from vistoken.spec import AttentionPool
 
-    engines: tuple[Engine, ...] = get_args(Engine)
-    if attention not in engines:
-        known = ", ".join(engines)
-        raise UsageError(
-            f"attention {shown(attention)} is unknown: known are {known}.{did_you_mean(attention, engines)}"
-        )
-    engine = engines[engines.index(attention)]
+    which = plan.attention if attention is None else engine(attention)
     spec, head = plan.encoder, dict(plan.params.rows).get("pool and head", 0)
     if isinstance(spec.pool, AttentionPool):  # torch's attention takes queries, keys and values out of one matrix anew
         head -= 3 * spec.dim**2
     grids, sizes = (tuple(getattr(view, what) for view in plan.views) * plan.batch for what in ("grid", "size"))
-    return Pass(spec, grids, sizes, plan.memory.total, _width(plan.dtype), engine, autocast, head)
+    return Pass(spec, grids, sizes, plan.memory.total, _width(plan.dtype), which, autocast, head)
 
 
 def _peak(implementation: str, moments: Iterator[Moment]) -> Peak:

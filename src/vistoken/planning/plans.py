@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from vistoken import registry
 from vistoken.errors import ModelError, UsageError, did_you_mean, shown
 from vistoken.geometry import Patch, Size
 from vistoken.model_spec import ModelSpec
-from vistoken.planning.memory import DTYPES, WEIGHT_ONLY, WEIGHTS, Memory
+from vistoken.planning.memory import DTYPES, FUSED, WEIGHT_ONLY, WEIGHTS, Engine, Memory, engine
 from vistoken.planning.operations import Operation, operations
 from vistoken.planning.tally import Tally as Tally
 from vistoken.spec import ClassPool, ClassToken, EncoderSpec, LayerNorm, LearnedTable, PlainMlp, TableResize
 from vistoken.views import Native, View
+
+if TYPE_CHECKING:
+    from vistoken.planning.hardware import Device, Mode
+    from vistoken.planning.latency import Latency
+    from vistoken.video import Clip
 
 MAX_COUNT = 10**9
 
@@ -33,10 +38,11 @@ MACS_OF_TIMM = "as timm's tables: multiply-adds of every contraction, plus 5 for
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Plan:
-    """What a model costs at a size. `operations` are for one picture; the tallies are for `batch` of them.
+    """What a model costs at a size. `operations` are for one picture or video; the tallies are for `batch` of them.
 
-    `family` tells whose code in other libraries it is; None for bare geometry. `convention` is that of `macs` and
-    `flops`.
+    `frames` are those of a video that are looked at. `family` tells whose code in other libraries it is; None for bare
+    geometry. `attention`, `device` and `mode` are what `memory` and `latency` are asked for, `convention` what `macs`
+    and `flops` count.
     """
 
     model: str
@@ -47,6 +53,10 @@ class Plan:
     dtype: str
     operations: tuple[Operation, ...]
     family: str | None = None
+    frames: int | None = None
+    attention: Engine = FUSED
+    device: Device | None = None
+    mode: Mode = "eager"
     convention: Convention = "contractions"
 
     def __repr__(self) -> str:
@@ -57,7 +67,7 @@ class Plan:
 
     @property
     def tokens(self) -> int:
-        """Tokens that the blocks work on, for one picture."""
+        """Tokens that the blocks work on, for one picture or video."""
         return sum(self.encoder.tokens(view.grid) for view in self.views)
 
     @property
@@ -81,12 +91,22 @@ class Plan:
         """Bytes of the weights by part, and on demand the peak of inference and of training."""
         return Memory(self)
 
+    @property
+    def latency(self) -> Latency:
+        """How long the batch takes on the plan's device, as a range. Raises `UsageError` where none was given."""
+        from vistoken.planning.latency import latency
+
+        if self.device is None:
+            raise UsageError("latency is that of a device: plan with device=, for example device='l4'")
+        return latency(self.operations, self.device, dtype=self.dtype, batch=self.batch, mode=self.mode)
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; keys are the attributes' names."""
         return {
             "model": self.model,
             "width": self.size.width,
             "height": self.size.height,
+            "frames": self.frames,
             "batch": self.batch,
             "dtype": self.dtype,
             "tokens": self.tokens,
@@ -112,26 +132,38 @@ def plan(
     width: int | None = None,
     height: int | None = None,
     input: str | Size | None = None,
+    frames: int | None = None,
+    duration: float | None = None,
+    fps: float | None = None,
     batch: int = 1,
     dtype: str = "float32",
     head: int = 0,
     merge_tokens: int = 0,
+    attention: str = FUSED,
+    device: str | None = None,
+    mode: str = "eager",
     convention: str = "contractions",
     revision: str | None = None,
     **settings: Any,
 ) -> Plan:
-    """What `model` costs for pictures of a size.
+    """What `model` costs for pictures, or videos, of a size.
 
     Args:
         model: a built-in name, a hub id, a folder with `config.json`, or an `EncoderSpec` of your own.
         width: of the picture in pixels, before the model's own resizing; the model's own size where none is given.
         height: likewise.
         input: a size (`"WIDTHxHEIGHT"`) that is fed to the encoder directly.
-        batch: how many pictures.
+        frames: of a video, that are looked at: the caller has chosen them.
+        duration: of a video, in seconds; then the model's own rule chooses the frames.
+        fps: frames a second of the video itself, with `duration`.
+        batch: how many pictures or videos.
         dtype: of the weights: float32, bfloat16, float16 or float64; or int8 or int4, the matrices of the blocks packed
             and everything else bfloat16.
         head: the number of classes of a linear classifier to add.
         merge_tokens: how many tokens a frame are joined to similar ones in every block (ToMe), at most.
+        attention: "fused", or "eager", which writes all scores out; `memory` depends on it.
+        device: that `latency` is asked for: a name of `vistoken.planning.hardware`, or of a device file.
+        mode: "eager", or "compiled" by torch.compile; `latency` depends on it.
         convention: what `macs` counts: "contractions", or "timm" for the sums that timm publishes as GMACs.
         revision: of the hub repository.
         settings: values of the model's own preprocessor under their own names.
@@ -139,33 +171,29 @@ def plan(
     >>> result = plan("vit-b16-224", head=1000)
     >>> result.params.total, result.macs.total
     (86567656, 17563828224)
+    >>> plan("qwen2.5-vl-7b", width=1280, height=720, frames=8).tokens  # frames in pairs
+    19136
 
     Raises `UsageError`, `ModelError` or `InputError` with what would work.
     """
-    size = _size(width, height)
+    size, clip = _size(width, height), None
     input = None if input is None else Size.of(input)
     if isinstance(model, EncoderSpec):
-        if settings or revision is not None:
-            what = ", ".join([*settings, *(["revision"] if revision is not None else [])])
-            raise UsageError(f"bare geometry has no files and no preprocessor, so {what} has no meaning")
+        _check_bare(revision=revision, frames=frames, duration=duration, fps=fps, **settings)
         spec, name, family = model, "bare geometry", None
         views = Native(size or _table_size(model), "bicubic", model.patch).views(input or size or _table_size(model))
     else:
         described = registry.describe(model, settings=settings, revision=revision, series=False)
-        spec, name, views = *_encoder(described), _views(described, size, input)
-        family = described.family
-    planned = plan_views(
-        name, spec, views, batch=batch, dtype=dtype, head=head, merge_tokens=merge_tokens, family=family
+        spec, name, family = *_encoder(described), described.family
+        clip = _clip(described, input, frames, duration, fps)
+        views = _views(described, size, input, clip)
+    made = plan_views(name, spec, views, batch=batch, dtype=dtype, head=head, merge_tokens=merge_tokens, family=family)
+    return replace(
+        made,
+        frames=clip.frames if clip else None,
+        convention=_convention(convention),
+        **_asked(attention, device, mode),
     )
-    return replace(planned, convention=_convention(convention))
-
-
-def _convention(name: str) -> Convention:
-    known: tuple[Convention, ...] = get_args(Convention)
-    if name not in known:
-        words = ", ".join(known)
-        raise UsageError(f"convention {shown(name)} is unknown: known are {words}.{did_you_mean(name, known)}")
-    return known[known.index(name)]
 
 
 def plan_views(
@@ -235,15 +263,59 @@ def _encoder(spec: ModelSpec) -> tuple[EncoderSpec, str]:
     return spec.encoder, spec.name
 
 
-def _views(spec: ModelSpec, size: Size | None, input: Size | None) -> tuple[View, ...]:
+def _check_bare(**given: object) -> None:
+    if what := ", ".join(name for name, value in given.items() if value is not None):
+        raise UsageError(f"bare geometry has no files and no preprocessor, so {what} has no meaning")
+
+
+def _convention(name: str) -> Convention:
+    known: tuple[Convention, ...] = get_args(Convention)
+    if name not in known:
+        words = ", ".join(known)
+        raise UsageError(f"convention {shown(name)} is unknown: known are {words}.{did_you_mean(name, known)}")
+    return known[known.index(name)]
+
+
+def _asked(attention: str, device: str | None, mode: str) -> dict[str, Any]:
+    """What memory and latency are asked for, checked."""
+    asked: dict[str, Any] = {"attention": engine(attention)}
+    if device is None:
+        if mode != "eager":
+            raise UsageError("mode goes with device: it is how latency is planned there")
+        return asked
+    from vistoken.planning import hardware
+
+    return {**asked, "device": hardware.device(device), "mode": hardware.known_mode(mode)}
+
+
+def _clip(
+    spec: ModelSpec, input: Size | None, frames: int | None, duration: float | None, fps: float | None
+) -> Clip | None:
+    """The frames that are looked at, None for a picture.
+
+    Raises `UsageError` where the encoder of videos is not that of pictures.
+    """
+    if frames is None and duration is None and fps is None:
+        return None
+    from vistoken.counting.tokens import chosen, video
+
+    film = video(frames, duration, fps)
+    assert film is not None
+    if input is not None:
+        raise UsageError("input is for pictures: leave it out for a video")
+    if not spec.known_video().encoded:
+        raise UsageError(f"videos of {spec.name} are counted alone: their frames take another way through the encoder")
+    return chosen(spec, film)
+
+
+def _views(spec: ModelSpec, size: Size | None, input: Size | None, clip: Clip | None) -> tuple[View, ...]:
     """The views of `size`, or of the model's own size."""
     own = input or spec.known_rule().own_size
     if size is None and own is None:
         raise UsageError(f"{spec.name} has no size of its own: give width and height")
-    if size is None:
-        assert own is not None
-        return spec.views(own, input)
-    return spec.views(size, input)
+    size = size or own
+    assert size is not None
+    return spec.views(size, input) if clip is None else spec.known_video().rule.views(size, clip.frames)
 
 
 def _table_size(spec: EncoderSpec) -> Size:
