@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from vistoken.cli.plan_asked import Asked, geometry_options
+from vistoken.cli.plan_asked import Asked, convention_option, geometry_options
 from vistoken.cli.plan_devices import device_option, mode_option
 from vistoken.cli.plan_llm import llm_option
+from vistoken.cli.plan_table import Table, table_options
 from vistoken.cli.plan_within import within_option
 from vistoken.cli.shared import common_options, model_option, video_options
 from vistoken.errors import MissingExtra, UsageError
@@ -26,7 +27,9 @@ Examples:
   vistoken plan 224x224 --patch 16 --dim 768 --depth 12 --heads 12
   vistoken plan 1280x720 -m qwen2.5-vl-7b --llm own
   vistoken plan -m siglip-so400m14-384 --batch 64 --dtype bfloat16 --device l4 --device h100
-  vistoken plan 1280x720 -m qwen2.5-vl-7b -m internvl3-8b --within 'tokens<=1024'""",
+  vistoken plan 1280x720 -m qwen2.5-vl-7b -m internvl3-8b --within 'tokens<=1024'
+  vistoken plan -m vit-b16-224 -m dinov2-b14 --dtype bfloat16 --batch 64 --device l4 --gpu-price 0.8 --sort cost
+  vistoken plan --sweep 'patch=14,16 input=224,384,512 dim=768,1024 depth=12,24' --sort -macs""",
 )
 @click.argument("sources", nargs=-1, metavar="[SOURCE...]")
 @model_option(required=False)
@@ -36,11 +39,13 @@ Examples:
 @click.option("--head", default=0, metavar="CLASSES", help="Add a linear classifier.")
 @click.option("--merge-tokens", default=0, metavar="R",
               help="Join R tokens a frame to similar ones in every block (ToMe).")  # fmt: skip
+@convention_option
 @video_options
 @llm_option
 @within_option
 @device_option
 @mode_option
+@table_options
 @geometry_options
 @click.option("--calibrate", is_flag=False, flag_value="cpu", metavar="[cpu|cuda|mps]",
               help="Measure this machine, in under a minute, and store it as a device.")  # fmt: skip
@@ -55,11 +60,15 @@ def command(calibrate: str | None, threads: int | None, within: str | None, **op
         return _calibrate(calibrate, threads, (*options["sources"], *options["models"]))
     if threads is not None:
         raise UsageError("--threads goes with --calibrate")
+    table = Table.take(options)
     asked = Asked.parse(**options)
     if within:
         from vistoken.cli import plan_within
 
+        table.refuse("--within")
         return plan_within.answer(asked, within)
+    if table.asked_for(asked):
+        return table.answer(asked)
     from vistoken.cli import plan_print
 
     return plan_print.answer(asked)

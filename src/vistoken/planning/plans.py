@@ -188,12 +188,7 @@ def plan(
         clip = _clip(described, input, frames, duration, fps)
         views = _views(described, size, input, clip)
     made = plan_views(name, spec, views, batch=batch, dtype=dtype, head=head, merge_tokens=merge_tokens, family=family)
-    return replace(
-        made,
-        frames=clip.frames if clip else None,
-        convention=_convention(convention),
-        **_asked(attention, device, mode),
-    )
+    return replace(made, frames=clip.frames if clip else None, **_asked(attention, device, mode, convention))
 
 
 def plan_views(
@@ -268,17 +263,13 @@ def _check_bare(**given: object) -> None:
         raise UsageError(f"bare geometry has no files and no preprocessor, so {what} has no meaning")
 
 
-def _convention(name: str) -> Convention:
-    known: tuple[Convention, ...] = get_args(Convention)
-    if name not in known:
-        words = ", ".join(known)
-        raise UsageError(f"convention {shown(name)} is unknown: known are {words}.{did_you_mean(name, known)}")
-    return known[known.index(name)]
-
-
-def _asked(attention: str, device: str | None, mode: str) -> dict[str, Any]:
-    """What memory and latency are asked for, checked."""
-    asked: dict[str, Any] = {"attention": engine(attention)}
+def _asked(attention: str, device: str | None, mode: str, convention: str) -> dict[str, Any]:
+    """What memory and latency are asked for, and what counts as a multiply-add, checked."""
+    known = get_args(Convention)
+    if convention not in known:
+        hint = did_you_mean(convention, known)
+        raise UsageError(f"convention {shown(convention)} is unknown: known are {', '.join(known)}.{hint}")
+    asked: dict[str, Any] = {"attention": engine(attention), "convention": convention}
     if device is None:
         if mode != "eager":
             raise UsageError("mode goes with device: it is how latency is planned there")

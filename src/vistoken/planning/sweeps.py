@@ -102,6 +102,7 @@ def sweep_plans(
     can be planned the first error; `ModelError` for an unknown model.
     """
     check_most(len(sweep))
+    _check_once(sweep, {**common, **(geometry or {})})
     if model is None:
         _check_whole(sweep, geometry or {}, size or common.get("input"))
     rows: list[Choice] = []
@@ -110,6 +111,8 @@ def sweep_plans(
         own = tuple((name, value) for name, value in combination.items() if name not in COMMON)
         try:
             planned = _plan(model, size, {**(geometry or {}), **combination}, common)
+            if model is None and "heads" not in combination:
+                own = (*own, ("heads", planned.encoder.heads))
         except (InputError, UsageError) as error:
             errors.append(error)
             rows.append(refused(_empty(model, size, own, {**common, **combination}), error))
@@ -124,6 +127,13 @@ def check_most(combinations: int) -> None:
     """Raises `UsageError` where a sweep has too many combinations."""
     if combinations > MOST:
         raise UsageError(f"a sweep of {combinations:,} combinations: at most {MOST:,} are planned at once")
+
+
+def _check_once(sweep: Sweep, given: Mapping[str, Any]) -> None:
+    """Batch and dtype have defaults, which a sweep replaces; anything else is swept or given."""
+    for name, _ in sweep.axes:
+        if given.get(name) is not None and name not in ("batch", "dtype"):
+            raise UsageError(f"sweep of {name}: it is given as well, as {given[name]}; leave one of them out")
 
 
 def _check_name(name: str, bare: bool) -> None:
@@ -141,7 +151,7 @@ def _value(name: str, text: str) -> Setting:
     from vistoken.planning.plans import check_dtype
 
     if name in ("patch", "input"):
-        size = Size.parse(text if "x" in text.lower() else f"{text}x{text}")
+        size = _size(text)
         return size.width if size.width == size.height else str(size)
     if name == "dtype":
         check_dtype(text)
@@ -184,9 +194,7 @@ def _encoder(values: Mapping[str, Any], table: Size) -> EncoderSpec:
     cell, dim, heads = _size(values["patch"]), values["dim"], values.get("heads")
     if heads is None:
         if dim % HEAD_DIM:
-            raise UsageError(
-                f"dim {dim} is no multiple of {HEAD_DIM}, the width of a head where none are given: add heads"
-            )
+            raise UsageError(f"dim {dim} is no multiple of {HEAD_DIM}, the width of a head where heads are not given")
         heads = dim // HEAD_DIM
     return bare_encoder(
         patch=Patch(height=cell.height, width=cell.width),
@@ -199,7 +207,13 @@ def _encoder(values: Mapping[str, Any], table: Size) -> EncoderSpec:
 
 
 def _size(value: Setting) -> Size:
-    return Size(value, value) if isinstance(value, int) else Size.parse(str(value))
+    """A number, or text: a side or WIDTHxHEIGHT."""
+    text = str(value)
+    if text.strip("0123456789xX"):
+        raise UsageError(
+            f"{shown(text)} is not a size: write a side in pixels, or WIDTHxHEIGHT, for example 16 or 32x16"
+        )
+    return Size.parse(text if "x" in text.lower() else f"{text}x{text}")
 
 
 def _empty(

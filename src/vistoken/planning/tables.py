@@ -17,8 +17,8 @@ from vistoken.planning.choosing import PER_GB, Choice
 from vistoken.planning.latency import Range
 
 NOTES = {
-    "memory": "memory: live tensors at the peak of our encoder, fused attention; on a GPU with a stated allowance for its "
-    "context and allocator",
+    "memory": "memory: live tensors at the peak of our encoder, fused attention; on a GPU with an allowance, by rule",
+    "fits": "fits: what does not fit has no time",
     "per_gb": f"pictures/GB: {PER_GB}",
     "cost": "cost/million: of a million pictures, in the price's own currency",
 }
@@ -78,6 +78,7 @@ def _digits(value: float) -> str:
 COLUMNS = (
     Column("model", "model", "model", attrgetter("model")),
     Column("size", "size", "size", attrgetter("size")),
+    Column("frames", "frames", "frames", attrgetter("frames"), _count),
     Column("batch", "batch", "batch", attrgetter("batch"), _count),
     Column("dtype", "dtype", "dtype", attrgetter("dtype")),
     Column("device", "device", "device", attrgetter("device")),
@@ -96,7 +97,7 @@ COLUMNS = (
 # Where these hold one value in all rows, they stand once above the table.
 SHARED = ("batch", "dtype")
 # Left out for people where no row has a value; `weights` and `has` stand in `memory` and `fits` already.
-OPTIONAL = ("device", "fits", "ms", "rate", "cost")
+OPTIONAL = ("frames", "device", "fits", "ms", "rate", "cost")
 FOR_PROGRAMS = ("weights", "has")
 RANGES = ("ms", "rate", "cost")
 SOME = 3  # models that a reason names
@@ -155,6 +156,25 @@ def as_markdown(rows: Sequence[Choice]) -> str:
     lines.append([":---" if column.name in words else "---:" for column in table])
     lines += [[column.show(row) for column in table] for row in rows]
     return "".join(f"| {' | '.join(map(_escaped, line))} |\n" for line in lines)
+
+
+def shared(rows: Sequence[Choice]) -> str:
+    """What all rows have in common, and no column says."""
+    first, told = rows[0], {column.name for column in for_people(rows)}
+    common = {"model": first.model, "batch": f"batch {first.batch:,}", "dtype": first.dtype}
+    return ", ".join(text for name, text in common.items() if name not in told)
+
+
+def notes(rows: Sequence[Choice], mode: str) -> list[str]:
+    """What the columns for people mean, and what the times of these rows rest on."""
+    told = {column.name for column in for_people(rows)}
+    conventions = dict.fromkeys(
+        f"GMACs: of one picture, GFLOPs are twice as many; {row.convention}" for row in rows if row.convention
+    )
+    lines = [*conventions, *(text for name, text in NOTES.items() if name in told)]
+    if "ms" in told:
+        lines.append(f"times: of our encoder in {mode} mode, as a range")
+    return lines + list(dict.fromkeys(note for row in rows for note in row.notes))
 
 
 def reasons(rows: Iterable[Choice]) -> list[str]:
