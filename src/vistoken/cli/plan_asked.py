@@ -116,8 +116,8 @@ class Asked:
         if others["llm"] and not models:
             raise UsageError("--llm needs -m MODEL: bare geometry has no prompt")
         return cls(
-            models=models, geometry=geometry, sweep=swept, input=parse_input(input_size), settings=parse_settings(settings),
-            devices=found(devices, mode), mode=mode, failures=Failures(), **others,
+            models=models, geometry=geometry, sweep=swept, input=parse_input(input_size),
+            settings=parse_settings(settings), devices=found(devices, mode), mode=mode, failures=Failures(), **others,
         )  # fmt: skip
 
     def sizes(self) -> dict[Size | None, list[str]]:

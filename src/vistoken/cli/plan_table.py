@@ -91,8 +91,10 @@ class Table:
             raise UsageError(f"{' and '.join(given)}: choose one")
         if self.chart:
             from vistoken.files import check_writable
+            from vistoken.looking.chart import figures
 
             check_writable(self.chart, (".png",))
+            figures()
 
     def show(self, rows: Sequence[Choice], asked: Asked) -> None:
         """In the form that was asked for. Reasons that it has no room for go to stderr."""

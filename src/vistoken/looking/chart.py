@@ -15,6 +15,7 @@ from vistoken.planning.choosing import Choice
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 MOST = 16  # lines that can be told apart
 TICKS = 8  # sizes that have a tick each
@@ -74,17 +75,22 @@ def chart(rows: Sequence[Choice]) -> Chart:
     return Chart(", ".join(common.values()), x, y, timed, tuple(lines))
 
 
+def figures() -> type[Figure]:
+    """matplotlib's figures, which need no screen. Raises `MissingExtra` without matplotlib."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingExtra("matplotlib", "look", "--chart") from None
+    return Figure
+
+
 def draw(rows: Sequence[Choice], path: str) -> None:
     """Write the chart of `rows` as PNG.
 
     Raises `UsageError` as `chart` does, `MissingExtra` without matplotlib, `OutputError` where it cannot be written.
     """
     wanted = chart(rows)
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingExtra("matplotlib", "look", "--chart") from None
-    figure = Figure(figsize=(9, 5), dpi=150, layout="constrained")
+    figure = figures()(figsize=(9, 5), dpi=150, layout="constrained")
     axes = figure.add_subplot()
     for number, line in enumerate(wanted.lines):
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number // len(COLOURS)]

@@ -210,9 +210,7 @@ def _size(value: Setting) -> Size:
     """A number, or text: a side or WIDTHxHEIGHT."""
     text = str(value)
     if text.strip("0123456789xX"):
-        raise UsageError(
-            f"{shown(text)} is not a size: write a side in pixels, or WIDTHxHEIGHT, for example 16 or 32x16"
-        )
+        raise UsageError(f"{shown(text)} is not a size: write a side in pixels, or WIDTHxHEIGHT, for example 224")
     return Size.parse(text if "x" in text.lower() else f"{text}x{text}")
 
 

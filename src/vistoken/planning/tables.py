@@ -168,9 +168,8 @@ def shared(rows: Sequence[Choice]) -> str:
 def notes(rows: Sequence[Choice], mode: str) -> list[str]:
     """What the columns for people mean, and what the times of these rows rest on."""
     told = {column.name for column in for_people(rows)}
-    conventions = dict.fromkeys(
-        f"GMACs: of one picture, GFLOPs are twice as many; {row.convention}" for row in rows if row.convention
-    )
+    counted = dict.fromkeys(row.convention for row in rows if row.convention)
+    conventions = [f"GMACs: of one picture, GFLOPs are twice as many; {convention}" for convention in counted]
     lines = [*conventions, *(text for name, text in NOTES.items() if name in told)]
     if "ms" in told:
         lines.append(f"times: of our encoder in {mode} mode, as a range")
