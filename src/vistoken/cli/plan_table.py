@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from itertools import product
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -70,7 +71,7 @@ class Table:
         asked.refuse("a table", llm=asked.llm)
         self.check(asked)
         prices = parse_prices(self.prices, asked.devices)
-        rows = list((_swept if asked.sweep else _each)(asked, prices))
+        rows = (_swept if asked.sweep else _each)(asked, prices)
         rows = ordered(rows, self.sort) if self.sort else rows
         if rows:
             self.show(rows, asked)
@@ -108,27 +109,33 @@ class Table:
             for reason in tables.reasons(rows):
                 complain(f"unknown: {reason}")
         elif self.markdown:
-            notes = [*tables.notes(rows, asked.mode), *tables.reasons(rows)]
+            notes = [*tables.notes(rows), *tables.reasons(rows)]
             click.echo("\n".join([tables.as_markdown(rows), *(f"- {note}" for note in notes)]))
         else:
-            _print(rows, asked.mode)
+            _print(rows)
 
 
-def _each(asked: Asked, prices: dict[str, float]) -> Iterator[Choice]:
-    """Every model at every size; a model may refuse a size that the others take."""
+def _each(asked: Asked, prices: dict[str, float]) -> list[Choice]:
+    """Every model at every size; a model may refuse a size that the others take, but wrong use is of all of them."""
     from vistoken.planning.choosing import Choice, choices
 
+    rows: list[Choice] = []
+    refused: list[UsageError | InputError] = []
     for model, label, size, _ in asked.each():
         try:
             plan = asked.plan(model, size)
-        except InputError as error:
+        except (InputError, UsageError) as error:
+            refused.append(error)
             where = asked.input or size
-            yield Choice(model=label, size=where, batch=asked.batch, dtype=asked.dtype, reasons=(str(error),))
+            rows.append(Choice(model=label, size=where, batch=asked.batch, dtype=asked.dtype, reasons=(str(error),)))
             continue
-        yield from choices(plan, asked.devices, mode=asked.mode, prices=prices, model=label)
+        rows += choices(plan, asked.devices, mode=asked.mode, prices=prices, model=label)
+    if len(refused) == len(rows) and refused and isinstance(refused[0], UsageError):
+        raise refused[0]
+    return rows
 
 
-def _swept(asked: Asked, prices: dict[str, float]) -> Iterator[Choice]:
+def _swept(asked: Asked, prices: dict[str, float]) -> list[Choice]:
     """Every combination of the sweep, for every model and size."""
     from vistoken.planning.sweeps import check_most, parse_sweep, sweep_plans
 
@@ -136,15 +143,22 @@ def _swept(asked: Asked, prices: dict[str, float]) -> Iterator[Choice]:
     models, sizes = asked.models or (None,), list(asked.sizes())
     sweep = parse_sweep(asked.sweep.text, bare=not asked.models)
     check_most(len(sweep) * len(models) * len(sizes))
-    for size in sizes:
-        for model in models:
-            yield from sweep_plans(
-                sweep, model=model, size=size, geometry=asked.sweep.geometry, devices=asked.devices, mode=asked.mode,
-                prices=prices, **asked.common(),
-            )  # fmt: skip
+    common = {**asked.common(), "geometry": asked.sweep.geometry, "devices": asked.devices, "mode": asked.mode}
+    rows: list[Choice] = []
+    refused: list[UsageError | InputError] = []
+    for size, model in product(sizes, models):
+        try:
+            rows += sweep_plans(sweep, model=model, size=size, prices=prices, **common)
+        except (InputError, UsageError) as error:  # no combination of this model can be
+            refused.append(error)
+    if refused and not rows:
+        raise refused[0]
+    for error in refused:
+        asked.failures.add(InputError(str(error)))
+    return rows
 
 
-def _print(rows: Sequence[Choice], mode: str) -> None:
+def _print(rows: Sequence[Choice]) -> None:
     from vistoken.planning import tables
 
     table = tables.for_people(rows)
@@ -152,5 +166,5 @@ def _print(rows: Sequence[Choice], mode: str) -> None:
     left = next((n for n, column in enumerate(table) if column.name == "tokens"), 1)
     print_table([column.header for column in table], [[column.show(row) for column in table] for row in rows], left)
     click.echo()
-    for line in (*tables.notes(rows, mode), *tables.reasons(rows)):
+    for line in (*tables.notes(rows), *tables.reasons(rows)):
         click.echo(line)

@@ -65,7 +65,7 @@ def chart(rows: Sequence[Choice]) -> Chart:
     common = {name: text for name, text in named[0].items() if all(parts.get(name) == text for parts in named)}
     (x, over), grouped = _axis(there), dict[str, set[Point]]()
     for row, parts in zip(there, named, strict=True):
-        label = ", ".join(text for name, text in parts.items() if name not in common)
+        label = ", ".join(text for name, text in parts.items() if name not in common) or row.model
         grouped.setdefault(label, set()).add(_point(row, over(row)))
     if len(grouped) > MOST:
         raise UsageError(f"--chart would have {len(grouped)} lines, of which {MOST} can be told apart: sweep less")
@@ -81,7 +81,8 @@ def figures() -> type[Figure]:
         from matplotlib.figure import Figure
     except ImportError:
         raise MissingExtra("matplotlib", "look", "--chart") from None
-    return Figure
+    found: type[Figure] = Figure
+    return found
 
 
 def draw(rows: Sequence[Choice], path: str) -> None:
@@ -106,12 +107,13 @@ def draw(rows: Sequence[Choice], path: str) -> None:
 def _draw_line(axes: Axes, line: Line, colour: str, marker: str) -> None:
     """Exact values and lower bounds as a line, upper bounds as the other edge of a band, or an arrow without one."""
     xs, lows = [point.x for point in line.points], [point.low for point in line.points]
-    axes.plot(xs, lows, color=colour, marker=marker, markersize=4, linewidth=1.6, label=line.label or "all rows")
+    axes.plot(xs, lows, color=colour, marker=marker, markersize=4, linewidth=1.6, label=line.label)
     bounded = [(point.x, point.low, point.high) for point in line.points if point.high is not None]
     ranges = [one for one in bounded if one[1] < one[2]]
     if ranges:
         ends, bottoms, tops = zip(*ranges, strict=True)
         axes.fill_between(ends, bottoms, tops, color=colour, alpha=BAND, linewidth=0)
+        axes.vlines(ends, bottoms, tops, color=colour, linewidth=0.6)
         axes.plot(ends, tops, color=colour, marker=marker, markersize=2, linewidth=1, linestyle="--")
     for point in line.points:
         if point.high is None:
@@ -144,7 +146,7 @@ def _parts(row: Choice, timed: bool) -> dict[str, str]:
     """What names a line, by what it is of; multiply-adds of a picture are the same in any batch, on any device."""
     parts = {"model": row.model} | {name: f"{name} {value}" for name, value in row.settings}
     if timed:
-        parts |= {"batch": f"batch {row.batch:,}", "dtype": row.dtype, "device": row.device or ""}
+        parts |= {"batch": f"batch {row.batch:,}", "dtype": row.dtype, "device": f"{row.device}, {row.mode}"}
     return parts
 
 

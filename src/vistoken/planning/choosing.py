@@ -35,6 +35,7 @@ class Choice:
         settings: what a sweep chose, by name.
         frames: of a video, which then stands for the picture.
         device: its name, None where no device was asked for.
+        mode: in which it is timed there: "eager" or "compiled".
         batch: how many pictures at once.
         dtype: of weights and activations.
         tokens: that the blocks work on, of one picture.
@@ -57,6 +58,7 @@ class Choice:
     settings: tuple[tuple[str, Setting], ...] = ()
     frames: int | None = None
     device: str | None = None
+    mode: str | None = None
     batch: int
     dtype: str
     tokens: int | None = None
@@ -91,7 +93,7 @@ class Choice:
             "height": self.size and self.size.height,
             "frames": self.frames,
             "settings": dict(self.settings),
-            **{name: getattr(self, name) for name in ("device", "batch", "dtype", "tokens", "params")},
+            **{name: getattr(self, name) for name in ("device", "mode", "batch", "dtype", "tokens", "params")},
             **{name: getattr(self, name) for name in ("macs", "convention")},
             **{name: getattr(self, name) for name in ("weights", "memory", "has", "spare", "fits", "images_per_gb")},
             **{name: value and value.as_dict() for name, value in ranges.items()},
@@ -165,7 +167,7 @@ def _on(
 
     reasons = dict.fromkeys(row.reasons)
     needed = None if peak is None else peak[0] + (peak[1] if device.kind == "gpu" else 0)
-    row = replace(row, device=device.name, memory=needed, has=device.memory_bytes)
+    row = replace(row, device=device.name, mode=mode, memory=needed, has=device.memory_bytes)
     if row.fits is False:  # no time either; the column says by how much it does not fit
         return row
     found = _known(lambda: latency(plan.operations, device, dtype=plan.dtype, batch=plan.batch, mode=mode), reasons)

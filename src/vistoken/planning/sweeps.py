@@ -185,7 +185,8 @@ def _plan(model: str | None, size: Size | None, values: Mapping[str, Setting], c
     width, height = (None, None) if size is None else (size.width, size.height)
     if model is not None:
         return plan(model, width=width, height=height, **asked)
-    return plan(_encoder(values, asked.get("input") or size), width=width, height=height, **asked)
+    table: Any = asked.get("input") or size
+    return plan(_encoder(values, table), width=width, height=height, **asked)
 
 
 def _encoder(values: Mapping[str, Any], table: Size) -> EncoderSpec:

@@ -107,8 +107,8 @@ def columns(rows: Sequence[Choice]) -> list[Column]:
     """All columns, what a sweep chose behind the model."""
     names = dict.fromkeys(name for row in rows for name, _ in row.settings)
     taken = {column.name for column in COLUMNS}
-    swept = [Column(*[f"set {name}" if name in taken else name] * 3, _setting(name)) for name in names]
-    return [COLUMNS[0], *swept, *COLUMNS[1:]]
+    swept = [(name, f"set {name}" if name in taken else name) for name in names]
+    return [COLUMNS[0], *(Column(told, told, told, _setting(name)) for name, told in swept), *COLUMNS[1:]]
 
 
 def for_people(rows: Sequence[Choice]) -> list[Column]:
@@ -165,14 +165,14 @@ def shared(rows: Sequence[Choice]) -> str:
     return ", ".join(text for name, text in common.items() if name not in told)
 
 
-def notes(rows: Sequence[Choice], mode: str) -> list[str]:
+def notes(rows: Sequence[Choice]) -> list[str]:
     """What the columns for people mean, and what the times of these rows rest on."""
     told = {column.name for column in for_people(rows)}
     counted = dict.fromkeys(row.convention for row in rows if row.convention)
     conventions = [f"GMACs: of one picture, GFLOPs are twice as many; {convention}" for convention in counted]
     lines = [*conventions, *(text for name, text in NOTES.items() if name in told)]
-    if "ms" in told:
-        lines.append(f"times: of our encoder in {mode} mode, as a range")
+    modes = dict.fromkeys(f"times: of our encoder, {row.mode}, as a range" for row in rows if row.mode)
+    lines += modes
     return lines + list(dict.fromkeys(note for row in rows for note in row.notes))
 
 
