@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -45,6 +44,8 @@ def whole_file(path: str, faults: tuple[type[Exception], ...] = ()) -> Iterator[
 
     An `OSError`, or one of `faults`, that a writer raises becomes an `OutputError`; what was there before stays.
     """
+    import tempfile  # verbs that write nothing start without it
+
     temporary = ""
     caught: tuple[type[Exception], ...] = (OSError, *faults)
     try:

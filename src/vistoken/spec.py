@@ -1,12 +1,14 @@
 """The frozen description of an encoder: everything that planning, encoding and looking need to know of it.
 
 Nothing that can be derived is stored: head width, sequence length and parameter counts follow from the fields. The
-choices that it is made of stand in `vistoken.choices` and `vistoken.connector`, and can be imported from here.
+choices that it is made of stand in `vistoken.choices` and can be imported from here; those of the connector to an LLM,
+which plain encoders do without, in `vistoken.connector`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from vistoken.choices import Activation as Activation
 from vistoken.choices import AttentionPool as AttentionPool
@@ -48,9 +50,11 @@ from vistoken.choices import Stem as Stem
 from vistoken.choices import TableResize as TableResize
 from vistoken.choices import WidthNorm as WidthNorm
 from vistoken.choices import Windows as Windows
-from vistoken.connector import Connector as Connector
 from vistoken.errors import UsageError, shown
 from vistoken.geometry import Grid, Patch, offsets
+
+if TYPE_CHECKING:
+    from vistoken.connector import Connector
 
 NO_POOL = NoPool()
 # Far above any encoder (the largest published has dim 4096, MLP 16,384 and 64 blocks), far below what overflows.

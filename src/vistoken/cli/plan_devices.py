@@ -27,10 +27,11 @@ mode_option = click.option(
 
 def found(names: Sequence[str], mode: str) -> tuple[Device, ...]:
     """The devices of these names. Raises `UsageError` for an unknown one, and for a mode of none."""
+    if not names:
+        if mode != EAGER:
+            raise UsageError("--mode goes with --device: add --device NAME")
+        return ()
     from vistoken.planning.hardware import device
-
-    if not names and mode != EAGER:
-        raise UsageError("--mode goes with --device: add --device NAME")
 
     return tuple(device(name) for name in names)
 

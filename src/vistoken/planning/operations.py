@@ -18,7 +18,7 @@ from functools import partial
 from itertools import pairwise
 
 from vistoken.geometry import Grid
-from vistoken.planning.ends import connector_rows, pool_rows
+from vistoken.planning.pools import pool_rows
 from vistoken.planning.rows import ROTARY, mlp_rows, norm_flops, norm_params, position_params
 from vistoken.planning.rows import Operation as Operation
 from vistoken.spec import ClassRotary, EncoderSpec, HeadNorm, NoPosition, QkNorm, Stem, WidthNorm, Windows
@@ -61,9 +61,11 @@ def _operations(spec: EncoderSpec, grids: Sequence[Grid], classes: int, merge: i
         yield Operation("final norm", "norm", norm, 0, normed, normed, flops(leaving))
     yield from pool_rows(spec.pool, spec.norm, dim, [spec.tokens(grid) for grid in grids])
     if spec.connector:
+        from vistoken.planning.ends import connector_rows  # plain encoders do without
+
         yield from connector_rows("connector", spec.connector, dim, frames)
-    for number, connector in enumerate(spec.deepstack, 1):
-        yield from connector_rows("deepstack", connector, dim, frames, f"{number}: ")
+        for number, connector in enumerate(spec.deepstack, 1):
+            yield from connector_rows("deepstack", connector, dim, frames, f"{number}: ")
     if classes:
         width = spec.pooled_dim or dim
         pooled, made = len(grids) * width, len(grids) * classes

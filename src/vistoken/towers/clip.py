@@ -7,13 +7,14 @@ Sources: transformers 5.23.0, `models/clip/modeling_clip.py` and `configuration_
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from vistoken.configs import Config
 from vistoken.family import ACTIVATIONS, REFERENCE, Files, Reading, heads_of, table_of
 from vistoken.preprocessing import standard
 from vistoken.spec import (
     ClassPool,
     ClassToken,
-    Connector,
     EncoderSpec,
     LayerNorm,
     LearnedTable,
@@ -23,6 +24,9 @@ from vistoken.spec import (
     TableResize,
 )
 from vistoken.weight_names import CLIP_BLOCKS, CONTRASTIVE_PARTS, Row, Weight, WeightNames, affine
+
+if TYPE_CHECKING:
+    from vistoken.connector import Connector
 
 SOURCE = f"CLIPVisionConfig in {REFERENCE}"
 DEFAULTS = {

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vistoken.configs import Config
 from vistoken.family import ACTIVATIONS, REFERENCE, Files, heads_of, table_of
 from vistoken.spec import (
     AttentionPool,
-    Connector,
     EncoderSpec,
     LayerNorm,
     LearnedTable,
@@ -23,6 +22,9 @@ from vistoken.spec import (
     TableResize,
 )
 from vistoken.weight_names import CLIP_BLOCKS, SIGLIP_HEAD, Weight, affine
+
+if TYPE_CHECKING:
+    from vistoken.connector import Connector
 
 SOURCE = f"SiglipVisionConfig in {REFERENCE}"
 DEFAULTS = {

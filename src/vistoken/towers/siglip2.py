@@ -7,12 +7,16 @@ Sources: transformers 5.23.0, `models/siglip2/modeling_siglip2.py` and `configur
 from __future__ import annotations
 
 from math import isqrt
+from typing import TYPE_CHECKING
 
 from vistoken.configs import Config
 from vistoken.family import REFERENCE
-from vistoken.spec import Connector, EncoderSpec, LearnedTable, TableResize
+from vistoken.spec import EncoderSpec, LearnedTable, TableResize
 from vistoken.towers import siglip
 from vistoken.weight_names import CLIP_BLOCKS, SIGLIP_HEAD, ChannelsLast, Weight
+
+if TYPE_CHECKING:
+    from vistoken.connector import Connector
 
 SOURCE = f"Siglip2VisionConfig in {REFERENCE}"
 DEFAULTS = {
