@@ -53,15 +53,19 @@ class Table:
 
     def refuse(self, option: str) -> None:
         """Raise `UsageError` where something is asked of a table that `option` does not print."""
-        for field in fields(self):
-            if getattr(self, field.name):
-                name = {"as_csv": "csv", "prices": "gpu-price"}.get(field.name, field.name)
-                raise UsageError(f"{option} has no use for --{name}: leave it out")
+        for name in self.given():
+            raise UsageError(f"{option} has no use for --{name}: leave it out")
+
+    def given(self) -> list[str]:
+        """The options that were given."""
+        names = {"as_csv": "csv", "prices": "gpu-price"}
+        values = {names.get(field.name, field.name): getattr(self, field.name) for field in fields(self)}
+        return [name for name, value in values.items() if value not in (None, False, ())]
 
     def asked_for(self, asked: Asked) -> bool:
         """Several models on devices make a table, and so does any of its options."""
         several = len(asked.models) > 1 and bool(asked.devices) and not asked.llm
-        return several or asked.sweep is not None or any(getattr(self, field.name) for field in fields(self))
+        return several or asked.sweep is not None or bool(self.given())
 
     def answer(self, asked: Asked) -> int:
         """A line for each model, combination, size and device; the exit code."""
@@ -72,10 +76,10 @@ class Table:
         self.check(asked)
         prices = parse_prices(self.prices, asked.devices)
         rows = (_swept if asked.sweep else _each)(asked, prices)
-        rows = ordered(rows, self.sort) if self.sort else rows
+        rows = rows if self.sort is None else ordered(rows, self.sort)
         if rows:
             self.show(rows, asked)
-        if self.chart:
+        if self.chart is not None:
             from vistoken.looking.chart import draw
 
             draw(rows, self.chart)
@@ -90,7 +94,7 @@ class Table:
         given = [name for name, value in forms.items() if value]
         if len(given) > 1:
             raise UsageError(f"{' and '.join(given)}: choose one")
-        if self.chart:
+        if self.chart is not None:
             from vistoken.files import check_writable
             from vistoken.looking.chart import figures
 
@@ -153,8 +157,8 @@ def _swept(asked: Asked, prices: dict[str, float]) -> list[Choice]:
             refused.append(error)
     if refused and not rows:
         raise refused[0]
-    for error in refused:
-        asked.failures.add(InputError(str(error)))
+    for reason in refused:
+        asked.failures.add(InputError(str(reason)))
     return rows
 
 
