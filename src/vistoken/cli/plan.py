@@ -54,7 +54,8 @@ def command(calibrate: str | None, threads: int | None, within: str | None, **op
     """Parameters, multiply-adds, FLOPs and weight memory, by part; several models side by side.
 
     A SOURCE is a size (WIDTHxHEIGHT), a picture, a folder or a glob; without one, the model's own size. Instead of a
-    model, bare geometry: a plain ViT with class token from --patch, --dim, --depth and --heads.
+    model, bare geometry: a plain ViT with class token from --patch, --dim, --depth and --heads. Several models on
+    devices make one table, and so do --sort, --csv, --markdown, --gpu-price, --sweep and --chart.
     """
     if calibrate is not None:
         return _calibrate(calibrate, threads, (*options["sources"], *options["models"]))

@@ -30,7 +30,8 @@ def table_options(command: F) -> F:
                      help="What an hour costs: adds the cost of a million pictures, in the price's own currency."),
         click.option("--markdown", is_flag=True, help="The table in Markdown."),
         click.option("--csv", "as_csv", is_flag=True, help="The table as CSV."),
-        click.option("--sort", metavar="COLUMN", help="Rows by a column, -COLUMN from the largest down."),
+        click.option("--sort", metavar="COLUMN",
+                     help="Rows by macs, memory, per_gb, rate, cost, ...; -COLUMN from the largest down."),
     ):  # fmt: skip
         command = option(command)
     return command
