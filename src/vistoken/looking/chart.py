@@ -136,7 +136,10 @@ def _dress(axes: Axes, wanted: Chart) -> None:
         axes.set_ylim(bottom=0)
     planned = sorted({point.x for line in wanted.lines for point in line.points})
     if len(planned) <= TICKS:
-        axes.set_xticks(planned)
+        room = (planned[-1] - planned[0]) / (2 * TICKS)  # a tick's number is as wide
+        axes.set_xticks(
+            [x for x, before in zip(planned, (float("-inf"), *planned), strict=False) if x - before >= room]
+        )
     axes.grid(color="#E3E7EB", linewidth=0.7)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
