@@ -212,3 +212,18 @@ def test_the_convention_is_printed(run):
     assert code == 0
     assert "as timm's tables" in out
     assert "17.583 GMACs = 35.165 GFLOPs" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--reduce", "all", "--csv"), "--reduce has no use for --csv"),
+        (("--shape", "so400m:2x", "--sort", "macs"), "--shape has no use for --sort"),
+        (("examples/images", "--csv"), "a whole job has no use for --csv"),
+        (("examples/images", "--sweep", "batch=1"), "a whole job has no use for --sweep"),
+    ],
+)
+def test_other_forms_have_no_table(run, arguments, message):
+    code, out, err = run("plan", *arguments, "-m", "vit-b16-224")
+    assert (code, out) == (2, "")
+    assert message in err

@@ -52,9 +52,9 @@ class Table:
         """The options of the table, taken out of all `options`."""
         return cls(**{field.name: options.pop(field.name) for field in fields(cls)})
 
-    def refuse(self, option: str) -> None:
+    def refuse(self, option: str, sweep: str | None) -> None:
         """Raise `UsageError` where something is asked of a table that `option` does not print."""
-        for name in self.given():
+        for name in (*self.given(), *(() if sweep is None else ("sweep",))):
             raise UsageError(f"{option} has no use for --{name}: leave it out")
 
     def given(self) -> list[str]:

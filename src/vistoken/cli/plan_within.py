@@ -27,7 +27,7 @@ def answer(asked: Asked, budgets: str) -> int:
     from vistoken.planning.within import plan_within
 
     asked.refuse("--within", input=asked.input, head=asked.head, merge_tokens=asked.merge_tokens,
-                 sweep=asked.sweep, frames=asked.frames, duration=asked.duration, fps=asked.fps)  # fmt: skip
+                 frames=asked.frames, duration=asked.duration, fps=asked.fps)  # fmt: skip
     if asked.geometry:
         raise UsageError("--within needs -m MODEL: bare geometry has no rule for pictures of other sizes")
     common = {**asked.settings, "batch": asked.batch, "dtype": asked.dtype, "revision": asked.revision}
