@@ -10,6 +10,8 @@ import click
 from vistoken.cli.plan_asked import Asked, geometry_options
 from vistoken.cli.plan_devices import device_option, mode_option
 from vistoken.cli.plan_llm import llm_option
+from vistoken.cli.plan_reduce import reduce_option
+from vistoken.cli.plan_shape import shape_option
 from vistoken.cli.plan_within import within_option
 from vistoken.cli.shared import common_options, model_option, video_options
 from vistoken.errors import MissingExtra, UsageError
@@ -26,7 +28,10 @@ Examples:
   vistoken plan 224x224 --patch 16 --dim 768 --depth 12 --heads 12
   vistoken plan 1280x720 -m qwen2.5-vl-7b --llm own
   vistoken plan -m siglip-so400m14-384 --batch 64 --dtype bfloat16 --device l4 --device h100
-  vistoken plan 1280x720 -m qwen2.5-vl-7b -m internvl3-8b --within 'tokens<=1024'""",
+  vistoken plan 1280x720 -m qwen2.5-vl-7b -m internvl3-8b --within 'tokens<=1024'
+  vistoken plan 1280x720 -m internvl3-8b --frames 16 --reduce all
+  vistoken plan -m llava-1.5-7b --reduce pool=2 --reduce shuffle=2 --device l4 --batch 8 --dtype bfloat16
+  vistoken plan --shape so400m:2x""",
 )
 @click.argument("sources", nargs=-1, metavar="[SOURCE...]")
 @model_option(required=False)
@@ -39,13 +44,18 @@ Examples:
 @video_options
 @llm_option
 @within_option
+@reduce_option
+@shape_option
 @device_option
 @mode_option
 @geometry_options
 @click.option("--calibrate", is_flag=False, flag_value="cpu", metavar="[cpu|cuda|mps]",
               help="Measure this machine, in under a minute, and store it as a device.")  # fmt: skip
 @click.option("--threads", type=click.IntRange(1), help="Of the CPU, for --calibrate.  [default: as torch]")
-def command(calibrate: str | None, threads: int | None, within: str | None, **options: Any) -> int:
+def command(
+    calibrate: str | None, threads: int | None, within: str | None, reductions: tuple[str, ...], shape: str | None,
+    **options: Any,
+) -> int:  # fmt: skip
     """Parameters, multiply-adds, FLOPs and weight memory, by part; several models side by side.
 
     A SOURCE is a size (WIDTHxHEIGHT), a picture, a folder or a glob; without one, the model's own size. Instead of a
@@ -55,7 +65,17 @@ def command(calibrate: str | None, threads: int | None, within: str | None, **op
         return _calibrate(calibrate, threads, (*options["sources"], *options["models"]))
     if threads is not None:
         raise UsageError("--threads goes with --calibrate")
+    if shape is not None:
+        from vistoken.cli import plan_shape
+
+        return plan_shape.answer(shape, options["sources"], options["as_json"])
     asked = Asked.parse(**options)
+    if reductions:
+        from vistoken.cli import plan_reduce
+
+        if within:
+            raise UsageError("--reduce has no use for --within: leave it out")
+        return plan_reduce.answer(asked, reductions)
     if within:
         from vistoken.cli import plan_within
 

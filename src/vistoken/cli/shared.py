@@ -81,7 +81,7 @@ def video_options(command: F) -> F:
 # Arguments of the verbs themselves, which a setting must not overrule.
 RESERVED = ("model", "revision", "width", "height", "image", "input", "frames", "duration", "fps", "images_in_prompt",
             "batch", "dtype", "head", "device", "attention",
-            "pool", "cached")  # fmt: skip
+            "pool", "cached", "llm", "kv_dtype", "reductions")  # fmt: skip
 
 
 def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
