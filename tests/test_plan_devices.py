@@ -34,7 +34,7 @@ def test_the_table_says_what_fits_and_by_how_much_not(run):
     [short, fits] = [line for line in out.splitlines() if line.startswith("siglip-so400m14-384  384x384")]
     assert "GiB short" in short
     assert "yes" in fits.split()
-    assert "l4 is unvalidated for this mode and dtype" in out
+    assert "h200-sxm is unvalidated for this mode and dtype" in out
 
 
 def test_budgets_of_memory_and_latency_are_held(run):
