@@ -175,17 +175,20 @@ class Base64File(io.RawIOBase):
     def __init__(self, payload: Base64) -> None:
         self._text, self._loose, self.name = payload.text, payload.loose, payload.name
         self._start, stop = _stripped(payload.text, payload.start)
+        if payload.text[self._start : self._start + 5].lower() == "data:":
+            raise InputError(f"{self.name}: a data URL, where base64 alone is meant: leave out all up to the comma")
         if self._start >= stop:
             raise InputError(f"{self.name}: the text is empty")
         breaks = re.search(r"\s+", self._text[self._start : min(stop, self._start + _LONGEST_LINE)])
         self._line, self._gap = (breaks.start() or 1, len(breaks[0])) if breaks else (stop, 0)
         self._characters = stop - self._start - (stop - self._start) // (self._line + self._gap) * self._gap
-        if self._characters % 4 == 1 or (self._characters % 4 and not self._loose):
+        written = self._characters - self._text.count("=", stop - 2, stop)
+        if written % 4 == 1 or (self._characters % 4 and not self._loose):
             raise InputError(
                 f"{self.name}: {self._characters:,} characters, which is no multiple of 4: the text is cut off"
-                + " or lacks its padding (=)" * (self._characters % 4 != 1)
+                + " or lacks its padding (=)" * (written % 4 != 1)
             )
-        self._length = self._characters * 3 // 4 - self._text.count("=", stop - 2, stop)
+        self._length = written * 3 // 4
         self._place = 0
 
     def readable(self) -> bool:
@@ -229,13 +232,21 @@ class Base64File(io.RawIOBase):
         """The bytes of the characters `first` to `last`, line breaks not numbered."""
         text = self._text[self._at(first) : self._at(last)]
         if self._gap:
-            text = "".join(text.split())
+            text = self._joined(text.split(), first, last)
         if self._loose:
             text = text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4)
         try:
             return binascii.a2b_base64(text, strict_mode=True)
         except ValueError:
             raise InputError(f"{self.name}: {_fault(text, first)}") from None
+
+    def _joined(self, lines: list[str], first: int, last: int) -> str:
+        """Lines put together, after it was seen that each is as long as the first line of all."""
+        text, ends = "".join(lines), self._line - first % self._line
+        even = all(len(line) == self._line for line in lines[1:-1]) and (len(lines) < 2 or len(lines[0]) == ends)
+        if not even or len(text) != last - first:
+            raise InputError(f"{self.name}: white space within the text, other than breaks into equal lines: remove it")
+        return text
 
     def _at(self, character: int) -> int:
         return self._start + character + character // self._line * self._gap
@@ -249,9 +260,7 @@ def _stripped(text: str, start: int) -> tuple[int, int]:
 
 def _fault(text: str, first: int) -> str:
     """What is wrong with characters of base64 that could not be decoded."""
-    if text[:5].lower() == "data:":
-        return "a data URL stands where base64 alone is meant: leave out all up to the comma"
     if not (wrong := re.search(r"[^A-Za-z0-9+/=]", text)):
-        return f"padding (=) within the text, or lines of unequal length, after character {first:,}"
+        return f"padding (=) within the text, after character {first:,}"
     advice = ", of the URL-safe alphabet: encode with + and /" if wrong[0] in "-_" else ""
     return f"{shown(wrong[0])} at character {first + wrong.start():,} is no base64{advice}"
