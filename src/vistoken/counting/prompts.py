@@ -99,7 +99,7 @@ class Walk:
             yield from vendors.ITEMS[kind](self, place, item)
         elif not (place.role and item.keys() & {"tool_calls", "function_call", "audio", "refusal"}):
             known = ("role", "content", "parts", "type")
-            hint = next(filter(None, (did_you_mean(name, known) for name in item)), "")
+            hint = next(filter(None, (did_you_mean(name, known) for name in item if name not in known)), "")
             raise UsageError(
                 f"{place.where}: no message in a known format: it has {keys(item)}; give role and content, or "
                 f"role and parts (Gemini).{hint}"
