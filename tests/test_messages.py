@@ -261,7 +261,7 @@ def test_what_a_setting_does_to_a_model_may_be_unknown():
     contents = [{"parts": [blob(384, 384), blob(384, 384, mediaResolution={"level": "MEDIA_RESOLUTION_LOW"})]}]
     result = vt.count_messages(contents, model="gemini-2.5-pro")
     assert result.rows == (("messages[0].parts[0]", 258),)  # token guide: both sides at most 384
-    assert "what media_resolution=low makes of a picture" in result.unknown[0].reason
+    assert "what media_resolution low makes of a picture" in result.unknown[0].reason
 
 
 # ---------------------------------------------------------------- transformers
@@ -300,7 +300,7 @@ def test_videos_as_frames():
     assert result.blocks[0].tokens == vt.count("qwen2.5-vl-7b", width=64, height=64, frames=4).tokens
     assert result.images == 0
     assert [block.name for block in result.unknown] == ["a.mp4"]
-    with pytest.raises(InputError, match=r"content\[0\]: frames of 2 sizes, 64x64 and 64x65"):
+    with pytest.raises(InputError, match=r"content\[0\]: frames of 2 sizes: 64x64, 64x65"):
         vt.count_messages(user({"type": "video", "video": [*frames, png(64, 65)]}), model="qwen2.5-vl-7b")
     assert (
         "takes no video"

@@ -48,7 +48,7 @@ def print_messages(
     from vistoken.counting.messages import Models, count_prompt
 
     prompt, failures = _read(path), Failures()
-    results = [count_prompt(prompt, Models(model, settings, revision), assume) for model in models]
+    results = [count_prompt(prompt, Models(prompt, model, settings, revision), assume) for model in models]
     for result in results:
         for block in result.unknown:
             failures.add(InputError(f"{block.where}: {block.kind}, {block.name}: not counted: {block.reason}"))

@@ -9,7 +9,7 @@ from typing import Any
 
 from vistoken import registry
 from vistoken.counting.blocks import Block, Image, Other, Place, Prompt, Setting, Text, Video, naming
-from vistoken.counting.payloads import Absent, Payload, differs, size_of
+from vistoken.counting.payloads import Absent, differs, size_of
 from vistoken.counting.prompts import read_prompt
 from vistoken.counting.tokens import TokenCount, count_views
 from vistoken.errors import InputError, SettingError, UsageError, shown
@@ -182,29 +182,35 @@ def count_messages(
     if not (text_tokens is None or callable(text_tokens)):
         raise UsageError(f"text_tokens is {shown(text_tokens)}: give a function from a text to its number of tokens")
     prompt = read_prompt(messages, images, os.fsdecode(folder))
-    return count_prompt(prompt, Models(model, settings, revision), assume, text_tokens)
+    return count_prompt(prompt, Models(prompt, model, settings, revision), assume, text_tokens)
 
 
 class Models:
-    """One model under the settings that blocks ask for, each described once."""
+    """One model among the pictures of a prompt, under the settings that blocks ask for; each described once."""
 
-    def __init__(self, model: str, settings: Mapping[str, Any], revision: str | None = None) -> None:
+    def __init__(self, prompt: Prompt, model: str, settings: Mapping[str, Any], revision: str | None = None) -> None:
         found = registry.find(model, settings=settings, revision=revision)
         self.spec, self._offers = found.spec, found.family.settings
+        self._images, self._default = prompt.images, prompt.setting
         self._model, self._settings, self._revision = model, settings, revision
-        self._among: dict[tuple[Setting | None, int], ModelSpec] = {}
+        self._under: dict[Setting | None, ModelSpec] = {None: self._among(found.spec)}
 
-    def among(self, images: int, setting: Setting | None) -> ModelSpec:
-        """The description under `setting`, among so many pictures. Raises `UsageError` for a value that it lacks."""
-        if (key := (setting, images)) not in self._among:
-            given = {**self._settings, **({setting[0]: setting[1]} if setting else {})}
-            spec = registry.describe(self._model, settings=given, revision=self._revision) if setting else self.spec
-            self._among[key] = spec.among(images) if images > 1 else spec
-        return self._among[key]
+    def under(self, setting: Setting | None) -> ModelSpec:
+        """The description under `setting`. Raises `UsageError` where this model has no rule for it."""
+        if setting and setting not in self._under:
+            given = {**self._settings, setting[0]: setting[1]}
+            self._under[setting] = self._among(registry.describe(self._model, settings=given, revision=self._revision))
+        return self._under[setting]
+
+    def _among(self, spec: ModelSpec) -> ModelSpec:
+        return spec.among(self._images) if self._images > 1 else spec
 
     def fitting(self, setting: Setting | None) -> tuple[Setting | None, tuple[str, ...]]:
-        """The setting as this model has it: None for one of another vendor, with a note; and where it overrules."""
-        if setting is None:
+        """The setting of a block, or else of the prompt, as this model has it; None for one of another vendor.
+
+        With notes: what has no effect, and where the caller's own setting is overruled.
+        """
+        if (setting := setting or self._default) is None:
             return None, ()
         name, value = setting
         if name not in self._offers:
@@ -229,7 +235,7 @@ def count_prompt(
                 case Text():
                     return BlockCount(block.place, "text", "", words=_words(block.text, text_tokens))
                 case Image():
-                    return _picture(block, models, prompt, assumed)
+                    return _picture(block, models, assumed)
                 case Video():
                     return _video(block, models, assumed)
                 case Other():
@@ -246,29 +252,24 @@ def _words(text: str, text_tokens: Callable[[str], int] | None) -> int | None:
     return tokens
 
 
-def _picture(block: Image, models: Models, prompt: Prompt, assumed: Size | None) -> BlockCount:
-    payload = block.payload
-    size = _size(payload, assumed)
-    if size is None:
-        assert isinstance(payload, Absent)
-        return BlockCount(block.place, "image", payload.name, reason=payload.reason)
-    setting, notes = models.fitting(block.setting or prompt.setting)
+def _picture(block: Image, models: Models, assumed: Size | None) -> BlockCount:
+    place, payload = block.place, block.payload
+    if isinstance(payload, Absent) and assumed is None:
+        return BlockCount(place, "image", payload.name, reason=payload.reason)
+    setting, notes = models.fitting(block.setting)
     try:
-        spec = models.among(prompt.images, setting)
-    except SettingError:
+        spec = models.under(setting)
+    except SettingError:  # a value that does not exist
         raise
-    except UsageError:  # the family knows this setting, and not what it does to this model
-        assert setting is not None
-        reason = f"what {setting[0]}={setting[1]} makes of a picture for {models.spec.name} is not known"
-        return BlockCount(block.place, "image", payload.name, reason=reason)
+    except UsageError:  # a family has the setting, and not each of its models a rule for it
+        told = " ".join(map(str, setting or ()))
+        reason = f"what {told} makes of a picture is not known for {models.spec.name}"
+        return BlockCount(place, "image", payload.name, reason=reason)
+    size = assumed if isinstance(payload, Absent) else size_of(payload)
+    assert size is not None
     notes = (*block.notes, *notes, *filter(None, (differs(payload),)))
-    return BlockCount(block.place, "image", payload.name, count_views(spec, size),
+    return BlockCount(place, "image", payload.name, count_views(spec, size),
                       assumed=isinstance(payload, Absent), notes=notes)  # fmt: skip
-
-
-def _size(payload: Payload, assumed: Size | None) -> Size | None:
-    """None for what is not here, where no size is assumed."""
-    return assumed if isinstance(payload, Absent) else size_of(payload)
 
 
 def _video(block: Video, models: Models, assumed: Size | None) -> BlockCount:
@@ -278,11 +279,12 @@ def _video(block: Video, models: Models, assumed: Size | None) -> BlockCount:
     name = f"{len(block.frames)} frames"
     if models.spec.video is None:
         return BlockCount(block.place, "video", name, reason=f"{models.spec.name} takes no video here")
-    sizes = [_size(frame, assumed) for frame in block.frames]
-    if None in sizes:
+    missing = any(isinstance(frame, Absent) for frame in block.frames)
+    if missing and assumed is None:
         return BlockCount(block.place, "video", name, reason="not all of its frames are here")
-    if len(set(sizes)) > 1:
-        raise InputError(f"frames of {len(set(sizes))} sizes, {' and '.join(map(str, dict.fromkeys(sizes)))[:60]}")
-    count = count_views(models.spec, sizes[0] or Size(1, 1), film=Clip.whole(Source(len(sizes))))
-    return BlockCount(block.place, "video", name, count,
-                      assumed=any(isinstance(frame, Absent) for frame in block.frames))  # fmt: skip
+    sizes = dict.fromkeys(assumed if isinstance(frame, Absent) else size_of(frame) for frame in block.frames)
+    size, *others = filter(None, sizes)
+    if others:
+        raise InputError(f"frames of {len(sizes)} sizes: {size}, {others[0]}: a video has one")
+    film = Clip.whole(Source(len(block.frames)))
+    return BlockCount(block.place, "video", name, count_views(models.spec, size, film=film), assumed=missing)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vistoken.geometry import Size
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")  # RFC 3986: a scheme and an authority
+_WHITE = re.compile(r"\s+")
 _LONGEST_HEAD = 300  # characters of a data URL before its comma
 _LONGEST_PATH = 4096  # Linux's PATH_MAX: a longer text is no path
 _LONGEST_LINE = 8192  # characters of base64 among which the first line break is looked for; RFC 2045 writes 76
@@ -179,8 +180,7 @@ class Base64File(io.RawIOBase):
             raise InputError(f"{self.name}: a data URL, where base64 alone is meant: leave out all up to the comma")
         if self._start >= stop:
             raise InputError(f"{self.name}: the text is empty")
-        breaks = re.search(r"\s+", self._text[self._start : min(stop, self._start + _LONGEST_LINE)])
-        self._line, self._gap = (breaks.start() or 1, len(breaks[0])) if breaks else (stop, 0)
+        self._line, self._gap = _lines(payload.text, self._start, stop)
         self._characters = stop - self._start - (stop - self._start) // (self._line + self._gap) * self._gap
         written = self._characters - self._text.count("=", stop - 2, stop)
         if written % 4 == 1 or (self._characters % 4 and not self._loose):
@@ -256,6 +256,14 @@ def _stripped(text: str, start: int) -> tuple[int, int]:
     """Where `text` from `start` on begins and ends without the whitespace around it (up to a thousand characters)."""
     head, tail = text[start : start + _CHUNK], text[max(start, len(text) - _CHUNK) :]
     return start + len(head) - len(head.lstrip()), max(start, len(text) - len(tail) + len(tail.rstrip()))
+
+
+def _lines(text: str, start: int, stop: int) -> tuple[int, int]:
+    """How long the lines are, and the white space between two; one line without any where nothing breaks it."""
+    first = text[start : min(stop, start + _LONGEST_LINE)].split(maxsplit=1)[:1]  # faster than a search
+    line = len(first[0]) if first else 1
+    white = _WHITE.match(text, start + line, min(stop, start + line + _LONGEST_LINE))
+    return (line, len(white[0])) if white else (stop, 0)
 
 
 def _fault(text: str, first: int) -> str:
