@@ -238,6 +238,16 @@ def test_gemini():
     assert [block.kind for block in result.unknown] == ["image", "video", "document", "image"]
 
 
+def test_contents_as_the_sdk_of_google_takes_them():
+    picture = Image.open(io.BytesIO(png(1024, 1024)))
+    config = SimpleNamespace(model_dump=lambda: {"system_instruction": "Be brief.", "media_resolution": None})
+    request = {"contents": ["Look.", picture, blob(1024, 768), {"parts": [{"text": "x"}]}], "config": config}
+    result = vt.count_messages(request, model="gemini-3-pro", text_tokens=len)
+    assert [tokens for _, tokens in result.rows] == [9, 5, 1090, 1065, 1]
+    assert rows({"contents": "Look."}, "gemini-3-pro", text_tokens=len) == {"contents[0]": 5}
+    assert rows({"contents": {"parts": [blob(1024, 768)]}}, "gemini-3-pro") == {"contents[0].parts[0]": 1065}
+
+
 def test_media_resolution_of_a_part_wins_over_that_of_the_request():
     parts = [blob(512, 512), blob(512, 512, mediaResolution={"level": "MEDIA_RESOLUTION_HIGH"}),
              blob(512, 512, media_resolution="MEDIA_RESOLUTION_UNSPECIFIED")]  # fmt: skip

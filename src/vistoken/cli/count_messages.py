@@ -69,8 +69,8 @@ def _print(result: PromptCount) -> None:
     cells = [
         [block.where, block.place.role, block.kind, block.name, _size(block), dash(block.tokens)] for block in shown
     ]
-    cells.append([f"{len(shown)} blocks", "", "", "", "", dash(result.tokens)])
-    click.echo(f"{printable(result.model)}" + f", a prompt in the format of {result.format}\n" * bool(result.format))
+    cells.append([f"{len(shown)} block{'s' * (len(shown) != 1)}", "", "", "", "", dash(result.tokens)])
+    click.echo(printable(result.model) + f", a prompt in the format of {result.format}" * bool(result.format) + "\n")
     print_table(["block", "role", "kind", "source", "size", "visual tokens"], cells, left=4, total=True)
 
 
@@ -91,7 +91,8 @@ def _read(path: str) -> Any:
     except RecursionError:
         raise InputError(f"{path} is nested too deeply") from None
     except ValueError as error:  # malformed, NaN, an integer of thousands of digits
-        raise InputError(f"{path} is not valid JSON: {error}; of JSON Lines give one line at a time") from None
+        name = "stdin" if path == "-" else path
+        raise InputError(f"{name} is not valid JSON: {error}; of JSON Lines give one line at a time") from None
     return read_prompt(messages, folder="" if path == "-" else os.path.dirname(path))
 
 

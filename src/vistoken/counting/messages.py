@@ -153,7 +153,8 @@ def count_messages(
     """Count the visual tokens of a prompt, as it is sent to an API or to transformers.
 
     Only headers of pictures are decoded, and nothing is fetched: a remote URL, a file that was uploaded to a vendor, a
-    document and a video without its frames are listed in `unknown`.
+    document and a video without its frames are listed in `unknown`. A path is opened wherever it points, for its
+    header: whoever may write the messages learns which pictures are on this machine, and how large they are.
 
     Args:
         messages: in the format of OpenAI's chat completions or responses, Anthropic's messages, Gemini's contents or

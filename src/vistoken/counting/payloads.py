@@ -111,9 +111,9 @@ def from_text(text: str, folder: str = "", loose: bool = False) -> Payload:
 
 
 def address(text: str) -> str:
-    """A URL or an id as it stands in a message: short, and without its query, which may be a key."""
+    """A URL or an id as it stands in a message: short, and without its query and its user, which may be secrets."""
     head, query, _ = text[:2000].partition("?")
-    return one_line(head + "?..." * bool(query), 100)
+    return one_line(re.sub("//[^/@]*@", "//...@", head) + "?..." * bool(query), 100)
 
 
 def from_data_url(text: str, loose: bool = False) -> Base64:

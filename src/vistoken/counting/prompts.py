@@ -8,10 +8,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from vistoken.counting import vendors
-from vistoken.counting.blocks import Block, Place, Prompt, Setting, Text, keys, mapping, naming, sequence, told, word
+from vistoken.counting.blocks import (
+    Block,
+    Image,
+    Place,
+    Prompt,
+    Setting,
+    Text,
+    keys,
+    mapping,
+    naming,
+    sequence,
+    told,
+    word,
+)
 from vistoken.counting.payloads import Absent, Held, Local, Payload, from_text
 from vistoken.errors import UsageError, did_you_mean
 
@@ -44,15 +58,17 @@ def _request(walk: Walk, request: Mapping[str, Any]) -> Iterator[Block]:
         raise UsageError(
             f"a request with {keys(request)}: give a list of messages, or an object with one of {', '.join(_REQUESTS)}"
         )
-    config = request.get("config")
-    for holder in (request, config if isinstance(config, Mapping) else {}):
+    config = mapping("config", request.get("config", {}))
+    for holder in (request, {vendors.snake(name): value for name, value in config.items()}):
         if (before := holder.get(_REQUESTS[found[0]])) is not None:
             yield from walk.before(Place(_REQUESTS[found[0]], None, "system"), before)
     value = request[found[0]]
-    if isinstance(value, str) and found[0] != "messages":
+    if isinstance(value, str) and found[0] == "input":
         yield Text(Place(found[0], None, "user"), value)
+    elif found[0] == "contents":
+        yield from walk.contents(value if isinstance(value, list | tuple) else [value])
     else:
-        yield from walk.messages(found[0], [value] if found[0] == "contents" and isinstance(value, Mapping) else value)
+        yield from walk.messages(found[0], value)
 
 
 def _resolution(request: Mapping[str, Any]) -> Setting | None:
@@ -88,6 +104,20 @@ class Walk:
             item = mapping(where, item)
             role = word(where, item, "role") if "role" in item else ""
             yield from self._message(Place(where, number, role), item)
+
+    def contents(self, items: Sequence[Any]) -> Iterator[Block]:
+        """Gemini's contents; its SDK also takes strings, PIL images and bare parts (`types.ContentListUnion`)."""
+        for number, item in enumerate(items):
+            place = Place(f"contents[{number}]", number, "user")
+            if isinstance(item, str):
+                yield Text(place, item)
+            elif hasattr(item, "getexif"):
+                yield Image(place, Held(item))
+            elif "parts" in (content := mapping(place.where, item)) or "role" in content:
+                role = word(place.where, content, "role") if "role" in content else "user"
+                yield from self._message(replace(place, role=role), content)
+            else:
+                yield from self.part(place, content)
 
     def _message(self, place: Place, item: Mapping[str, Any]) -> Iterator[Block]:
         if "parts" in item:
@@ -163,7 +193,7 @@ class Walk:
     def beside(self, place: Place) -> Payload:
         """The next of the pictures that were handed in beside the messages."""
         if self._images is None:
-            return Absent("image", "no picture was handed in for it: give images=[...]")
+            return Absent("image", "no picture was handed in for it: give images=[...], or images beside messages")
         if self._taken == len(self._images):
             raise UsageError(f"{place.where}: a bare image block, but images holds only {self._taken}")
         self._taken += 1
