@@ -54,6 +54,8 @@ def test_the_url_safe_alphabet_and_missing_padding_only_where_they_are_documente
     assert Base64File(Base64(text, loose=True)).readall() == data
     with pytest.raises(InputError, match="lacks its padding"):
         Base64File(Base64(text))
+    with pytest.raises(InputError, match="stands for no bytes"):
+        Base64File(Base64("A\n==", loose=True))
     with pytest.raises(InputError, match="'-' at character 0 is no base64, of the URL-safe alphabet"):
         Base64File(Base64(text + "=" * (-len(text) % 4))).readall()
 

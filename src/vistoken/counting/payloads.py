@@ -182,14 +182,20 @@ class Base64File(io.RawIOBase):
             raise InputError(f"{self.name}: the text is empty")
         self._line, self._gap = _lines(payload.text, self._start, stop)
         self._characters = stop - self._start - (stop - self._start) // (self._line + self._gap) * self._gap
-        written = self._characters - self._text.count("=", stop - 2, stop)
+        self._length = self._measured(self._text.count("=", stop - 2, stop))
+        self._place = 0
+
+    def _measured(self, padding: int) -> int:
+        """How many bytes the characters are, `padding` at their end."""
+        written = self._characters - padding
         if written % 4 == 1 or (self._characters % 4 and not self._loose):
             raise InputError(
                 f"{self.name}: {self._characters:,} characters, which is no multiple of 4: the text is cut off"
                 + " or lacks its padding (=)" * (written % 4 != 1)
             )
-        self._length = written * 3 // 4
-        self._place = 0
+        if written < 2:
+            raise InputError(f"{self.name}: the text stands for no bytes")
+        return written * 3 // 4
 
     def readable(self) -> bool:
         return True
