@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow test-pythons check format bench conformance families wheel clean
+.PHONY: demo test test-slow test-pythons check format bench conformance families planning-page wheel clean
 
 demo: $(STAMP)
 	$(BIN)/python examples/demo.py
@@ -34,6 +34,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/frontend.py
 	$(BIN)/python benchmarks/counting.py
+	$(BIN)/python benchmarks/messages.py
 	$(BIN)/python benchmarks/encoder.py
 	$(BIN)/python benchmarks/loading.py
 	$(BIN)/python benchmarks/merging.py
@@ -50,6 +51,11 @@ $(TORCHVISION): $(STAMP)
 # docs/families.md: what the tests of parity compare, and how near they come; three minutes.
 families: $(STAMP)
 	$(BIN)/python tests/families_page.py
+
+# The tables of measured errors in docs/planning.md, five minutes; some of them: make planning-page TABLES="own latency".
+# TABLES=calibration times this machine.
+planning-page: $(STAMP)
+	$(BIN)/python tests/planning_page.py $(TABLES)
 
 wheel: $(STAMP)
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from vistoken.counting.documents import DocumentCount as DocumentCount
     from vistoken.counting.documents import count_document as count_document
     from vistoken.counting.films import count_video as count_video
+    from vistoken.counting.messages import PromptCount as PromptCount
+    from vistoken.counting.messages import count_messages as count_messages
     from vistoken.counting.ready import counter as counter
     from vistoken.encoding import Encoder as Encoder
     from vistoken.encoding import ImageTokens as ImageTokens
@@ -29,11 +31,13 @@ if TYPE_CHECKING:
 # Where each public name lives. `Encoder` and `ImageTokens` need the extra `encode`.
 _HOMES = {
     "count": "vistoken.counting",
+    "count_messages": "vistoken.counting.messages",
     "counter": "vistoken.counting.ready",
     "TokenCount": "vistoken.counting",
     "count_document": "vistoken.counting.documents",
     "count_video": "vistoken.counting.films",
     "DocumentCount": "vistoken.counting.documents",
+    "PromptCount": "vistoken.counting.messages",
     "plan": "vistoken.planning",
     "plan_job": "vistoken.planning.jobs",
     "plan_within": "vistoken.planning.within",

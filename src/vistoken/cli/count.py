@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vistoken.cli.count_documents import check_options, count_documents, document_options, split
+from vistoken.cli.count_messages import messages_options, print_messages
 from vistoken.cli.shared import (
     Failures,
     common_options,
@@ -44,13 +45,15 @@ Examples:
   vistoken count photo.jpg photos/ -m clip-l14-336 -m siglip2-naflex
   vistoken count report.pdf -m gemini-3-pro -m claude-opus-5 --pages 1-5,9
   vistoken count holiday.mp4 -m qwen2.5-vl-7b
-  vistoken count photos/ -m ./my-checkpoint --json""",
+  vistoken count photos/ -m ./my-checkpoint --json
+  vistoken count --messages request.json -m gpt-5-mini --assume 1024x1024""",
 )
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("sources", nargs=-1, metavar="SOURCE...")
 @model_option()
 @common_options
 @video_options
 @document_options
+@messages_options
 @click.option(
     "--images-in-prompt", type=int, default=1, metavar="N", help="Pictures that share the prompt; some rules ask."
 )
@@ -68,6 +71,8 @@ def command(
     pages: str | None,
     dpi: float | None,
     all_frames: bool,
+    messages: str | None,
+    assume: str | None,
     images_in_prompt: int,
     explain: bool,
 ) -> int:
@@ -81,6 +86,11 @@ def command(
     from vistoken.counting.tokens import video
 
     given, fed, failures = parse_settings(settings), parse_input(input_size), Failures()
+    if messages is not None or assume is not None:
+        others = bool(sources or fed or frames or duration or fps) or images_in_prompt != 1
+        return print_messages(messages, models, given, revision, assume, others, as_json, explain)
+    if not sources:
+        raise click.UsageError("Missing argument 'SOURCE...'.")
     documents, films, others = split(sources, all_frames)
     check_options(documents, films, pages, dpi, all_frames, duration, input_size)
     film = video(frames, duration, fps) if others else None
