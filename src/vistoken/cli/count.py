@@ -91,9 +91,9 @@ def command(
         return print_messages(messages, models, given, revision, assume, others, as_json, explain)
     if not sources:
         raise click.UsageError("Missing argument 'SOURCE...'.")
-    documents, films, others = split(sources, all_frames)
+    documents, films, rest = split(sources, all_frames)
     check_options(documents, films, pages, dpi, all_frames, duration, input_size)
-    film = video(frames, duration, fps) if others else None
+    film = video(frames, duration, fps) if rest else None
     specs = [registry.describe(model, settings=given, revision=revision) for model in models]
     if documents:
         count_documents(documents, specs, failures, pages=pages, dpi=dpi, all_frames=all_frames,
@@ -102,10 +102,10 @@ def command(
         from vistoken.cli.count_films import count_films
 
         count_films(films, specs, failures, frames=frames, fps=fps, as_json=as_json, explain=explain)
-    if not others:
+    if not rest:
         return failures.exit_code
     rows: list[Row] = []
-    for row in _rows(others, specs, (fed, film, images_in_prompt), failures):
+    for row in _rows(rest, specs, (fed, film, images_in_prompt), failures):
         rows.append(row)
         for result in filter(None, row[2]):
             if as_json:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 from click.core import ParameterSource
 
-from vistoken.cli.shared import Failures, dash, echo_json, note, print_table
+from vistoken.cli.shared import Failures, complain, dash, echo_json, note, print_table
 from vistoken.errors import InputError, UsageError, printable
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from vistoken.model_spec import ModelSpec
 
 F = TypeVar("F", bound=Callable[..., object])
+
+NAMED = 5  # pages of a document that fail and are named
 
 
 def document_options(command: F) -> F:
@@ -88,12 +91,15 @@ def count_documents(
     typed = click.get_current_context().get_parameter_source("images_in_prompt") is not ParameterSource.DEFAULT
     in_prompt = images_in_prompt if typed else None  # as many as there are pages
     for path in paths:
+        before = failures.count
         try:
             found = read_pages(path, pages=pages, dpi=DPI if dpi is None else dpi, all_frames=all_frames,
-                               failed=failures.add)  # fmt: skip
+                               failed=partial(_name_first, failures, before + NAMED))  # fmt: skip
         except InputError as error:
             failures.add(error, path)
             continue
+        if (more := failures.count - before - NAMED) > 0:
+            complain(f"failed: {path}: {more:,} {found.unit}s more")
         if not found.numbers:  # of which each was told
             continue
         results = [_tried(spec, found, in_prompt, failures, len(specs) == 1) for spec in specs]
@@ -111,6 +117,14 @@ def check_options(documents: Sequence[str], films: Sequence[str], pages: str | N
         raise UsageError(f"{films[0]} tells its duration: leave out --duration")
     if (documents or films) and input_size is not None:
         raise UsageError(f"--input is for sizes and pictures: leave it out for {(*documents, *films)[0]}")
+
+
+def _name_first(failures: Failures, most: int, error: InputError) -> None:
+    """A broken document may have a hundred thousand broken pages: the first are named, and the others counted."""
+    if failures.count < most:
+        failures.add(error)
+    else:
+        failures.count += 1
 
 
 def _tried(
@@ -156,7 +170,7 @@ def _print_table(found: Pages, results: Sequence[DocumentCount]) -> None:
     cells = []
     for runs in zip(*(result.runs() for result in results), strict=True):
         run = runs[0]
-        tokens = [run.tokens] * (len(runs) == 1) + [each.tokens * each.pages for each in runs]
+        tokens = [run.tokens] * (len(runs) == 1) + [each.total for each in runs]
         cells.append([str(run), str(run.size), *map(dash, tokens)])
     pages = f"{len(results[0]):,} of {found.total:,}"
     cells.append([pages, "", *[""] * (len(results) == 1), *(dash(result.tokens) for result in results)])

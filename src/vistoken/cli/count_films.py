@@ -86,3 +86,4 @@ def _print(rows: Sequence[Row], specs: Sequence[ModelSpec]) -> None:
     if len(specs) == 1:
         click.echo(f"{printable(specs[0].name)}\n")
     print_table(header, cells, left=1, total=len(rows) > 1)
+    click.echo()

@@ -22,13 +22,16 @@ EXPLAINED = 3  # sizes of pages whose steps are shown
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Pages that follow one another and are alike: numbers `first` to `last`, `pages` of them, `tokens` each."""
+    """Pages that follow one another and have one size: numbers `first` to `last`, of `tokens` each."""
 
     first: int
     last: int
-    pages: int
     size: Size
     tokens: int
+
+    @property
+    def total(self) -> int:
+        return self.tokens * (self.last - self.first + 1)
 
     def __str__(self) -> str:
         return f"{self.first:,}" if self.first == self.last else f"{self.first:,}-{self.last:,}"
@@ -71,11 +74,12 @@ class DocumentCount:
     def runs(self) -> Iterator[Run]:
         """The same, shorter: pages in a row that have the same size."""
         place, numbers, sizes = 0, self.pages.numbers, self.pages.sizes
-        for kind, alike in groupby(sizes.order):
+        pairs = enumerate(zip(numbers, sizes.order, strict=True))
+        for (_, kind), alike in groupby(pairs, lambda pair: (pair[1][0] - pair[0], pair[1][1])):  # no gap, one size
             pages = sum(1 for _ in alike)
-            first, last = numbers[place], numbers[place + pages - 1]
+            first = numbers[place]
             place += pages
-            yield Run(first, last, pages, sizes.distinct[kind], self.each[kind])
+            yield Run(first, first + pages - 1, sizes.distinct[kind], self.each[kind])
 
     def page(self, number: int) -> TokenCount:
         """The count of the page of this number, with its views and steps. Raises `UsageError` if it was not counted."""
