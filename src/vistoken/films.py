@@ -75,12 +75,12 @@ def read_film(path: str | os.PathLike[str], fps: float | None = None) -> Film:
 
 def source_of(container: Any, stream: Any, name: str, fps: float | None) -> Source:
     """Frames and rate of an open file. Raises `InputError` that names it."""
-    rate = fps if fps is not None else stream.average_rate
-    if rate is None:
-        raise InputError(f"{shown_name(name)} does not tell how many frames it shows a second: give fps")
     frames = stream.frames or sum(packet.size > 0 for packet in container.demux(stream))
     if not frames:
         raise InputError(f"{shown_name(name)} holds no frame")
+    rate = fps if fps is not None else stream.average_rate
+    if rate is None:
+        raise InputError(f"{shown_name(name)} does not tell how many frames it shows a second: give fps")
     try:
         return Source(frames, float(rate))
     except UsageError as error:
@@ -94,11 +94,15 @@ def opened(name: str) -> Iterator[tuple[Any, Any]]:
     """The container and its first video stream. What goes wrong while it is open is an `InputError`."""
     av = _library()
     try:
-        # An absolute path, since FFmpeg takes what stands before a colon for a protocol.
-        with av.open(os.path.abspath(name), options={"format_whitelist": FORMATS}) as container:
+        # An absolute path, since FFmpeg takes what stands before a colon for a protocol. Titles may be in any encoding.
+        path, options = os.path.abspath(name), {"format_whitelist": FORMATS}
+        with av.open(path, options=options, metadata_errors="replace") as container:
             if not container.streams.video:
                 raise InputError(f"{shown_name(name)} holds no video stream")
-            yield container, container.streams.video[0]
+            stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise InputError(f"{shown_name(name)} cannot be read as a video: its codec is unknown")
+            yield container, stream
     except av.FFmpegError as error:
         raise InputError(f"{shown_name(name)} cannot be read as a video: {error.strerror or error}") from None
 

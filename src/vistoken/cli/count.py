@@ -92,7 +92,8 @@ def command(
     if not sources:
         raise click.UsageError("Missing argument 'SOURCE...'.")
     documents, films, rest = split(sources, all_frames)
-    check_options(documents, films, pages, dpi, all_frames, duration, input_size)
+    check_options(documents, films, rest, {"--pages": pages, "--dpi": dpi, "--all-frames": all_frames,
+                  "--frames": frames, "--duration": duration, "--fps": fps, "--input": input_size})  # fmt: skip
     film = video(frames, duration, fps) if rest else None
     specs = [registry.describe(model, settings=given, revision=revision) for model in models]
     if documents:

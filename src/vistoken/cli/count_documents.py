@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -106,16 +106,18 @@ def count_documents(
         _print(found, [result for result in results if result], as_json, explain)
 
 
-def check_options(documents: Sequence[str], films: Sequence[str], pages: str | None, dpi: float | None,
-                  all_frames: bool, duration: float | None, input_size: object) -> None:  # fmt: skip
-    """Raise `UsageError` for options that the sources have no use for."""
-    given = {"--pages": pages is not None, "--dpi": dpi is not None, "--all-frames": all_frames}
-    option = next((name for name, told in given.items() if told), None)
-    if option and not documents:
-        raise UsageError(f"{option} is for documents, and none of the sources is one (a PDF, a TIFF of several pages)")
-    if films and duration is not None:
+def check_options(
+    documents: Sequence[str], films: Sequence[str], rest: Sequence[str], options: Mapping[str, object]
+) -> None:
+    """Raise `UsageError` for options, by their names, that none of the sources has a use for."""
+    given = {name for name, value in options.items() if value not in (None, False)}
+    if not documents and (wrong := sorted(given & {"--pages", "--dpi", "--all-frames"})):
+        raise UsageError(f"{wrong[0]} is for documents, and none of the sources is one (PDF, TIFF of several pages)")
+    if not films and not rest and (wrong := sorted(given & {"--frames", "--duration", "--fps"})):
+        raise UsageError(f"{wrong[0]} is for videos, and {documents[0]} is none: leave it out")
+    if films and "--duration" in given:
         raise UsageError(f"{films[0]} tells its duration: leave out --duration")
-    if (documents or films) and input_size is not None:
+    if (documents or films) and "--input" in given:
         raise UsageError(f"--input is for sizes and pictures: leave it out for {(*documents, *films)[0]}")
 
 

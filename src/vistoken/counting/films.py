@@ -47,9 +47,7 @@ def count_video(
 def count_film(spec: ModelSpec, film: Film, frames: int | None = None) -> TokenCount:
     """The count for a model that is already described, and a file that is already read."""
     if spec.video is None:
-        raise UsageError(
-            f"{shown_name(film.name)} is a video, of which {spec.name} takes none: count frames as pictures"
-        )
+        raise UsageError(f"{shown_name(film.name)} is a video, and {spec.name} takes none: count frames as pictures")
     return count_views(spec, film.size, film=clip_of(film, frames))
 
 
