@@ -7,6 +7,7 @@ peak of inference on top, `latency` that on a device. Sizes are all different. C
 5 ms a plan.
 """
 
+import os
 import random
 import subprocess
 import sys
@@ -66,16 +67,18 @@ def models() -> list[str]:
 
 
 def first(name: str, rounds: int) -> tuple[float, float]:
-    """Milliseconds of the import and of the first plan, in fresh processes."""
+    """Milliseconds of the import and of the first plan, in fresh processes; byte code is cached by one before."""
     code = (
         "import time; a = time.process_time(); import vistoken; b = time.process_time(); "
         f"vistoken.plan({name!r}, width=1280, height=720).macs.total; "
         "print(1000 * (b - a), 1000 * (time.process_time() - b))"
     )
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    command = [sys.executable, "-c", code]
     runs = [
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-        for _ in range(rounds)
-    ]
+        subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.split()
+        for _ in range(rounds + 1)
+    ][1:]
     return median(float(run[0]) for run in runs), median(float(run[1]) for run in runs)
 
 

@@ -113,9 +113,12 @@ def explain(reasons: list[str]) -> None:
 
 
 def main() -> None:
+    tables = {"macs": macs, "bytes": peaks}
+    if unknown := set(sys.argv[1:]) - set(tables):
+        sys.exit(f"{' '.join(sorted(unknown))}: no such table; there are {' and '.join(tables)}")
     print(heading("Counters of FLOPs and memory", *PACKAGES))
-    for name in sys.argv[1:] or ("macs", "bytes"):
-        {"macs": macs, "bytes": peaks}[name]()
+    for name in sys.argv[1:] or tables:
+        tables[name]()
 
 
 if __name__ == "__main__":
