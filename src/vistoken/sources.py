@@ -1,6 +1,7 @@
 """What a user names on the command line: sizes, pictures, folders, globs. Pictures are asked for their size alone.
 
-Only the header of a picture is read: no pixel is decoded, and orientation is applied.
+Only the header of a picture is read: no pixel is decoded, and orientation is applied. `headers` reads usual files,
+Pillow all others.
 """
 
 from __future__ import annotations
@@ -113,8 +114,19 @@ def image_size(picture: Picture) -> Size:
     >>> str(image_size("examples/images/rocket.jpg"))
     '640x427'
 
+    Usual files are answered by `headers`, and all others by Pillow, with the same result.
     Raises `InputError` that names the picture and what is wrong with it.
     """
+    from vistoken.headers import header
+
+    if found := header(picture):
+        size, turned = found
+        return size.swapped if turned >= 5 else size
+    return pillows_size(picture)
+
+
+def pillows_size(picture: Picture) -> Size:
+    """The same by Pillow alone."""
     from PIL import Image
 
     if isinstance(picture, Image.Image):
