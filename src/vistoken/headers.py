@@ -176,31 +176,36 @@ def _exif(window: _Window, start: int, length: int) -> int:
     return orientation
 
 
+_TURNED = b"tiff:Orientation"  # in XMP, which Pillow asks where Exif has no orientation
+
+
 # ---------------------------------------------------------------- JPEG
 
 _SEGMENT = struct.Struct(">BBH")
 _AHEAD = 512  # bytes from a marker on that suffice for whatever is looked at in its segment
 _SOS, _DQT, _APP1 = 0xDA, 0xDB, 0xE1
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# Applications of whose segments Pillow reads more than the name, with the shortest that hold what it looks for; None
-# for several pictures in one file and for Photoshop's blocks, which it takes apart.
+_XMP, _BLOCKS = b"http://ns.adobe.com/xap/1.0/\0", b"Photoshop 3.0\0"
+# Applications of whose segments Pillow reads more than the name, with the shortest that hold what it looks for; a file
+# of several pictures (MPF) is never long enough.
 _APPLICATIONS = {
-    0xE0: ((b"JFIF", 14),), 0xE2: ((b"ICC_PROFILE\0", 16), (b"MPF\0", None)),
-    0xED: ((b"Photoshop 3.0\0", None),), 0xEE: ((b"Adobe", 14),),
-}  # fmt: skip
-# What it reads over: DHT, DAC, DRI, COM and the other applications; APP1 is Exif's and XMP's.
-_SKIPPED = frozenset((0xC4, 0xCC, 0xDD, 0xFE, *range(0xE0, 0xF0))) - _APPLICATIONS.keys() - {_APP1}
-_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+    0xE0: ((b"JFIF", 14),),
+    _APP1: (),
+    0xE2: ((b"ICC_PROFILE\0", 16), (b"MPF\0", 2**16)),
+    0xED: (),
+    0xEE: ((b"Adobe", 14),),
+}
+_READ = _SOF | _APPLICATIONS.keys() | {_DQT}
+# What it reads over: DHT, DAC, DRI, COM and the other applications.
+_SKIPPED = frozenset((0xC4, 0xCC, 0xDD, 0xFE, *range(0xE0, 0xF0))) - _READ
 
 
 def _jpeg(window: _Window) -> tuple[int, int, int]:
     """Height, width and orientation from the segments before the first scan (T.81, section B.1.1)."""
-    frame, exif, xmp = None, None, False
+    frame, exif, turned = None, None, False
     for marker, offset, length in _segments(window):
         data = window.data
-        if marker in _APPLICATIONS:
-            _check_application(marker, data, offset, length)
-        elif marker == _DQT:
+        if marker == _DQT:
             _check_tables(data, offset, length)
         elif marker in _SOF:
             _require(frame is None)
@@ -208,9 +213,13 @@ def _jpeg(window: _Window) -> tuple[int, int, int]:
         elif marker == _APP1 and data.startswith(b"Exif\0\0", offset + 4):
             _require(exif is None)  # Pillow joins several
             exif = _exif(window, window.start + offset + 10, length - 8)
-        elif marker == _APP1:
-            xmp = xmp or data.startswith(_XMP, offset + 4)
-    if frame is None or (xmp and not exif):  # without Exif's orientation Pillow takes XMP's
+        elif data.startswith(_XMP, offset + 4):
+            turned |= _TURNED in window.at(window.start + offset + 4, length - 2)
+        elif data.startswith(_BLOCKS, offset + 4):
+            _check_blocks(window.at(window.start + offset + 4, length - 2))
+        else:
+            _check_application(marker, data, offset, length)
+    if frame is None or (turned and not exif):
         raise _Unusual
     return *frame, exif or 1
 
@@ -237,13 +246,24 @@ def _segments(window: _Window) -> Iterator[tuple[int, int, int]]:
     raise _Unusual
 
 
-_READ = _SOF | _APPLICATIONS.keys() | {_DQT, _APP1}
-
-
 def _check_application(marker: int, data: bytes, offset: int, length: int) -> None:
     for name, shortest in _APPLICATIONS[marker]:
-        if data.startswith(name, offset + 4) and (shortest is None or length < shortest):
+        if data.startswith(name, offset + 4) and length < shortest:
             raise _Unusual
+
+
+def _check_blocks(content: bytes) -> None:
+    """Photoshop's blocks: Pillow reads code, name and length one after another, and refuses a name that is cut off.
+
+    Adobe Photoshop File Formats Specification, "Image Resource Blocks": names and data are padded to even lengths.
+    """
+    place = len(_BLOCKS)
+    while content.startswith(b"8BIM", place):
+        place += 7 + content[place + 6]
+        place += place % 2
+        (length,) = struct.unpack_from(">I", content, place)
+        place += 4 + length
+        place += place % 2
 
 
 def _check_tables(data: bytes, offset: int, length: int) -> None:
@@ -269,6 +289,7 @@ _READ_OVER = frozenset((b"PLTE", b"bKGD", b"hIST", b"sBIT", b"sPLT", b"tIME", b"
 _TRANSPARENT = {0: 2, 2: 6}
 # Keywords of text that Pillow takes for Exif or XMP.
 _TELLING = (b"exif", b"Raw profile type", b"XML:", b"xmp")
+_XMP_TEXT = b"XML:com.adobe.xmp\0\0\0"  # in an iTXt chunk that is not compressed
 
 
 def _png(window: _Window) -> tuple[int, int, int]:
@@ -303,6 +324,8 @@ def _chunk(window: _Window, place: int) -> bytes:
 def _check_chunk(kind: bytes, data: memoryview, colour: int) -> None:
     if kind == b"tEXt":
         _require(not bytes(data[:16]).startswith(_TELLING))
+    elif kind == b"iTXt":
+        _require(bytes(data[:20]) == _XMP_TEXT and _TURNED not in bytes(data))
     elif kind == b"iCCP":
         _check_profile(bytes(data))
     elif kind == b"tRNS":
@@ -378,7 +401,9 @@ def _webp(window: _Window) -> tuple[int, int, int]:
     height, width = _bitstream(window, coded, *chunks[coded])
     _require((width, height) == (1 + (first | (second & 0xFF) << 16), 1 + (second >> 8)))
     orientation = _webp_exif(window, *chunks[b"EXIF"]) if b"EXIF" in chunks else 0
-    _require(bool(orientation) or b"XMP " not in chunks)
+    if not orientation and b"XMP " in chunks:
+        start, length = chunks[b"XMP "]
+        _require(length <= MOST_BEFORE_PIXELS and _TURNED not in window.at(start, length))
     return height, width, orientation or 1
 
 
