@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import struct
 import sys
 from collections.abc import Callable, Iterator
@@ -176,7 +177,9 @@ def _exif(window: _Window, start: int, length: int) -> int:
     return orientation
 
 
-_TURNED = b"tiff:Orientation"  # in XMP, which Pillow asks where Exif has no orientation
+def _is_turned(xmp: bytes) -> bool:
+    """Whether XMP tells another orientation than 1; Pillow 13 asks it where Exif has none (11.0 does not)."""
+    return b"tiff:Orientation" in xmp and re.search(rb'tiff:Orientation(="|>)[02-9]', xmp) is not None
 
 
 # ---------------------------------------------------------------- JPEG
@@ -214,7 +217,7 @@ def _jpeg(window: _Window) -> tuple[int, int, int]:
             _require(exif is None)  # Pillow joins several
             exif = _exif(window, window.start + offset + 10, length - 8)
         elif data.startswith(_XMP, offset + 4):
-            turned |= _TURNED in window.at(window.start + offset + 4, length - 2)
+            turned |= _is_turned(window.at(window.start + offset + 4, length - 2))
         elif data.startswith(_BLOCKS, offset + 4):
             _check_blocks(window.at(window.start + offset + 4, length - 2))
         else:
@@ -325,7 +328,7 @@ def _check_chunk(kind: bytes, data: memoryview, colour: int) -> None:
     if kind == b"tEXt":
         _require(not bytes(data[:16]).startswith(_TELLING))
     elif kind == b"iTXt":
-        _require(bytes(data[:20]) == _XMP_TEXT and _TURNED not in bytes(data))
+        _require(bytes(data[:20]) == _XMP_TEXT and not _is_turned(bytes(data)))
     elif kind == b"iCCP":
         _check_profile(bytes(data))
     elif kind == b"tRNS":
@@ -403,7 +406,7 @@ def _webp(window: _Window) -> tuple[int, int, int]:
     orientation = _webp_exif(window, *chunks[b"EXIF"]) if b"EXIF" in chunks else 0
     if not orientation and b"XMP " in chunks:
         start, length = chunks[b"XMP "]
-        _require(length <= MOST_BEFORE_PIXELS and _TURNED not in window.at(start, length))
+        _require(length <= MOST_BEFORE_PIXELS and not _is_turned(window.at(start, length)))
     return height, width, orientation or 1
 
 
