@@ -189,6 +189,7 @@ ODD = {
     "garbage.jpg": JPEG[:20] + b"garbage" + JPEG[20:],
     "escaped.jpg": JPEG[:20] + b"\xff\0" + JPEG[20:],
     "many fill bytes.jpg": JPEG[:2] + b"\xff" * 3000 + JPEG[2:],
+    "fill bytes before exif.jpg": JPEG.replace(b"\xff\xda", b"\xff" * 3000 + app1(turned(6)) + b"\xff\xda", 1),
     "restart before the scan.jpg": JPEG[:20] + b"\xff\xd0" + JPEG[20:],
     "bare marker.jpg": JPEG[:20] + b"\xff\x01" + JPEG[20:],
     "dnl.jpg": jpeg(segment(0xDC, b"\0\x25")),
@@ -236,10 +237,14 @@ ODD = {
     "bomb of a profile.png": png(profile(2**21)),
     "just no bomb.png": png(profile(2**20)),
     "bad profile.png": png(profile(packed=b"hello")),
-    "unknown method.png": png(chunk(b"iCCP", b"name\0\1hello")),
+    "unknown method.png": png(chunk(b"iCCP", b"name\0\1" + zlib.compress(b"hello"))),
     "cut profile.png": png(chunk(b"iCCP", b"name\0")),
     "xmp turned.png": png(text(b"iTXt", b"XML:com.adobe.xmp", bytes(4) + TURNED_XMP)),
     "two exif.png": png(chunk(b"eXIf", turned(6)), chunk(b"eXIf", turned(3))),
+    "second exif plain.png": png(chunk(b"eXIf", turned(6)), chunk(b"eXIf", exif())),
+    "cut late exif.png": png(after=[chunk(b"eXIf", turned(6))]).partition(b"Maker\0")[0],
+    # A directory that is cut off where the chunk ends; checksum, length and kind of what follows look like its entry.
+    "cut directory.png": png(after=[struct.pack(">I", 10) + b"eXIfMM\0*\0\0\0\b\0\1" + b"\1\x12\0\3\0\0\0\1\0\6\0\0" + bytes(99)]),
     "exif before and after.png": png(chunk(b"eXIf", exif()), after=[chunk(b"eXIf", turned(6))]),
     "two late exif.png": png(after=[chunk(b"eXIf", turned(6)), chunk(b"eXIf", turned(3))]),
     "broken exif.png": png(chunk(b"eXIf", b"hello")),
@@ -265,6 +270,7 @@ ODD = {
     "trailing.webp": LOSSY + b"hello",
     "short riff.webp": webp(VP8, riff=50),
     "long riff.webp": webp(VP8, riff=10_000),
+    "long chunk.webp": LOSSY[:16] + struct.pack("<I", len(VP8[1]) + 100) + LOSSY[20:],
     "no key frame.webp": webp((b"VP8 ", bytes([VP8[1][0] | 1]) + VP8[1][1:])),
     "unshown.webp": webp((b"VP8 ", bytes([VP8[1][0] & ~16]) + VP8[1][1:])),
     "cut frame.webp": webp((b"VP8 ", VP8[1][:9])),
@@ -544,6 +550,13 @@ def test_a_few_kib_are_read():
     assert headers.parse(read, len(content)) == (Size(height=900, width=900), 6)
     assert len(content) > 300_000
     assert sum(asked) <= 3 * 4096
+    for content in (
+        png()[:33] + struct.pack(">I", 2**31 - 1) + b"tEXt" + bytes(9999),
+        png(*[text(data=bytes(2**19))] * 3),
+    ):
+        asked.clear()
+        assert headers.parse(read, len(content)) is None
+        assert max(asked) < 2**20
 
 
 def test_webp_where_pillow_cannot(monkeypatch):
