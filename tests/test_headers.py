@@ -450,19 +450,10 @@ def mended(content):
 
 
 @pytest.mark.parametrize("name", MADE)
-def test_some_bytes_of_a_header(name):
-    content, chance = MADE[name], random.Random(name)
-    places = range(min(4097, len(content)))
-    answered = truncated(content, chance.sample(places, 250))
-    assert answered > 0 or "webp" in name or "apng" in name, "cuts within the pixels are usual"
-    flipped(content, chance.sample(range(min(700, len(content))), 300))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", MADE)
-def test_every_byte_of_a_header(name):
+def test_truncated_and_flipped_at_every_byte_of_a_header(name):
     content = MADE[name]
-    truncated(content, range(min(4097, len(content))))
+    answered = truncated(content, range(min(4097, len(content))))
+    assert answered > 0 or name.endswith("webp") or name == "apng.png", "a cut within the pixels does not matter"
     for seed in range(8):
         flipped(content, range(min(700, len(content))), seed)
 

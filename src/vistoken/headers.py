@@ -17,6 +17,7 @@ import os
 import re
 import struct
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from functools import cache
 from stat import S_ISREG
@@ -266,8 +267,7 @@ def _check_blocks(content: bytes) -> None:
 
 def _check_tables(data: bytes, offset: int, length: int) -> None:
     """Up to four tables of 8 bits: a byte whose upper half is 0, then 64 values (T.81, section B.2.4.1)."""
-    tables, rest = divmod(length - 2, 65)
-    if rest or tables > 4 or any(data[offset + 4 + 65 * table] > 15 for table in range(tables)):
+    if length > 2 + 4 * 65 or (length - 2) % 65 or max(data[offset + 4 : offset + 2 + length : 65], default=0) > 15:
         raise _Unusual
 
 
@@ -310,12 +310,10 @@ def _png(window: _Window) -> tuple[int, int, int]:
 
 def _chunk(window: _Window, place: int) -> bytes:
     """Kind and data of a chunk whose checksum is right."""
-    from zlib import crc32
-
     (length,) = struct.unpack(">I", window.at(place, 4))
     _require(length <= MOST_BEFORE_PIXELS)
     body = window.at(place + 4, length + 8)
-    _require(struct.unpack(">I", body[length + 4 :]) == (crc32(body := body[: length + 4]),))
+    _require(struct.unpack(">I", body[length + 4 :]) == (zlib.crc32(body := body[: length + 4]),))
     return body
 
 
@@ -334,8 +332,6 @@ def _check_chunk(kind: bytes, data: memoryview, colour: int) -> None:
 
 def _check_profile(data: bytes) -> None:
     """A name, a null, method 0, and what inflates to no more than Pillow takes (`MAX_TEXT_CHUNK`)."""
-    import zlib
-
     _, null, packed = data.partition(b"\0")
     inflate = zlib.decompressobj()
     _require(null == b"\0" and packed[0] == 0)
