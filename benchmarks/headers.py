@@ -71,7 +71,7 @@ def contents(kind: str) -> list[bytes]:
 
 
 def write(folder: Path, count: int) -> dict[str, list[str]]:
-    """`count` files, the same number of each kind; large pictures are rarer, as one of 12 megapixels is 156 of 320x240."""
+    """`count` files, the same number of each kind; large pictures are rarer, so that the folder stays small."""
     chance, paths = random.Random(0), {}
     for kind in KINDS:
         pool, names = contents(kind), []
@@ -88,6 +88,9 @@ def peer(path: str) -> None:
         image.getexif().get(0x0112)
 
 
+READERS = {"ours": image_size, "peer": peer, "road": pillows_size}
+
+
 def seconds(function, paths: list[str], share: int = 1) -> float:
     start = time.process_time()
     for path in paths[::share]:
@@ -95,32 +98,37 @@ def seconds(function, paths: list[str], share: int = 1) -> float:
     return share * (time.process_time() - start)
 
 
+def case(function, paths: list[str], share: int):
+    return lambda: seconds(function, paths, share)
+
+
+def report(taken: dict, each: int) -> None:
+    """A line a kind, and for several kinds together; `each` is the number of files of a kind."""
+    print("| files | times the peer's rate | times Pillow's road | ours, us | open + getexif, us | road, us |")
+    print("|---|---:|---:|---:|---:|---:|")
+    for title, kinds in [*((kind, [kind]) for kind in KINDS), ("the first three", KINDS[:3]), ("all", KINDS)]:
+        sums = [
+            [sum(values) for values in zip(*(taken[kind, name] for kind in kinds), strict=True)] for name in READERS
+        ]
+        ours, theirs, road = sums
+        micro = " | ".join(f"{1e6 * median(values) / each / len(kinds):.1f}" for values in sums)
+        print(f"| {title} | {ratio(theirs, ours):.1f} | {ratio(road, ours):.1f} | {micro} |")
+
+
 def main() -> None:
-    rounds, count = (int(word) for word in (sys.argv[1:] + ["5", "20000"][len(sys.argv) - 1 :]))
+    rounds, count = (int(word) for word in [*sys.argv[1:], *["5", "20000"][len(sys.argv) - 1 :]])
     print(heading("Sizes with orientation, CPU time, one thread", "vistoken", "pillow"))
     with tempfile.TemporaryDirectory() as folder:
         paths = write(Path(folder), count)
-        functions = {"ours": image_size, "peer": peer, "road": pillows_size}
-        taken = interleaved(
-            {(kind, name): (
-                lambda f=function, p=paths[kind], decodes=name == "peer" and kind == "PNG without": seconds(
-                    f, p, 20 if decodes else 1))
-             for kind in KINDS for name, function in functions.items()}, rounds,
-        )  # fmt: skip
-        for name in functions:
-            taken["all", name] = [sum(values) for values in zip(*(taken[kind, name] for kind in KINDS), strict=True)]
-        print("| files | times the peer's rate | times Pillow's road | ours, us | open + getexif, us | road, us |")
-        print("|---|---:|---:|---:|---:|---:|")
-        for kind in [*KINDS, "all"]:
-            ours, theirs, road = (taken[kind, name] for name in functions)
-            each = count if kind == "all" else count // len(KINDS)
-            micro = " | ".join(f"{1e6 * median(values) / each:.1f}" for values in (ours, theirs, road))
-            print(f"| {kind} | {ratio(theirs, ours):.1f} | {ratio(road, ours):.1f} | {micro} |")
-        grown = subprocess.run(
-            [sys.executable, "-c", MEMORY, folder], capture_output=True, text=True, check=True
-        ).stdout
+        cases = {
+            (kind, name): case(function, paths[kind], 20 if (kind, name) == ("PNG without", "peer") else 1)
+            for kind in KINDS
+            for name, function in READERS.items()
+        }
+        report(interleaved(cases, rounds), count // len(KINDS))
+        done = subprocess.run([sys.executable, "-c", MEMORY, folder], capture_output=True, text=True, check=True)
     print(f"\n{rounds} rounds of {count:,} files, interleaved, after one that is not counted.")
-    print(f"memory: {int(grown) / 1024:.1f} MiB more at the peak after all files than after the first 100")
+    print(f"memory: {int(done.stdout) / 1024:.1f} MiB more at the peak after all files than after the first 100")
 
 
 if __name__ == "__main__":

@@ -58,18 +58,21 @@ def header(picture: object) -> Header | None:
     return None
 
 
+def _seek_and_read(file: int, length: int, place: int) -> bytes:
+    os.lseek(file, place, os.SEEK_SET)
+    return os.read(file, length)
+
+
+_pread = getattr(os, "pread", _seek_and_read)  # which Windows lacks
+
+
 def _of_path(path: str | os.PathLike[str]) -> Header | None:
     status = os.stat(path)
     if not S_ISREG(status.st_mode):  # a pipe would block
         return None
     file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-
-    def read(place: int, length: int) -> bytes:
-        os.lseek(file, place, os.SEEK_SET)
-        return os.read(file, length)
-
     try:
-        return parse(read, status.st_size)
+        return parse(lambda place, length: _pread(file, length, place), status.st_size)
     finally:
         os.close(file)
 
@@ -90,13 +93,13 @@ def parse(read: Callable[[int, int], bytes], size: int) -> Header | None:
     (Size(height=427, width=640), 1)
     """
     window = _Window(read, size)
-    start = window.at(0, 12)
+    start = window.data
     try:
         if start.startswith(b"\xff\xd8\xff"):
             height, width, orientation = _jpeg(window)
         elif start.startswith(b"\x89PNG\r\n\x1a\n"):
             height, width, orientation = _png(window)
-        elif start.startswith(b"RIFF") and start.endswith(b"WEBP") and _webp_is_read():
+        elif start.startswith(b"RIFF") and start.startswith(b"WEBP", 8) and _webp_is_read():
             height, width, orientation = _webp(window)
         else:
             return None
@@ -227,7 +230,9 @@ def _segments(window: _Window) -> Iterator[tuple[int, int, int]]:
     """Marker, place in the window and length of every segment before the scan that is more than read over."""
     place, unpack, size = 2, _SEGMENT.unpack_from, window.size
     for _ in range(MOST_SEGMENTS):
-        offset = window.hold(place, _AHEAD)
+        offset = place - window.start
+        if offset + _AHEAD > len(window.data):
+            offset = window.hold(place, _AHEAD)
         first, marker, length = unpack(window.data, offset)
         if first == marker == 0xFF:  # any number of these may stand before a marker
             place += 1
