@@ -102,6 +102,10 @@ def case(function, paths: list[str], share: int):
     return lambda: seconds(function, paths, share)
 
 
+def together(rounds: list[list[float]]) -> list[float]:
+    return [sum(values) for values in zip(*rounds, strict=True)]
+
+
 def report(taken: dict, each: int) -> None:
     """A line a kind, and for several kinds together; `each` is the number of files of a kind."""
     print("| files | times the peer's rate | times Pillow's road | ours, us | open + getexif, us | road, us |")
