@@ -551,7 +551,7 @@ def test_a_few_kib_are_read():
 
 
 def test_webp_where_pillow_cannot(monkeypatch):
-    monkeypatch.setattr(headers, "_webp_is_read", lambda: False)
+    monkeypatch.setattr(headers, "webp_is_read", lambda: False)
     assert ours(LOSSY) is None
     assert ours(JPEG) == (SIZE, 1)
 
