@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from vistoken.catalogue import models as models
     from vistoken.counting import TokenCount as TokenCount
     from vistoken.counting import count as count
+    from vistoken.counting.film_fitting import within_video as within_video
+    from vistoken.counting.fitting import within as within
     from vistoken.counting.ready import counter as counter
     from vistoken.encoding import Encoder as Encoder
     from vistoken.encoding import ImageTokens as ImageTokens
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "count": "vistoken.counting",
     "counter": "vistoken.counting.ready",
+    "within": "vistoken.counting.fitting",
+    "within_video": "vistoken.counting.film_fitting",
     "TokenCount": "vistoken.counting",
     "plan": "vistoken.planning",
     "plan_job": "vistoken.planning.jobs",
