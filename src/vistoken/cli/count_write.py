@@ -23,9 +23,7 @@ def write(folder: str, found: Sequence[Found[Fit]], max_pixels: int | None, fail
         if not source.is_picture:
             raise UsageError(f"{source.name} is a size: --write needs pictures, since there is nothing to resize")
         if fit.image is None:
-            failures.add(
-                InputError(f"{source.name}: no size of it fits, but {fit.settings[0]} does: nothing is written")
-            )
+            failures.add(InputError(f"{source.name} is not written: no size of it fits, but {fit.settings[0]} does"))
             continue
         try:
             jobs.append(Written.of(source.name, relative_name(one.word, source.name), None if fit.fits else fit.image))

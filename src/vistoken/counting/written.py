@@ -40,9 +40,7 @@ class Written(NamedTuple):
         with open_image(source) as image:
             held, frames = image.format or "", _frames(image)
         if frames > 1 and held != "MPO":
-            raise InputError(
-                f"{shown_name(source)} holds {frames:,} pictures: resize them one by one, or count its frames as a video"
-            )
+            raise InputError(f"{shown_name(source)} holds {frames:,} pictures, of which one would be left: split it")
         kept = KEPT.get(held)
         return cls(source, name if kept else os.path.splitext(name)[0] + ".png", size, kept or "PNG")
 
