@@ -216,6 +216,7 @@ def test_what_does_not_fit_ends_in_3(run):
         (["--context", "-5"], "tokens is -5"),
         (["--write", "x"], "give --within N"),
         (["--within", "9", "--max-image-pixels", "9"], "is for --write"),
+        (["--within", "900", "--write", ""], "needs the name of a folder"),
         (["--within", "900", "--write", "x"], "is a size"),
         (["--within", "900", "--write", "x", "-m", "gpt-4o"], "needs one model"),
         (["--within", "900", "--frames", "4", "--context", "9"], "--context are for pictures"),

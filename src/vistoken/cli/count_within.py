@@ -69,6 +69,8 @@ def _check(asked: Asked) -> None:
     """Raises `UsageError` for options that need, or contradict, one another."""
     if asked.within is None and asked.context is None:
         raise UsageError("--write writes pictures that fit: give --within N, the tokens that each may become")
+    if asked.write == "":
+        raise UsageError("--write needs the name of a folder")
     if asked.write is None and asked.max_image_pixels is not None:
         raise UsageError("--max-image-pixels is for --write: nothing else is decoded")
     if asked.film and (asked.write is not None or asked.context is not None):

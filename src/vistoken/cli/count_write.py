@@ -29,11 +29,13 @@ def write(folder: str, found: Sequence[Found[Fit]], max_pixels: int | None, fail
             jobs.append(Written.of(source.name, relative_name(one.word, source.name), None if fit.fits else fit.image))
         except InputError as error:
             failures.add(error, source.name)
+    done = list[Written]()
     for job, path in place(folder, jobs):
         try:
             write_picture(job, path, max_pixels or MAX_PIXELS)
+            done.append(job)
         except InputError as error:
             failures.add(error, job.source)
-    copied = sum(job.size is None for job in jobs)
-    note(f"{folder}: {len(jobs) - copied:,} resized (Lanczos, upright, no metadata but the colour profile), "
+    copied = sum(job.size is None for job in done)
+    note(f"{folder}: {len(done) - copied:,} resized (Lanczos, upright, no metadata but the colour profile), "
          f"{copied:,} that fit already copied as they are")  # fmt: skip
