@@ -447,6 +447,8 @@ def test_help_ends_in_examples_that_run(run, verb, tmp_path):
     assert code == 0
     examples = [line.strip() for line in out[out.index("Examples:") :].splitlines()[1:] if line.strip()]
     assert len(examples) >= 4 - 1
+    picture = {"type": "image_url", "image_url": {"url": "https://example.org/cat.png"}}
+    (tmp_path / "request.json").write_text(json.dumps([{"role": "user", "content": [picture]}]))
     for example in examples:
         words = shlex.split(example)
         assert words[0] == "vistoken"
@@ -458,7 +460,9 @@ def test_help_ends_in_examples_that_run(run, verb, tmp_path):
                  "smaller/": tmp_path / "smaller"}  # fmt: skip
         words = [str(there.get(word, word)) for word in words[1:]]
         words = [
-            str(tmp_path / w) if w.endswith((".png", ".safetensors", ".npz")) and "images" not in w else w
+            str(tmp_path / w)
+            if w.endswith((".png", ".safetensors", ".npz", ".html", ".json")) and "images" not in w
+            else w
             for w in words
         ]
         assert run(*words)[0] == 0, example

@@ -268,3 +268,18 @@ def test_prices_of_several_models(run):
     assert float(sums[-1]) == pytest.approx(int(sums[3].replace(",", "")) * 2.5e-6)
     _, out, _ = run("count", "1280x720", "-m", QWEN, "-m", "gpt-4o", "--price", "gpt-4o=2.50")
     assert out.splitlines()[2].split()[-2:] == ["-", "0.0027625"]
+
+
+def test_price_of_a_prompt(run, tmp_path):
+    """GPT-4o bills 765 tokens for 1024x1024 (its vision guide)."""
+    block = {"type": "image_url", "image_url": {"url": "https://example.org/x.png"}}
+    path = tmp_path / "prompt.json"
+    path.write_text(json.dumps([{"role": "user", "content": [block, block]}]))
+    words = ["count", "--messages", path, "-m", "gpt-4o", "--assume", "1024x1024", "--price", "2.5"]
+    code, out, err = run(*words)
+    assert (code, "2.5 a million" in err) == (0, True)
+    assert [line.split()[-1] for line in out.splitlines() if "0.00" in line] == ["0.0019125", "0.0019125", "0.0038250"]
+    assert json.loads(run(*words, "--json")[1])["price"] == 0.003825
+    code, _, err = run(*words, "--within", 100)
+    assert code == 2
+    assert "--messages takes no" in err

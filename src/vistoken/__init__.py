@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from vistoken.counting import count as count
     from vistoken.counting.film_fitting import within_video as within_video
     from vistoken.counting.fitting import within as within
+    from vistoken.counting.messages import PromptCount as PromptCount
+    from vistoken.counting.messages import count_messages as count_messages
     from vistoken.counting.ready import counter as counter
     from vistoken.encoding import Encoder as Encoder
     from vistoken.encoding import ImageTokens as ImageTokens
@@ -28,10 +30,12 @@ if TYPE_CHECKING:
 # Where each public name lives. `Encoder` and `ImageTokens` need the extra `encode`.
 _HOMES = {
     "count": "vistoken.counting",
+    "count_messages": "vistoken.counting.messages",
     "counter": "vistoken.counting.ready",
     "within": "vistoken.counting.fitting",
     "within_video": "vistoken.counting.film_fitting",
     "TokenCount": "vistoken.counting",
+    "PromptCount": "vistoken.counting.messages",
     "plan": "vistoken.planning",
     "plan_job": "vistoken.planning.jobs",
     "plan_within": "vistoken.planning.within",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vistoken.cli.count_messages import messages_options, print_messages
 from vistoken.cli.count_options import price_option, within_options
 from vistoken.cli.shared import (
     Failures,
@@ -46,12 +47,14 @@ Examples:
   vistoken count photos/ -m qwen2.5-vl-7b --within 640 --write smaller/
   vistoken count 1280x720 -m gpt-4o --price 3.00
   vistoken count photo.jpg photos/ -m clip-l14-336 -m siglip2-naflex
-  vistoken count photos/ -m ./my-checkpoint --json""",
+  vistoken count photos/ -m ./my-checkpoint --json
+  vistoken count --messages request.json -m gpt-5-mini --assume 1024x1024""",
 )
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("sources", nargs=-1, metavar="SOURCE...")
 @model_option()
 @common_options
 @video_options
+@messages_options
 @click.option(
     "--images-in-prompt", type=int, default=1, metavar="N", help="Pictures that share the prompt; some rules ask."
 )
@@ -68,6 +71,8 @@ def command(
     frames: int | None,
     duration: float | None,
     fps: float | None,
+    messages: str | None,
+    assume: str | None,
     images_in_prompt: int,
     explain: bool,
     prices: tuple[str, ...],
@@ -83,7 +88,14 @@ def command(
     from vistoken.errors import UsageError
 
     given, fed, failures = parse_settings(settings), parse_input(input_size), Failures()
-    film, priced = video(frames, duration, fps), _priced(prices, models)
+    priced = _priced(prices, models)
+    if messages is not None or assume is not None:
+        others = bool(sources or fed or frames or duration or fps) or images_in_prompt != 1
+        others = others or any(value is not None for value in within.values())
+        return print_messages(messages, models, given, revision, assume, others, as_json, explain, priced)
+    if not sources:
+        raise click.UsageError("Missing argument 'SOURCE...'.")
+    film = video(frames, duration, fps)
     if any(value is not None for value in within.values()):
         from vistoken.cli.count_within import Asked, answer
 
@@ -108,9 +120,10 @@ def command(
     if priced and not as_json:
         note(priced.unit)
     if not as_json and not explain and any(result for _, _, results in rows for result in results):
-        _print_one_model(rows, specs[0].name, models[0], priced) if len(specs) == 1 else _print_models(
-            rows, models, priced
-        )
+        if len(specs) == 1:
+            _print_one_model(rows, specs[0].name, models[0], priced)
+        else:
+            _print_models(rows, models, priced)
     return failures.exit_code
 
 
