@@ -147,7 +147,7 @@ def peak(text):
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"])
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF", "BMP", "TIFF"])
 def test_memory_stays_flat(format):
     data = picture(format, 3000, 2000)
     assert peak(text_of(data + bytes(-len(data) % 3)) + "A" * 20_000_000) < 2_000_000
