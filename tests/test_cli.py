@@ -463,7 +463,8 @@ def test_help_ends_in_examples_that_run(run, verb, tmp_path):
         if (words[1] == "encode" or "--verify" in words) and not TORCH:  # transformers comes with it in the tests
             continue
         there = {"photo.jpg": ROCKET, "photos/": IMAGES, "sizes.csv": ROOT / "tests" / "data" / "sizes.csv",
-                 "report.pdf": tmp_path / "report.pdf", "holiday.mp4": tmp_path / "holiday.mp4"}  # fmt: skip
+                 "report.pdf": tmp_path / "report.pdf", "holiday.mp4": tmp_path / "holiday.mp4",
+                 "smaller/": tmp_path / "smaller"}  # fmt: skip
         if "report.pdf" in words:
             (tmp_path / "report.pdf").write_bytes(pdf([LETTER] * 9))
         if "holiday.mp4" in words:

@@ -342,6 +342,23 @@ def test_the_command_sums_up_pages(write, capsys):
     assert "text that lies in the pages is not counted" in err
 
 
+def test_pages_have_a_price(write, capsys):
+    path = write(LETTER, LETTER)
+    assert run(["count", path, "-m", "gemini-3-pro", "--price", "2.00"]) == 0
+    assert "price, gemini-3-pro: 0.002240" in capsys.readouterr().out  # 1,120 tokens of 2 a million
+    assert run(["count", path, "-m", "gemini-3-pro", "--price", "2.00", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["price"] == 0.00224
+
+
+def test_the_command_takes_the_prompt_that_is_typed(write, capsys):
+    path = write(LETTER, LETTER, LETTER)
+    tokens = []
+    for words in ([], ["--images-in-prompt", "1"]):
+        assert run(["count", path, "-m", "deepseek-ai/deepseek-vl2", "--json", *words]) == 0
+        tokens.append(json.loads(capsys.readouterr().out)["tokens"])
+    assert tokens[0] < tokens[1]
+
+
 def test_the_command_speaks_json(write, capsys):
     path = write(LETTER, "/MediaBox [0 0 300 300]", LETTER)
     assert run(["count", path, "-m", QWEN, "-m", "gemini-3-pro", "--json", "--pages", "2-", "--dpi", "100"]) == 0
@@ -399,6 +416,9 @@ def test_a_document_of_broken_pages_names_the_first(write, capsys):
     ("words", "message"),
     [
         (["640x480", "--dpi", "100"], "--dpi is for documents"),
+        (["640x480", "--dpi", "0"], "--dpi is for documents"),
+        (["PDF", "--within", "500"], "--within, --context and --write are for pictures and sizes"),
+        (["--messages", "x.json", "--pages", "1"], "--messages"),
         (["640x480", "--pages", "1"], "--pages is for documents"),
         (["640x480", "--all-frames"], "--all-frames is for documents"),
         (["PDF", "--input", "224x224"], "--input is for sizes and pictures"),

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from vistoken.counting import count as count
     from vistoken.counting.documents import DocumentCount as DocumentCount
     from vistoken.counting.documents import count_document as count_document
+    from vistoken.counting.film_fitting import within_video as within_video
     from vistoken.counting.films import count_video as count_video
+    from vistoken.counting.fitting import within as within
     from vistoken.counting.messages import PromptCount as PromptCount
     from vistoken.counting.messages import count_messages as count_messages
     from vistoken.counting.ready import counter as counter
@@ -33,6 +35,8 @@ _HOMES = {
     "count": "vistoken.counting",
     "count_messages": "vistoken.counting.messages",
     "counter": "vistoken.counting.ready",
+    "within": "vistoken.counting.fitting",
+    "within_video": "vistoken.counting.film_fitting",
     "TokenCount": "vistoken.counting",
     "count_document": "vistoken.counting.documents",
     "count_video": "vistoken.counting.films",
