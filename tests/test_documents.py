@@ -417,7 +417,7 @@ def test_a_document_of_broken_pages_names_the_first(write, capsys):
     [
         (["640x480", "--dpi", "100"], "--dpi is for documents"),
         (["640x480", "--dpi", "0"], "--dpi is for documents"),
-        (["PDF", "--within", "500"], "--within, --context and --write are for pictures and sizes"),
+        (["PDF", "--within", "500"], "--within, --context and --write have no use for documents"),
         (["--messages", "x.json", "--pages", "1"], "--messages"),
         (["640x480", "--pages", "1"], "--pages is for documents"),
         (["640x480", "--all-frames"], "--all-frames is for documents"),

@@ -279,9 +279,20 @@ def test_plan_takes_a_file(tmp_path, capsys):
     from_file = json.loads(capsys.readouterr().out)
     assert run(["plan", "640x480", "-m", QWEN, "--frames", "6", "--json"]) == 0
     assert from_file == json.loads(capsys.readouterr().out)
-    for wrong, message in (([path, "640x480"], "planned alone"), ([path, "--duration", "3"], "tells its duration")):
+    for wrong, message in (
+        ([path, "640x480"], "must be the only source"),
+        ([path, "--duration", "3"], "tells its duration"),
+    ):
         assert run(["plan", *wrong, "-m", QWEN]) == 2
         assert message in capsys.readouterr().err
+
+
+def test_what_fits_of_a_file(tmp_path, capsys):
+    path = write(tmp_path / "a.mp4", frames=40, size=(640, 480))
+    assert run(["count", path, "-m", QWEN, "--within", "900", "--json"]) == 0
+    from_file = json.loads(capsys.readouterr().out)
+    assert run(["count", "640x480", "-m", QWEN, "--within", "900", "--duration", "4", "--fps", "10", "--json"]) == 0
+    assert from_file == json.loads(capsys.readouterr().out)
 
 
 def test_only_these_demuxers_are_known_to_ffmpeg():

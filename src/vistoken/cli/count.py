@@ -112,8 +112,15 @@ def command(
 
         if fed or explain:
             raise UsageError("--within, --context and --write have no use for --input and --explain: leave them out")
-        if named := (*files.documents, *files.videos):
-            raise UsageError(f"--within, --context and --write are for pictures and sizes: leave out {named[0]}")
+        if files.documents:
+            raise UsageError(
+                f"--within, --context and --write have no use for documents: leave out {files.documents[0]}"
+            )
+        if files.videos:
+            from vistoken.cli.one_video import spelt_out
+
+            one = spelt_out({"sources": sources, "frames": frames, "duration": duration, "fps": fps})
+            sources, film = one["sources"], video(one["frames"], one["duration"], one["fps"])
         return answer(Asked(sources, models, given, revision, film, images_in_prompt, as_json, priced, **within))
     specs = [registry.describe(model, settings=given, revision=revision) for model in models]
     if files.documents or files.videos:

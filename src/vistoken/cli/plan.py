@@ -92,7 +92,7 @@ def command(
         from vistoken.cli import plan_shape
 
         return plan_shape.answer(shape, options["sources"], options["as_json"])
-    from vistoken.cli.plan_films import spelt_out
+    from vistoken.cli.one_video import spelt_out
 
     asked = Asked.parse(**spelt_out(options))
     if reductions:
