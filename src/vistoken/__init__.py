@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from vistoken.catalogue import models as models
     from vistoken.counting import TokenCount as TokenCount
     from vistoken.counting import count as count
+    from vistoken.counting.many import TokenCounts as TokenCounts
+    from vistoken.counting.many import count_many as count_many
     from vistoken.counting.ready import counter as counter
     from vistoken.encoding import Encoder as Encoder
     from vistoken.encoding import ImageTokens as ImageTokens
@@ -25,8 +27,10 @@ if TYPE_CHECKING:
 # Where each public name lives. `Encoder` and `ImageTokens` need the extra `encode`.
 _HOMES = {
     "count": "vistoken.counting",
+    "count_many": "vistoken.counting.many",
     "counter": "vistoken.counting.ready",
     "TokenCount": "vistoken.counting",
+    "TokenCounts": "vistoken.counting.many",
     "plan": "vistoken.planning",
     "plan_within": "vistoken.planning.within",
     "Plan": "vistoken.planning",
