@@ -384,7 +384,7 @@ def test_one_refusing_model_does_not_cost_the_other_plans(run, tmp_path):
     assert code == 3
     assert err.startswith(f"failed: {native}: 5x5 is smaller than one 16x16 patch")
     assert out.splitlines()[2].split() == ["vit-b16-224", "dinov2-b14"]
-    rows = run("plan", "examples/images", "-m", "vit-b16-224", "--json")[1].splitlines()
+    rows = run("plan", *PHOTOGRAPHS, "-m", "vit-b16-224", "--json")[1].splitlines()
     assert sorted(len(json.loads(row)["sources"]) for row in rows) == [1, 1, 1, 1, 2]
 
 
@@ -454,7 +454,8 @@ def test_help_ends_in_examples_that_run(run, verb, tmp_path):
             continue  # needs weights or a folder of the reader's own
         if (words[1] == "encode" or "--verify" in words) and not TORCH:  # transformers comes with it in the tests
             continue
-        words = [str(ROCKET) if w == "photo.jpg" else str(IMAGES) if w == "photos/" else w for w in words[1:]]
+        there = {"photo.jpg": ROCKET, "photos/": IMAGES, "sizes.csv": ROOT / "tests" / "data" / "sizes.csv"}
+        words = [str(there.get(word, word)) for word in words[1:]]
         words = [
             str(tmp_path / w) if w.endswith((".png", ".safetensors", ".npz")) and "images" not in w else w
             for w in words

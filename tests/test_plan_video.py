@@ -80,3 +80,20 @@ def test_the_command_plans_videos(run):
     assert "640x480, 8 frames: 6,256 tokens a video" in out
     code, _, error = run("plan", "640x480", "-m", "qwen2.5-vl-7b", "--frames", "8", "--within", "tokens<=9")
     assert (code, "--within has no use for --frames" in error) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("model", "tokens", "per_token"),
+    [
+        # transformers 5.23.0, `get_video_features`: the pool stands in front of the projector, 1,024 -> 4,096 -> 4,096.
+        ("llava-hf/LLaVA-NeXT-Video-7B-hf", 8 * 12 * 12, 1024 * 4096 + 4096**2),
+        # `modeling_video_llama_3.py`: 2 x 2 are resized into one, then 1,152 -> 3,584 -> 3,584.
+        ("lkhl/VideoLLaMA3-7B-Image-HF", 3128, 1152 * 3584 + 3584**2),
+        # `modeling_llava_onevision.py`: all patches through the projector, 1,152 -> 3,584 -> 3,584, pooled after it.
+        ("llava-hf/llava-onevision-qwen2-7b-ov-hf", 8 * 729, 1152 * 3584 + 3584**2),
+    ],
+)
+def test_projectors_work_on_what_is_left_of_the_frames(model, tokens, per_token):
+    film = plan(model, width=640, height=480, frames=8)
+    assert dict(film.macs.rows)["connector"] == tokens * per_token
+    assert film.params == plan(model, width=640, height=480).params

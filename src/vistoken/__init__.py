@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vistoken.geometry import Size as Size
     from vistoken.planning import Plan as Plan
     from vistoken.planning import plan as plan
+    from vistoken.planning.jobs import plan_job as plan_job
     from vistoken.planning.within import plan_within as plan_within
 
 # Where each public name lives. `Encoder` and `ImageTokens` need the extra `encode`.
@@ -32,6 +33,7 @@ _HOMES = {
     "TokenCount": "vistoken.counting",
     "TokenCounts": "vistoken.counting.many",
     "plan": "vistoken.planning",
+    "plan_job": "vistoken.planning.jobs",
     "plan_within": "vistoken.planning.within",
     "Plan": "vistoken.planning",
     "models": "vistoken.catalogue",

@@ -84,7 +84,8 @@ class VideoSpec:
 
     `sampling` is None where the family has no rule of its own: then the caller says which frames there are. `pixels`
     is None where frames are normalised as pictures are. `encoded` is false where videos are counted alone: their frames
-    go through another tower than pictures, or through the tower together.
+    go through another tower than pictures, or through the tower together. `pooled` is the side of the blocks of patches
+    that become their mean in front of the connector, for videos alone.
     """
 
     rule: FrameRule
@@ -92,6 +93,7 @@ class VideoSpec:
     sampling: Sampling | None = None
     pixels: PixelSpec | None = None
     encoded: bool = True
+    pooled: int = 1
 
 
 class Later(Generic[T]):
@@ -228,6 +230,16 @@ class ModelSpec:
         if self.prompt:
             self.prompt.check_input(input, known.patch)
         return Stretch(input, filter, known.patch)
+
+    def video_encoder(self) -> EncoderSpec | None:
+        """The encoder of videos: that of pictures, but for what is pooled in front of its connector."""
+        encoder, side = self.encoder, self.known_video().pooled
+        if encoder is None or encoder.connector is None or side == 1:
+            return encoder
+        from vistoken.connector import AveragePool
+
+        stages = (AveragePool(side), *encoder.connector.stages)
+        return replace(encoder, connector=replace(encoder.connector, stages=stages))
 
     def known_rule(self) -> ViewRule:
         """The view rule. Raises `ConfigError` where the model's files do not tell it."""

@@ -22,6 +22,7 @@ from vistoken.cli.shared import (
 )
 from vistoken.errors import InputError, MissingExtra, UsageError
 from vistoken.files import check_writable
+from vistoken.packs import PACK_TOKENS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,7 +69,7 @@ Examples:
 @click.option("--device", help="Where to run, for example cuda.  [default: cpu]")
 @click.option("--attention", default="sdpa", show_default=True, help="The engine: sdpa, varlen or reference.")
 @click.option(
-    "--max-tokens", type=click.IntRange(min=1), default=8192, show_default=True, help="Tokens encoded at once."
+    "--max-tokens", type=click.IntRange(min=1), default=PACK_TOKENS, show_default=True, help="Tokens encoded at once."
 )
 @pixel_limit_option
 def command(

@@ -7,10 +7,12 @@ from typing import Any
 
 import click
 
+from vistoken.cli import plan_job, plan_report
 from vistoken.cli.plan_asked import Asked, geometry_options
 from vistoken.cli.plan_devices import device_option, mode_option
 from vistoken.cli.plan_llm import llm_option
 from vistoken.cli.plan_reduce import reduce_option
+from vistoken.cli.plan_report import report_option
 from vistoken.cli.plan_shape import shape_option
 from vistoken.cli.plan_within import within_option
 from vistoken.cli.shared import common_options, model_option, video_options
@@ -29,9 +31,12 @@ Examples:
   vistoken plan 1280x720 -m qwen2.5-vl-7b --llm own
   vistoken plan -m siglip-so400m14-384 --batch 64 --dtype bfloat16 --device l4 --device h100
   vistoken plan 1280x720 -m qwen2.5-vl-7b -m internvl3-8b --within 'tokens<=1024'
+  vistoken plan 1280x720 -m qwen2.5-vl-7b --llm own --dtype bfloat16 --device l4 -o report.html
   vistoken plan 1280x720 -m internvl3-8b --frames 16 --reduce all
   vistoken plan -m llava-1.5-7b --reduce pool=2 --reduce shuffle=2 --device l4 --batch 8 --dtype bfloat16
-  vistoken plan --shape so400m:2x""",
+  vistoken plan --shape so400m:2x
+  vistoken plan photos/ -m siglip2-b16-naflex -m dinov2-b14 --dtype bfloat16 --device l4
+  vistoken plan sizes.csv -m qwen2.5-vl-7b --llm own --width-column width --pack-tokens 16384""",
 )
 @click.argument("sources", nargs=-1, metavar="[SOURCE...]")
 @model_option(required=False)
@@ -48,19 +53,29 @@ Examples:
 @shape_option
 @device_option
 @mode_option
+@plan_job.job_options
 @geometry_options
+@report_option
 @click.option("--calibrate", is_flag=False, flag_value="cpu", metavar="[cpu|cuda|mps]",
               help="Measure this machine, in under a minute, and store it as a device.")  # fmt: skip
 @click.option("--threads", type=click.IntRange(1), help="Of the CPU, for --calibrate.  [default: as torch]")
 def command(
     calibrate: str | None, threads: int | None, within: str | None, reductions: tuple[str, ...], shape: str | None,
-    **options: Any,
+    pack_tokens: int, width_column: str, height_column: str, output: str | None, **options: Any,
 ) -> int:  # fmt: skip
     """Parameters, multiply-adds, FLOPs and weight memory, by part; several models side by side.
 
-    A SOURCE is a size (WIDTHxHEIGHT), a picture, a folder or a glob; without one, the model's own size. Instead of a
-    model, bare geometry: a plain ViT with class token from --patch, --dim, --depth and --heads.
+    A SOURCE is a size (WIDTHxHEIGHT) or a picture; without one, the model's own size. Of a folder, a glob or a table
+    (.csv, .tsv, .jsonl, .parquet) the whole job is summed up: tokens, packs, padding, memory, time, bytes on disk.
+    Instead of a model, bare geometry: a plain ViT with class token from --patch, --dim, --depth and --heads.
     """
+    columns = (width_column, height_column)
+    job = not (calibrate or within or reductions or shape) and plan_job.is_job(options["sources"])
+    if not job:
+        plan_job.check_unused(pack_tokens, columns)
+    if output is not None:
+        others = {"calibrate": calibrate, "within": within, "reduce": reductions, "shape": shape}
+        plan_report.check_alone({**others, "job": job})
     if calibrate is not None:
         return _calibrate(calibrate, threads, (*options["sources"], *options["models"]))
     if threads is not None:
@@ -70,6 +85,8 @@ def command(
 
         return plan_shape.answer(shape, options["sources"], options["as_json"])
     asked = Asked.parse(**options)
+    if output is not None:
+        return plan_report.answer(asked, output)
     if reductions:
         from vistoken.cli import plan_reduce
 
@@ -80,6 +97,8 @@ def command(
         from vistoken.cli import plan_within
 
         return plan_within.answer(asked, within)
+    if job:
+        return plan_job.answer(asked, pack_tokens, columns)
     from vistoken.cli import plan_print
 
     return plan_print.answer(asked)

@@ -31,10 +31,10 @@ def cost_of(asked: Asked, model: str, size: Size) -> LlmCost:
     assert asked.llm is not None
     spec = registry.describe(model, settings=asked.settings, revision=asked.revision)
     count = count_views(spec, size, asked.input, video(asked.frames, asked.duration, asked.fps))
-    return llm_cost(_find(asked.llm, model, asked.revision), count.tokens, image_tokens=count.image_tokens)
+    return llm_cost(find_behind(asked.llm, model, asked.revision), count.tokens, image_tokens=count.image_tokens)
 
 
-def _find(llm: str, model: str, revision: str | None) -> LlmSpec:
+def find_behind(llm: str, model: str, revision: str | None) -> LlmSpec:
     from vistoken.planning.llm_table import find_llm, llm_of
 
     return llm_of(model, revision=revision) if llm == OWN else find_llm(llm)

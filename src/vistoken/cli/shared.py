@@ -81,7 +81,8 @@ def video_options(command: F) -> F:
 # Arguments of the verbs themselves, which a setting must not overrule.
 RESERVED = ("model", "revision", "width", "height", "image", "input", "frames", "duration", "fps", "images_in_prompt",
             "batch", "dtype", "head", "device", "attention",
-            "pool", "cached", "llm", "kv_dtype", "reductions")  # fmt: skip
+            "pool", "cached", "merge_tokens", "mode", "llm", "kv_dtype", "reductions", "budgets", "memory", "latency",
+            "sizes", "pack_tokens")  # fmt: skip
 
 
 def parse_settings(settings: Sequence[str]) -> dict[str, Any]:

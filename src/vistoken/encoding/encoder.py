@@ -24,6 +24,7 @@ from vistoken.encoding.weights import load_weights
 from vistoken.errors import ConfigError, ModelError, UsageError, VistokenError, did_you_mean
 from vistoken.geometry import Size
 from vistoken.model_spec import ModelSpec
+from vistoken.packs import PACK_TOKENS, packs
 from vistoken.spec import EncoderSpec
 from vistoken.weight_names import Seeded, WeightNames
 
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     OnError = Literal["raise", "return"]
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-# Tokens that go through the encoder at once. Larger packs gain nothing on a CPU and cost memory.
-MAX_TOKENS = 8192
 
 
 class Encoder:
@@ -143,7 +142,7 @@ class Encoder:
         pictures = read_all(images, options.get("channels"), limit, on_error)
         size = None if fed is None else Size.of(fed)
         prepared = self._prepared(pictures, size, limit, on_error == "return")
-        return self._as_written(self.run(prepared, options.get("max_tokens", MAX_TOKENS), asked))
+        return self._as_written(self.run(prepared, options.get("max_tokens", PACK_TOKENS), asked))
 
     def _as_written(self, results: Iterator[Any]) -> Iterator[Any]:
         """The same results, each made sure to fill the places that the model's processor writes for it.
@@ -206,7 +205,7 @@ class Encoder:
         return to_numpy(torch.nn.functional.normalize(pooled, dim=-1) if normalize_embeddings else pooled)
 
     def encode_pixels(
-        self, images: Sequence[Tensor], *, max_tokens: int = MAX_TOKENS, **options: Unpack[Wishes]
+        self, images: Sequence[Tensor], *, max_tokens: int = PACK_TOKENS, **options: Unpack[Wishes]
     ) -> list[ImageTokens]:
         """The tokens of (3, H, W) tensors that are already resized and normalised: the door for other pipelines.
 
@@ -257,27 +256,23 @@ class Encoder:
 
     @overload
     def run(
-        self, prepared: Iterable[Prepared], max_tokens: int = MAX_TOKENS, asked: Asked | None = None
+        self, prepared: Iterable[Prepared], max_tokens: int = PACK_TOKENS, asked: Asked | None = None
     ) -> Iterator[ImageTokens]: ...
 
     @overload
     def run(
-        self, prepared: Iterable[Prepared | Failed], max_tokens: int = MAX_TOKENS, asked: Asked | None = None
+        self, prepared: Iterable[Prepared | Failed], max_tokens: int = PACK_TOKENS, asked: Asked | None = None
     ) -> Iterator[ImageTokens | Failed]: ...
 
-    def run(self, prepared: Iterable[Any], max_tokens: int = MAX_TOKENS, asked: Asked | None = None) -> Iterator[Any]:
+    def run(self, prepared: Iterable[Any], max_tokens: int = PACK_TOKENS, asked: Asked | None = None) -> Iterator[Any]:
         """Prepared pictures through the encoder, in packs of up to `max_tokens` tokens, in order; failures pass by."""
         asked = asked or Asked.of(self.module, {})
-        waiting, pending = 0, list[Prepared | Failed]()
-        for picture in prepared:
-            # A failure counts as one, so that no more than a pack of them waits either.
-            tokens = 1 if isinstance(picture, Failed) else picture.tokens(self.module.spec)
-            if pending and waiting + tokens > max_tokens:
-                yield from _encode(self.module, pending, asked)
-                waiting, pending = 0, []
-            pending.append(picture)
-            waiting += tokens
-        yield from _encode(self.module, pending, asked)
+        for pack in packs(prepared, self._length, max_tokens):
+            yield from _encode(self.module, pack, asked)
+
+    def _length(self, picture: Prepared | Failed) -> int:
+        """Tokens; a failure counts as one, so that no more than a pack of them waits either."""
+        return 1 if isinstance(picture, Failed) else picture.tokens(self.module.spec)
 
 
 def _encode(

@@ -17,6 +17,7 @@ from vistoken.encoding.packing import Packed
 from vistoken.encoding.prepared import Prepared
 from vistoken.errors import UsageError, did_you_mean, shown
 from vistoken.geometry import Grid, Size, offsets
+from vistoken.packs import by_shape
 from vistoken.views.rule import Tiling
 
 
@@ -121,12 +122,9 @@ def check_positive(name: str, given: object) -> None:
 
 @torch.no_grad()  # not inference mode, whose tensors nobody could train a probe on, or write to
 def encode_pack(module: VisionEncoder, pictures: Sequence[Prepared], asked: Asked) -> list[ImageTokens]:
-    """The tokens of some pictures that go through the encoder together, in their order.
-
-    Views of one shape stand side by side in the pack, so that attention takes them as one batch.
-    """
+    """The tokens of some pictures that go through the encoder together, in their order."""
     parts = [(index, number) for index, picture in enumerate(pictures) for number in range(len(picture.views))]
-    parts.sort(key=lambda part: _shape(pictures[part[0]].views[part[1]].grid))
+    parts.sort(key=lambda part: by_shape(pictures[part[0]].views[part[1]].grid))
     packed = _pack(module, [pictures[index].patches[number] for index, number in parts],
                    [pictures[index].views[number].grid for index, number in parts])  # fmt: skip
     taken = Taken.apart(module, packed, module(packed, asked.wanted), asked)
@@ -135,10 +133,6 @@ def encode_pack(module: VisionEncoder, pictures: Sequence[Prepared], asked: Aske
         _result(module, picture, [taken[places[index, number]] for number in range(len(picture.views))], asked)
         for index, picture in enumerate(pictures)
     ]
-
-
-def _shape(grid: Grid) -> tuple[int, int, int]:
-    return grid.rows * grid.cols, grid.rows, grid.frames
 
 
 def _pack(module: VisionEncoder, patches: Sequence[Tensor], grids: Sequence[Grid]) -> Packed:

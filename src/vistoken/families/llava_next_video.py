@@ -6,6 +6,7 @@ Sources: transformers 5.23.0, `models/llava_next_video/processing_llava_next_vid
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ from vistoken.processors.llava_next import NEXT, SETTINGS, image_rule, unpadded
 from vistoken.prompts.towers import PooledVideo
 
 if TYPE_CHECKING:
+    from vistoken.configs import Config
+    from vistoken.model_spec import VideoSpec
+    from vistoken.processors.llava import Tower
     from vistoken.spec import EncoderSpec
     from vistoken.weight_names import WeightNames
 
@@ -41,8 +45,14 @@ def read(files: Files) -> Reading:
     tower = read_tower(files)
     rule, pixels = image_rule(files.image, tower.patch)
     prompt = unpadded(rule, tower.change) if rule else None
-    video = partial(video_rule, files.video, tower, PooledVideo("<video>"), {}, "LlavaNextVideoVideoProcessor")
+    video = partial(_video, files.video, tower)
     return Reading(partial(_encoder, files), rule, pixels, prompt, video, prefix=tower.prefix)
+
+
+def _video(config: Config | None, tower: Tower) -> VideoSpec | None:
+    """Frames are pooled before the projector: `get_video_features` in `modeling_llava_next_video.py`."""
+    spec = video_rule(config, tower, PooledVideo("<video>"), {}, "LlavaNextVideoVideoProcessor")
+    return spec and replace(spec, pooled=2)
 
 
 def _encoder(files: Files) -> EncoderSpec | None:

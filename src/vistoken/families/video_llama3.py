@@ -32,12 +32,12 @@ VIDEO = {**IMAGE, "merge_size": 2, "min_frames": 4, "max_frames": 180, "num_fram
 
 def read(files: Files) -> Reading:
     """Patch and merge from the preprocessors: config.json says nothing of merging."""
-    video = partial(_video, files.video)
     if files.image is None:
-        return Reading(None, None, None, Merged(SpaceToDepth(1), "<|image_pad|>"), video)
+        return Reading(None, None, None, Merged(SpaceToDepth(1), "<|image_pad|>"), partial(_video, files.video, 1))
     processor = files.image.with_defaults(IMAGE, f"VideoLlama3ImageProcessor in {REFERENCE}")
     patch, merge = patch_of(processor, processor.integer("temporal_patch_size", high=64))
     rule = image_rule(processor, patch, merge, pixels(processor, (3136, 1_003_520)))
+    video = partial(_video, files.video, merge)
     return Reading(partial(_encoder, files), *rule, Merged(SpaceToDepth(merge), "<|image_pad|>"), video)
 
 
@@ -53,7 +53,8 @@ def _weights() -> WeightNames:
     return WEIGHTS
 
 
-def _video(video: Config | None) -> VideoSpec | None:
+def _video(video: Config | None, side: int) -> VideoSpec | None:
+    """`side` is that of the blocks which become one token in pictures."""
     if video is None:
         return None
     processor = video.with_defaults(VIDEO, f"VideoLlama3VideoProcessor in {REFERENCE}")
@@ -62,7 +63,9 @@ def _video(video: Config | None) -> VideoSpec | None:
     if group != 1:
         raise processor.error("temporal_patch_size", group, "the prompt is written for one frame at a time")
     prompt = _prompt(SpaceToDepth(merge), processor.flag("use_token_compression"))
-    return VideoSpec(rule=_frames(processor, patch, merge), prompt=prompt, sampling=_sampling(processor))
+    # Blocks of merge x merge become one by bilinear resizing, which for 2 is their mean; then the projector.
+    rule = _frames(processor, patch, merge)
+    return VideoSpec(rule=rule, prompt=prompt, sampling=_sampling(processor), pooled=max(merge // side, 1))
 
 
 def _frames(processor: Config, patch: Patch, merge: int) -> FrameRule:

@@ -129,21 +129,44 @@ def latency(
 
     Raises `UsageError` for a mode or dtype that is unknown or that the device has no rate for.
     """
+    return _latency(tuple(operations), device, dtype, _known(mode, dtype), batch, pictures=batch, passes=1)
+
+
+def total_latency(
+    operations: Iterable[Operation], device: Device, *, pictures: int, passes: int, dtype: str, mode: str = "eager"
+) -> Latency:
+    """How long `passes` steps take one after another, from the operations of all their `pictures` together.
+
+    The work of all steps adds up whatever stands in each, and every step reads the weights; how wide the range is
+    follows from the average step.
+    """
+    return _latency(tuple(operations), device, dtype, _known(mode, dtype), 1, pictures, passes)
+
+
+def _known(mode: str, dtype: str) -> Mode:
     chosen = known_mode(mode)
     if not isinstance(dtype, str) or dtype not in BYTES:
         known = ", ".join(BYTES)
         raise UsageError(f"latency has no dtype {shown(dtype)}: known are {known}.{did_you_mean(dtype, BYTES)}")
-    steps, measured = tuple(operations), device.efficiency(chosen, dtype)
-    compute, traffic = (measured.compute, measured.traffic) if measured else UNMEASURED[chosen]
+    return chosen
+
+
+def _latency(
+    steps: tuple[Operation, ...], device: Device, dtype: str, mode: Mode, times: int, pictures: int, passes: int
+) -> Latency:
+    """`times` the operations, in `passes` steps over `pictures` in all."""
+    measured = device.efficiency(mode, dtype)
+    compute, traffic = (measured.compute, measured.traffic) if measured else UNMEASURED[mode]
     peak, bandwidth = 1e12 * device.rate(dtype).value, 1e9 * device.bandwidth.value / BYTES[dtype]
     rows = (
-        ("matrix products", batch * 2 * sum(step.macs for step in steps) / (compute * peak)),
-        ("other kernels", batch * traffic * sum(step.moved for step in steps if not step.macs) / bandwidth),
-        ("reading the weights", sum(step.params for step in steps) / bandwidth),
+        ("matrix products", times * 2 * sum(step.macs for step in steps) / (compute * peak)),
+        ("other kernels", times * traffic * sum(step.moved for step in steps if not step.macs) / bandwidth),
+        ("reading the weights", passes * sum(step.params for step in steps) / bandwidth),
     )
-    turned = chosen == "eager" and any(step.name == ROTARY for step in steps)
-    seconds = _range(sum(value for _, value in rows), device, batch, measured is not None, turned)
-    return Latency(device, dtype, chosen, batch, seconds, rows, _notes(device, dtype, measured))
+    turned = mode == "eager" and any(step.name == ROTARY for step in steps)
+    forecast = sum(value for _, value in rows)
+    step = _range(forecast / passes, device, pictures / passes, measured is not None, turned)
+    return Latency(device, dtype, mode, pictures, step.times(passes), rows, _notes(device, dtype, measured))
 
 
 def _digits(value: float) -> str:
@@ -151,10 +174,10 @@ def _digits(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _range(forecast: float, device: Device, batch: int, measured: bool, turned: bool) -> Range:
+def _range(forecast: float, device: Device, batch: float, measured: bool, turned: bool) -> Range:
     """How far the truth may be from the forecast in seconds, and why."""
     low = forecast / (1 + OFF)
-    if device.kind == "gpu" and batch == 1:
+    if device.kind == "gpu" and batch < 2:
         return Range(low, None, None, "a lower bound: with one picture a GPU waits for kernels to be started")
     if device.kind == "gpu" and forecast < SHORTEST_STEP:
         why = f"steps under {1000 * SHORTEST_STEP:.0f} ms were not measured, and starting kernels may take longer"

@@ -173,8 +173,8 @@ def plan(
         views = Native(size or _table_size(model), "bicubic", model.patch).views(input or size or _table_size(model))
     else:
         described = registry.describe(model, settings=settings, revision=revision, series=False)
-        spec, name, family = *_encoder(described), described.family
         clip = _clip(described, input, frames, duration, fps)
+        spec, name, family = *_encoder(described, clip), described.family
         views = _views(described, size, input, clip)
     made = plan_views(name, spec, views, batch=batch, dtype=dtype, head=head, merge_tokens=merge_tokens, family=family)
     return replace(made, frames=clip.frames if clip else None, **_asked(attention, device, mode))
@@ -236,10 +236,11 @@ def _size(width: int | None, height: int | None) -> Size | None:
     return None if width is None or height is None else Size(height=height, width=width)
 
 
-def _encoder(spec: ModelSpec) -> tuple[EncoderSpec, str]:
-    if spec.encoder is None:
+def _encoder(spec: ModelSpec, clip: Clip | None) -> tuple[EncoderSpec, str]:
+    encoder = spec.encoder if clip is None else spec.video_encoder()
+    if encoder is None:
         raise ModelError(f"{spec.name} can be counted but not planned: its encoder is not described yet")
-    return spec.encoder, spec.name
+    return encoder, spec.name
 
 
 def _check_bare(**given: object) -> None:

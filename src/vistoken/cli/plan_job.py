@@ -1,0 +1,293 @@
+"""`vistoken plan FOLDER|GLOB|TABLE`: one summary of the whole job for each model."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from vistoken.cli.shared import complain, dash, echo_json, print_table
+from vistoken.errors import InputError, UsageError
+from vistoken.packs import PACK_TOKENS
+
+if TYPE_CHECKING:
+    from vistoken.cli.plan_asked import Asked
+    from vistoken.geometry import Size
+    from vistoken.planning.hardware import Device
+    from vistoken.planning.jobs import Job, Prefill
+    from vistoken.planning.latency import Range
+    from vistoken.sizes import Sizes
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+NAMED = 5  # rows of a table, or refused sizes, that are named one by one
+SIDES = ("width", "height")
+JOB = "a folder, glob or table"
+
+
+def job_options(command: F) -> F:
+    """--pack-tokens, --width-column and --height-column."""
+    for option in (
+        click.option("--height-column", default=SIDES[1], show_default=True, metavar="NAME", help="Of a table."),
+        click.option("--width-column", default=SIDES[0], show_default=True, metavar="NAME", help="Of a table."),
+        click.option("--pack-tokens", type=click.IntRange(1), default=PACK_TOKENS, show_default=True, metavar="N",
+                     help="Of a folder, glob or table: tokens encoded at once."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def is_job(sources: Sequence[str]) -> bool:
+    """Whether one of the words stands for many pictures: a folder, a glob, a table."""
+    return any(os.path.isdir(word) or _is_table(word) or _is_glob(word) for word in sources)
+
+
+def _is_table(word: str) -> bool:
+    if "." not in word:  # as in a size, for which nothing need be imported
+        return False
+    from vistoken.tables import is_table
+
+    return is_table(word)
+
+
+def _is_glob(word: str) -> bool:
+    return not os.path.lexists(word) and any(mark in word for mark in "*?[")
+
+
+def check_unused(pack_tokens: int, columns: tuple[str, str]) -> None:
+    """Raise `UsageError` for options that have no meaning for sizes and single pictures."""
+    if pack_tokens != PACK_TOKENS or columns != SIDES:
+        option = "--pack-tokens" if pack_tokens != PACK_TOKENS else "--width-column and --height-column"
+        raise UsageError(f"{option}: only {JOB} as a whole job has a use for that; leave it out")
+
+
+def answer(asked: Asked, pack_tokens: int, columns: tuple[str, str]) -> int:
+    """Every model over all pictures; the exit code."""
+    from vistoken.sizes import Sizes
+
+    _check(asked)
+    _rehearse(asked, pack_tokens)
+    sizes = Sizes(_progress(_read(asked, columns)))
+    unread = asked.failures.count
+    jobs: list[tuple[str, Job, Prefill | None]] = []
+    for model in asked.models if len(sizes) or not unread else ():
+        try:
+            job = _job(asked, model, sizes, pack_tokens)
+        except InputError as error:  # one model may refuse what the others take
+            asked.failures.add(error, model)
+            continue
+        _name_refused(asked, job)
+        jobs.append((model, job, _behind(asked, model, job)))
+        if asked.as_json:
+            echo_json({"sources": asked.sources, "unread": unread, **_as_dict(asked, *jobs[-1][1:])})
+    if jobs and not asked.as_json:
+        _print(asked, jobs)
+    return asked.failures.exit_code
+
+
+def _check(asked: Asked) -> None:
+    asked.refuse(JOB, head=asked.head, merge_tokens=asked.merge_tokens, frames=asked.frames,
+                 duration=asked.duration, fps=asked.fps)  # fmt: skip
+    if asked.geometry:
+        raise UsageError(f"{JOB} needs -m MODEL: bare geometry has no rule for pictures of other sizes")
+
+
+def _rehearse(asked: Asked, pack_tokens: int) -> None:
+    """Every model with one picture: what is wrong with the words is told before millions of rows are read."""
+    from vistoken.geometry import Size
+    from vistoken.sizes import Sizes
+
+    for model in asked.models:
+        try:
+            job = _job(asked, model, Sizes([Size(448, 448)]), pack_tokens)
+        except InputError:  # a rule that refuses this size may take others
+            continue
+        _as_dict(asked, job, _behind(asked, model, job))
+
+
+def _job(asked: Asked, model: str, sizes: Sizes, pack_tokens: int) -> Job:
+    from vistoken.planning.jobs import plan_job
+
+    batch = None if asked.batch == 1 else asked.batch  # one picture is never padded
+    return plan_job(
+        model, sizes, input=asked.input, dtype=asked.dtype, pack_tokens=pack_tokens, batch=batch,
+        revision=asked.revision, **asked.settings,
+    )  # fmt: skip
+
+
+def _behind(asked: Asked, model: str, job: Job) -> Prefill | None:
+    if not asked.llm:
+        return None
+    from vistoken.cli.plan_llm import find_behind
+
+    return job.prefill(find_behind(asked.llm, model, asked.revision))
+
+
+# ---------------------------------------------------------------- reading
+
+
+def _read(asked: Asked, columns: tuple[str, str]) -> Iterator[Size]:
+    """The size of every picture; what has none is a failure, and the others go on."""
+    from vistoken.tables import is_table
+
+    for source in asked.failures.expand(asked.sources):
+        try:
+            if source.is_picture and not source.problem and is_table(source.name):
+                yield from _rows(asked, source.name, columns)
+            else:
+                yield source.size
+        except InputError as error:
+            asked.failures.add(error, source.name)
+
+
+def _rows(asked: Asked, path: str, columns: tuple[str, str]) -> Iterator[Size]:
+    """The sizes of a table; of rows without one the first are named, and the others counted."""
+    from vistoken.geometry import Size
+    from vistoken.tables import read_sizes
+
+    bad, what = 0, "row" if path.lower().endswith(".parquet") else "line"
+    for number, found in read_sizes(path, *columns):
+        if isinstance(found, Size):
+            yield found
+            continue
+        bad += 1
+        if bad <= NAMED:
+            asked.failures.add(InputError(f"{path}: {what} {number:,}: {found.reason}"))
+    _count_others(asked, bad, f"{path}: {{}} rows without a size")
+
+
+def _name_refused(asked: Asked, job: Job) -> None:
+    """Sizes that the model refuses: the first are named, and the others counted."""
+    for one in job.refused[:NAMED]:
+        asked.failures.add(InputError(f"{job.model}: {one.pictures:,} of {one.size}: {one.reason}"))
+    _count_others(asked, len(job.refused), f"{job.model}: {{}} sizes that are refused")
+
+
+def _count_others(asked: Asked, failed: int, text: str) -> None:
+    if failed > NAMED:
+        asked.failures.count += failed - NAMED
+        complain(f"failed: {text.format(f'{failed - NAMED:,} more')}")
+
+
+def _progress(sizes: Iterable[Size]) -> Iterator[Size]:
+    """The same sizes, with how many there were so far on stderr, on a terminal alone, once a second."""
+    if not sys.stderr.isatty():
+        yield from sizes
+        return
+    told = time.monotonic()
+    for number, size in enumerate(sizes, 1):
+        if not number % 256 and time.monotonic() - told > 1:
+            told = time.monotonic()
+            click.echo(f"\r{number:,} pictures", nl=False, err=True)
+        yield size
+    click.echo("\r\033[K", nl=False, err=True)
+
+
+# ---------------------------------------------------------------- printing
+
+
+def _as_dict(asked: Asked, job: Job, behind: Prefill | None) -> dict[str, Any]:
+    more: dict[str, Any] = {"llm": behind.as_dict()} if behind else {}
+    if asked.devices:
+        more["devices"] = [_on(job, device, asked.mode) for device in asked.devices]
+    return {**job.as_dict(), **more}
+
+
+def _on(job: Job, device: Device, mode: str) -> dict[str, Any]:
+    needed = job.needed(device)
+    memory = {"needed": needed, "has": device.memory_bytes, "fits": needed and needed <= device.memory_bytes}
+    return {"device": device.name, "memory": memory, "latency": job.latency(device, mode).as_dict()}
+
+
+def _print(asked: Asked, rows: Sequence[tuple[str, Job, Prefill | None]]) -> None:
+    facts = [_facts(job, behind) for _, job, behind in rows]
+    names = dict.fromkeys(name for each in facts for name in each)
+    limit = rows[0][1].packs.limit
+    click.echo(f"weights {asked.dtype}, packs of up to {limit:,} tokens in the order of the pictures\n")
+    print_table(
+        ["", *(label for label, _, _ in rows)], [[name, *(each.get(name, "-") for each in facts)] for name in names]
+    )
+    if asked.devices:
+        _print_devices(asked, [(label, job) for label, job, _ in rows])
+    click.echo(
+        "\npadding: batches in shuffled order, each padded to its longest picture; packs have none (arXiv 2307.06304)\n"
+        "memory: live tensors of our encoder while the fullest pack runs, fused attention\n"
+        "on disk: what encode --what writes to .safetensors, but for its header"
+    )
+
+
+def _facts(job: Job, behind: Prefill | None) -> dict[str, str]:
+    """What is told of a job, in order; a dash stands for what a model does not have."""
+    padding, each = job.padding, job.tokens / job.pictures
+    facts = {
+        "pictures": f"{job.pictures:,}",
+        "distinct sizes": f"{job.sizes:,}",
+        "tokens in the blocks": f"{job.tokens:,}",
+        "  a picture": f"{each:,.1f}",
+        "image tokens for the LLM": dash(job.image_tokens),
+        "multiply-adds": f"{scaled(job.macs.total)}MACs",
+        "FLOPs": f"{scaled(job.flops.total)}FLOPs",
+    }
+    if behind:
+        facts |= _facts_behind(behind)
+    facts |= {
+        "packs": f"{job.packs.count:,}",
+        "  the fullest": f"{job.packs.fullest:,} tokens",
+        "padded batches instead": f"of {padding.batch:,} pictures",
+        "  tokens wasted": f"{padding.wasted_tokens:.1%}",
+        "  multiply-adds wasted": f"{padding.wasted_macs:.1%}",
+        "memory of a pack": size(job.peak.total) if job.peak else "not measured",
+    }
+    for output in job.outputs:
+        facts[f"on disk, {output.what}"] = " or ".join(f"{size(output.total(t))} {t}" for t in ("float32", "bfloat16"))
+    return facts
+
+
+def _facts_behind(behind: Prefill) -> dict[str, str]:
+    largest = behind.largest
+    return {
+        f"prefill of {largest.llm.name}": f"{scaled(2 * behind.macs.total)}FLOPs",
+        "  the longest prompt": f"{largest.tokens:,} tokens, {largest.share:.1%} of its context",
+        "  its KV cache": f"{size(largest.kv.total)} {largest.dtype}",
+    }
+
+
+def _print_devices(asked: Asked, jobs: Sequence[tuple[str, Job]]) -> None:
+    rows, reasons = [], dict[str, None]()
+    for label, job in jobs:
+        for device in asked.devices:
+            took, needed = job.latency(device, asked.mode), job.needed(device)
+            fits = "-" if needed is None else "yes" if needed <= device.memory_bytes else f"no: {size(needed)}"
+            rows.append([label, device.name, fits, duration(took.seconds), str(took.images_per_second)])
+            reasons |= dict.fromkeys([f"{device.name}: {took.seconds.reason}", *took.notes])
+    click.echo(f"\nour encoder, fused attention, {asked.mode}, pack after pack; without decoding and writing\n")
+    print_table(["model", "device", "fits", "takes", "pictures a second"], rows)
+    click.echo("\n" + "\n".join(reasons))
+
+
+def duration(seconds: Range) -> str:
+    """A range of seconds in the largest unit of which there is at least one: s, min or h."""
+    unit, length = next(((u, n) for u, n in (("h", 3600), ("min", 60)) if seconds.low >= n), ("s", 1))
+    return f"{seconds.times(1 / length)} {unit}"
+
+
+def scaled(value: int) -> str:
+    """A count with the largest prefix of which there is at least one: M, G, T, P or E.
+
+    >>> scaled(1_386_265_706_496_000)
+    '1.386 P'
+    """
+    steps = ((10**18, "E"), (10**15, "P"), (10**12, "T"), (10**9, "G"), (10**6, "M"))
+    step, prefix = next(((step, prefix) for step, prefix in steps if value >= step), (1, ""))
+    return f"{value / step:,.3f} {prefix}" if prefix else f"{value:,} "
+
+
+def size(value: int) -> str:
+    """Bytes in KiB, MiB, GiB or TiB (2^10, 2^20, 2^30, 2^40)."""
+    steps = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"))
+    step, unit = next(((step, unit) for step, unit in steps if value >= step), (2**10, "KiB"))
+    return f"{value / step:,.2f} {unit}"
