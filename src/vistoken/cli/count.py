@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from vistoken.cli.count_items import items
+from vistoken.cli.count_many import Many, many_options
+from vistoken.cli.count_print import notes, printer
 from vistoken.cli.shared import (
     Failures,
     common_options,
-    dash,
-    echo_json,
     model_option,
-    note,
     parse_input,
     parse_settings,
-    print_table,
     video_options,
 )
-from vistoken.errors import printable
 
 if TYPE_CHECKING:
+    from vistoken.cli.count_print import Row
     from vistoken.counting import TokenCount
+    from vistoken.counting.names import Name
     from vistoken.geometry import Size
     from vistoken.model_spec import ModelSpec
     from vistoken.video import Clip, Source
-
-    Row = tuple[str, Size, list[TokenCount | None]]  # source, size, and the result of each model
 
 
 @click.command(
@@ -41,7 +39,9 @@ Examples:
   vistoken count 1280x720 -m qwen2.5-vl-7b --duration 60 --fps 30
   vistoken count 1280x720 -m qwen2.5-vl-7b --frames 32
   vistoken count photo.jpg photos/ -m clip-l14-336 -m siglip2-naflex
-  vistoken count photos/ -m ./my-checkpoint --json""",
+  vistoken count photos/ -m ./my-checkpoint --json
+  vistoken count sizes.csv -m qwen2.5-vl-7b -m internvl3-8b --summary
+  vistoken count photos/ -m qwen2.5-vl-7b --csv""",
 )
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @model_option()
@@ -51,6 +51,7 @@ Examples:
     "--images-in-prompt", type=int, default=1, metavar="N", help="Pictures that share the prompt; some rules ask."
 )
 @click.option("--explain", is_flag=True, help="Show the steps with their numbers.")
+@many_options
 def command(
     sources: tuple[str, ...],
     models: tuple[str, ...],
@@ -63,50 +64,48 @@ def command(
     fps: float | None,
     images_in_prompt: int,
     explain: bool,
+    **many: Any,
 ) -> int:
     """Count the visual tokens of pictures, folders and sizes, from sizes alone; of videos with --frames or --duration.
 
-    A SOURCE is a size (WIDTHxHEIGHT), a picture, a folder (recursive, files by their ending) or a glob. Of a picture
-    only the header is read; its orientation is applied.
+    A SOURCE is a size (WIDTHxHEIGHT), a picture, a folder (recursive, files by their ending), a glob, a table of sizes
+    (.csv, .tsv, .jsonl, .parquet), an address of fsspec (s3://bucket/photos), or -, a list of these on stdin. Of a
+    picture only the header is read; its orientation is applied.
     """
     from vistoken import registry
     from vistoken.counting.tokens import video
 
+    asked = Many(**many)
+    asked.check(sources, as_json=as_json, explain=explain)
     given, fed, failures = parse_settings(settings), parse_input(input_size), Failures()
-    film = video(frames, duration, fps)
+    how = (fed, video(frames, duration, fps), images_in_prompt)
     specs = [registry.describe(model, settings=given, revision=revision) for model in models]
-    rows: list[Row] = []
-    for row in _rows(sources, specs, (fed, film, images_in_prompt), failures):
-        rows.append(row)
-        for result in filter(None, row[2]):
-            if as_json:
-                explanation = {"explanation": result.explain()} if explain else {}
-                echo_json({"source": row[0], **result.as_dict(), **explanation})
-            elif explain:
-                click.echo(result.explain())
-    if not as_json and not explain:  # an explanation holds them
-        _notes(specs)
-    if not as_json and not explain and any(result for _, _, results in rows for result in results):
-        _print_one_model(rows, specs[0].name) if len(specs) == 1 else _print_models(rows, models)
-    return failures.exit_code
+    listed = items(failures, sources, asked.columns, asked.null)
+    if asked.summary:
+        from vistoken.cli import count_summary
+
+        return count_summary.answer(listed, specs, how, asked, failures, sources if as_json else None)
+    if not as_json and not explain:  # which hold them
+        notes(specs)
+    out = printer(specs, models, json=as_json, csv=asked.csv, explain=explain)
+    for row in asked.limited(_rows(listed, specs, how, failures)):
+        out.add(row)
+    out.end()
+    return asked.exit_code(failures)
 
 
 def _rows(
-    sources: Sequence[str],
+    listed: Iterable[tuple[Name, Size]],
     specs: Sequence[ModelSpec],
     how: tuple[Size | None, Clip | Source | None, int],
     failures: Failures,
 ) -> Iterator[Row]:
-    """One row a source that can be read; None where a model refuses what others may take."""
+    """One row an item; None where a model refuses what others may take."""
     from vistoken.counting import count_views
+    from vistoken.counting.names import called
     from vistoken.errors import InputError, UsageError
 
-    for source in failures.expand(sources):
-        try:
-            size = source.size
-        except InputError as error:
-            failures.add(error, source.name)
-            continue
+    for name, size in listed:
         results: list[TokenCount | None] = []
         for spec in specs:
             try:
@@ -114,59 +113,6 @@ def _rows(
             except (InputError, UsageError) as error:
                 if isinstance(error, UsageError) and len(specs) == 1:
                     raise  # of several models, one that takes no video does not stop the others
-                failures.add(InputError(f"{spec.name}: {error}"), source.name)
+                failures.add(InputError(f"{spec.name}: {error}"), called(name))
                 results.append(None)
-        yield source.name, size, results
-
-
-def _notes(specs: Sequence[ModelSpec]) -> None:
-    for spec in specs:
-        for text in spec.notes:
-            note(f"{spec.name}: {text}")
-        if spec.trust.settings.weak:
-            note(f"{spec.name}: settings {spec.trust.settings}")
-
-
-def _print_one_model(rows: Sequence[Row], model: str) -> None:
-    """One model: how each picture came to its number."""
-    header = ["source", "size", "seen as", "grid", "patches", "prefix", "image tokens", "markers", "tokens"]
-    kept = [(name, size, result) for name, size, (result,) in rows if result]
-    cells = [
-        [name, str(size), *_seen(result), *map(dash, (result.patches, result.prefix_tokens, result.image_tokens,
-                                                      result.marker_tokens, result.tokens))]
-        for name, size, result in kept
-    ]  # fmt: skip
-    if len(cells) > 1:
-        tokens = sum(result.tokens for _, _, result in kept)
-        cells.append([f"{len(cells)} {_kind(kept[0][2])}", *[""] * (len(header) - 2), dash(tokens)])
-    if not any(result.marker_tokens for _, _, result in kept):  # most models write none
-        for row in (header, *cells):
-            del row[-2]
-    for crossed in dict.fromkeys(result.cross_tokens for _, _, result in kept if result.cross_tokens):
-        note(f"{model}: besides, the LLM reads {crossed:,} tokens a picture by cross-attention")
-    click.echo(f"{printable(model)}\n")
-    print_table(header, cells, left=1, total=len(kept) > 1)
-
-
-def _seen(result: TokenCount) -> tuple[str, str]:
-    """The size after resizing and the grid; of several views how many there are, and how they lie."""
-    tiling = result.tiling
-    if tiling.views == 1 and len(views := result.views) == 1:
-        return str(views[0].size), str(views[0].grid)
-    whole = " + 1" if tiling.overview else ""
-    return f"{tiling.views:,} views", f"{tiling.rows} x {tiling.cols}{whole}"
-
-
-def _kind(result: TokenCount) -> str:
-    return "videos" if result.clip else "pictures"
-
-
-def _print_models(rows: Sequence[Row], models: Sequence[str]) -> None:
-    """Several models side by side: tokens; a dash where a model refuses the picture."""
-    table = [[None if result is None else result.tokens for result in results] for _, _, results in rows]
-    cells = [[name, str(size), *map(dash, tokens)] for (name, size, _), tokens in zip(rows, table, strict=True)]
-    if len(rows) > 1:
-        sums = [sum(value or 0 for value in column) for column in zip(*table, strict=True)]
-        results = [result for _, _, row in rows for result in row if result]
-        cells.append([f"{len(rows)} {_kind(results[0])}", "", *map(dash, sums)])
-    print_table(["tokens", "size", *models], cells, left=1, total=len(rows) > 1)
+        yield called(name), size, results

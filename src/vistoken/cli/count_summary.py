@@ -1,0 +1,164 @@
+"""`vistoken count --summary`: all items in flat memory, a picture of how their tokens spread."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from vistoken.cli.count_items import NAMED, count_others, progress
+from vistoken.cli.count_print import notes
+from vistoken.cli.shared import Failures, echo_json, print_table
+from vistoken.counting.names import Name, called
+from vistoken.counting.summary import PERCENTILES, Bin, Summary
+from vistoken.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from vistoken.cli.count_many import Many
+    from vistoken.geometry import Size
+    from vistoken.model_spec import ModelSpec
+    from vistoken.video import Clip, Source
+
+    How = tuple[Size | None, Clip | Source | None, int]
+
+# Distinct sizes whose tokens are remembered; beyond them each is counted again, and memory stays flat.
+REMEMBERED = 100_000
+
+
+def answer(
+    listed: Iterable[tuple[Name, Size]],
+    specs: Sequence[ModelSpec],
+    how: How,
+    asked: Many,
+    failures: Failures,
+    sources: Sequence[str] | None,
+) -> int:
+    """One summary for each model; the exit code. `sources` are given where it is to be JSON."""
+    takers = [Taker(spec, how, failures, len(specs) == 1) for spec in specs]
+    for name, size in progress(listed):
+        for taker in takers:
+            taker.take(name, size)
+    unread = failures.count - sum(min(taker.refused, NAMED) for taker in takers)
+    for taker in takers:
+        count_others(failures, taker.refused, f"{taker.spec.name}: {{}} items that it refuses")
+        asked.found |= asked.over is not None and taker.summary.over(asked.over) > 0
+        if sources is not None:
+            more = {"sources": list(sources), "model": taker.spec.name, "unread": unread, "refused": taker.refused}
+            echo_json({**more, **taker.summary.as_dict(asked.over, asked.batch)})
+    if sources is None:
+        notes(specs)
+        print_summaries([taker for taker in takers if taker.summary.items], asked)
+    return asked.exit_code(failures)
+
+
+class Taker:
+    """One model that takes the items one by one."""
+
+    def __init__(self, spec: ModelSpec, how: How, failures: Failures, alone: bool) -> None:
+        self.spec, self.failures, self.alone = spec, failures, alone
+        self.summary, self.refused = Summary(), 0
+        self._count, self._known = _counting(spec, how), dict[tuple[int, int], int]()
+
+    def take(self, name: Name, size: Size) -> None:
+        pair = size.height, size.width
+        tokens = self._known.get(pair)
+        if tokens is None:
+            try:
+                tokens = self._count(size)
+            except (InputError, UsageError) as error:
+                self._refuse(error, name)
+                return
+            if len(self._known) < REMEMBERED:
+                self._known[pair] = tokens
+        self.summary.add(tokens, name, size)
+
+    def _refuse(self, error: InputError | UsageError, name: Name) -> None:
+        if isinstance(error, UsageError) and self.alone:
+            raise error  # of several models, one that takes no video does not stop the others
+        self.refused += 1
+        if self.refused <= NAMED:
+            self.failures.add(InputError(f"{self.spec.name}: {error}"), called(name))
+
+
+def _counting(spec: ModelSpec, how: How) -> Callable[[Size], int]:
+    from vistoken.counting import count_views
+    from vistoken.counting.ready import ready
+
+    fed, film, among = how
+    if fed is not None or film is not None:
+        return lambda size: count_views(spec, size, *how).tokens
+    count = ready(spec if among == 1 else spec.among(among))
+    return lambda size: count(width=size.width, height=size.height)
+
+
+# ---------------------------------------------------------------- printing
+
+
+def print_summaries(takers: Sequence[Taker], asked: Many) -> None:
+    if not takers:
+        return
+    facts = [_facts(taker.summary, asked) for taker in takers]
+    rows = [[name, *(each[name] for each in facts)] for name in facts[0]]
+    print_table(["tokens", *(taker.spec.name for taker in takers)], rows)
+    for taker in takers:
+        click.echo(f"\n{taker.spec.name}: items by tokens\n")
+        for line in drawn(taker.summary.histogram(), *_terminal()):
+            click.echo(line)
+        worst = taker.summary.worst
+        click.echo(f"\n{taker.spec.name}: the worst {len(worst)}\n")
+        print_table(["source", "size", "tokens"], [[called(n), str(size), f"{t:,}"] for n, size, t in worst])
+    click.echo(
+        "\npercentiles: nearest rank, a number that some item has\n"
+        f"padding: batches of {asked.batch:,} in shuffled order, each padded to its longest item (arXiv 2307.06304)"
+    )
+
+
+def _facts(summary: Summary, asked: Many) -> dict[str, str]:
+    facts = {
+        "items": f"{summary.items:,}",
+        "total": f"{summary.total:,}",
+        "mean": f"{summary.mean:,.1f}",
+        "least": f"{min(summary.spread):,}",
+        **{f"{percent} % have at most": f"{summary.percentile(percent):,}" for percent in PERCENTILES},
+        "most": f"{max(summary.spread):,}",
+        "wasted by padding": f"{summary.wasted(asked.batch):.1%}",
+    }
+    if asked.over is not None:
+        over = summary.over(asked.over)
+        facts[f"items over {asked.over:,}"] = f"{over:,} ({over / summary.items:.1%})"
+    return facts
+
+
+def _terminal() -> tuple[int, bool]:
+    """Columns of the terminal, and whether its encoding has block characters."""
+    try:
+        "█▏".encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return shutil.get_terminal_size().columns, False
+    return shutil.get_terminal_size().columns, True
+
+
+def drawn(bins: Sequence[Bin], columns: int, blocks: bool) -> Iterator[str]:
+    """A histogram in lines of at most `columns` characters: from, to, a bar, the number of items.
+
+    >>> print(*drawn([Bin(0, 10, 4), Bin(10, 20, 1)], columns=30, blocks=False), sep=chr(10))
+     0 to  9  ###############  4
+    10 to 19  ####             1
+    """
+    start, last = (len(f"{edge:,}") for edge in (bins[-1].start, bins[-1].stop - 1))
+    number, most = max(len(f"{b.items:,}") for b in bins), max(b.items for b in bins)
+    width = max(8, columns - start - last - number - len(" to     "))
+    for b in bins:
+        bar = _bar(b.items, most, width, blocks)
+        yield f"{b.start:>{start},} to {b.stop - 1:>{last},}  {bar:<{width}}  {b.items:>{number},}"
+
+
+def _bar(items: int, most: int, width: int, blocks: bool) -> str:
+    """In eighths of a character, or in whole ones; whatever is there is seen."""
+    if not blocks:
+        return "#" * max(items > 0, round(items * width / most))
+    whole, eighths = divmod(max(items > 0, round(items * width * 8 / most)), 8)
+    return "█" * whole + " ▏▎▍▌▋▊▉"[eighths] * (eighths > 0)
