@@ -16,12 +16,14 @@ from vistoken.errors import InputError, UsageError
 
 np = pytest.importorskip("numpy")
 
-# One model for each pair of rule and layout with an array form, and for each way in which it is parameterised: tiles as
-# large as the view or not, as many cells as patches or fewer.
-IN_ARRAYS = ["llava-hf/llava-v1.6-mistral-7b-hf", "llava-hf/llava-onevision-qwen2-7b-ov-hf", "ibm-granite/granite-vision-3.2-2b",
-             "ibm-granite/granite-4.0-3b-vision"]  # fmt: skip
+# One model for each rule and layout with an array form, and for each way in which they are parameterised: with markers
+# and without, tiles as large as the view or not, as many cells as patches or fewer.
+ANYRES = ["llava-hf/llava-v1.6-mistral-7b-hf", "llava-hf/llava-onevision-qwen2-7b-ov-hf", "ibm-granite/granite-vision-3.2-2b",
+          "ibm-granite/granite-4.0-3b-vision"]  # fmt: skip
+IN_ARRAYS = [*ANYRES, "qwen2.5-vl-7b", "Qwen/Qwen3-VL-8B-Instruct", "CohereLabs/North-Micro-Vision-Instruct",
+             "OpenGVLab/InternVL3-8B-hf"]  # fmt: skip
 # Others, by the three kinds of quick scalar forms: constant, one grid, all else.
-SCALAR = ["clip-l14-336", "qwen2.5-vl-7b", "OpenGVLab/InternVL3-8B-hf"]
+SCALAR = ["clip-l14-336", "siglip2-naflex", "HuggingFaceTB/SmolVLM-Instruct"]
 SIDES = st.one_of(
     st.integers(1, 3000), st.integers(1, 100_000_000), st.sampled_from([336, 384, 672, 768, 2304, 10_000])
 )
@@ -46,8 +48,7 @@ def drawn(number, seed=1, most=4000):
 
 
 def test_every_array_form_has_a_model_here():
-    rules = {(type(spec.rule), type(spec.prompt)) for spec in map(registry.describe, IN_ARRAYS)}
-    assert rules == {(rule, layout) for rule in arrays.RULES for layout in arrays.LAYOUTS}
+    assert {(type(spec.rule), type(spec.prompt)) for spec in map(registry.describe, IN_ARRAYS)} == set(arrays.FORMS)
     assert all(arrays.array_form(registry.describe(name)) for name in IN_ARRAYS)
     assert not any(arrays.array_form(registry.describe(name)) for name in SCALAR)
 
@@ -55,10 +56,12 @@ def test_every_array_form_has_a_model_here():
 @pytest.mark.parametrize("model", IN_ARRAYS)
 def test_array_forms_equal_the_single_form(model):
     widths, heights = drawn(10_000)
-    assert count_many(model, np.array(widths), np.array(heights)).tokens.tolist() == singly(model, widths, heights)
+    assert count_many(model, np.array(widths), np.array(heights), errors="mask").tokens.tolist() == singly(
+        model, widths, heights
+    )
 
 
-@pytest.mark.parametrize("model", IN_ARRAYS[1:3])
+@pytest.mark.parametrize("model", [*ANYRES[1:3], "qwen2.5-vl-7b", "OpenGVLab/InternVL3-8B-hf"])
 def test_array_forms_on_all_small_sizes(model):
     heights, widths = (side.ravel() + 1 for side in np.indices((200, 200)))
     expected = singly(model, widths.tolist(), heights.tolist())
@@ -70,12 +73,13 @@ def test_array_forms_on_all_small_sizes(model):
 def test_array_forms_on_a_million_sizes(model):
     for seed, most in ((2, 2500), (3, 20_000)):
         widths, heights = drawn(500_000, seed, most)
-        assert count_many(model, np.array(widths), np.array(heights)).tokens.tolist() == singly(model, widths, heights)
+        found = count_many(model, np.array(widths), np.array(heights), errors="mask")
+        assert found.tokens.tolist() == singly(model, widths, heights)
 
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.sampled_from(IN_ARRAYS[:3]),
+    st.sampled_from(ANYRES[:3]),
     st.lists(st.tuples(SIDES, SIDES), min_size=1, max_size=50),
     st.lists(st.tuples(st.integers(1, 7), st.integers(1, 7)), min_size=1, max_size=8),
 )
@@ -86,6 +90,23 @@ def test_array_forms_with_other_canvases(model, sizes, tiles):
     pinpoints = [[side * rows, side * cols] for rows, cols in tiles]
     many = count_many(model, np.array(widths), np.array(heights), image_grid_pinpoints=pinpoints)
     assert many.tokens.tolist() == singly(model, widths, heights, image_grid_pinpoints=pinpoints)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(st.tuples(SIDES, SIDES), min_size=1, max_size=50),
+    st.one_of(
+        st.tuples(st.just("qwen2.5-vl-7b"), st.fixed_dictionaries({}, optional={
+            "min_pixels": st.integers(1, 10**6), "max_pixels": st.integers(10**6, 10**10)})),
+        st.tuples(st.just("OpenGVLab/InternVL3-8B-hf"), st.fixed_dictionaries({}, optional={
+            "min_patches": st.integers(1, 6), "max_patches": st.integers(6, 40)})),
+    ),
+)  # fmt: skip
+def test_array_forms_with_other_settings(sizes, model):
+    name, more = model
+    widths, heights = map(list, zip(*sizes, strict=True))
+    expected = singly(name, widths, heights, **more)
+    assert count_many(name, np.array(widths), np.array(heights), errors="mask", **more).tokens.tolist() == expected
 
 
 def test_broken_canvases_are_refused_as_the_single_form_refuses_them():
@@ -99,7 +120,7 @@ def test_broken_canvases_are_refused_as_the_single_form_refuses_them():
     assert "300x900 suits the canvas 336x700 best" in many.refused[1]
 
 
-@pytest.mark.parametrize("model", [*IN_ARRAYS[:2], *SCALAR])
+@pytest.mark.parametrize("model", [*IN_ARRAYS[1::2], *SCALAR])
 @pytest.mark.parametrize("many", [1, 10**9])
 def test_whatever_the_sizes_come_in(model, many, monkeypatch):
     monkeypatch.setattr("vistoken.counting.many.MANY", many)
@@ -204,5 +225,11 @@ def test_settings_and_crowds_arrive():
 
 
 def test_sequences_load_no_numpy():
-    code = "import sys, vistoken as vt; vt.count_many('qwen2.5-vl-7b', [640] * 20_000, [480] * 20_000); print('numpy' in sys.modules)"
+    """Where there is no array form, or where there are few sizes."""
+    code = """
+import sys, vistoken as vt
+vt.count_many("siglip2-naflex", [640] * 20_000, [480] * 20_000)
+vt.count_many("qwen2.5-vl-7b", [640] * 500, [480] * 500)
+print("numpy" in sys.modules)
+"""
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

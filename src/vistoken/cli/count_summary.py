@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
@@ -14,7 +15,7 @@ from vistoken.cli.count_print import notes
 from vistoken.cli.shared import Failures, echo_json, print_table
 from vistoken.counting.names import Name, called
 from vistoken.counting.summary import PERCENTILES, Bin, Summary
-from vistoken.errors import InputError, UsageError
+from vistoken.errors import InputError, UsageError, VistokenError
 
 if TYPE_CHECKING:
     from vistoken.cli.count_many import Many
@@ -24,7 +25,11 @@ if TYPE_CHECKING:
 
     How = tuple[Size | None, Clip | Source | None, int]
 
-# Distinct sizes whose tokens are remembered; beyond them each is counted again, and memory stays flat.
+Pair = tuple[int, int]  # height, width
+
+# Items that are counted at once: enough for array forms to be worth their while.
+AT_ONCE = 32_768
+# Distinct sizes whose tokens are remembered; beyond them all are forgotten, and memory stays flat.
 REMEMBERED = 100_000
 
 
@@ -38,9 +43,10 @@ def answer(
 ) -> int:
     """One summary for each model; the exit code. `sources` are given where it is to be JSON."""
     takers = [Taker(spec, how, failures, len(specs) == 1) for spec in specs]
-    for name, size in progress(listed):
+    told = progress(listed)
+    while some := list(islice(told, AT_ONCE)):
         for taker in takers:
-            taker.take(name, size)
+            taker.take(some)
     unread = failures.count - sum(min(taker.refused, NAMED) for taker in takers)
     for taker in takers:
         count_others(failures, taker.refused, f"{taker.spec.name}: {{}} items that it refuses")
@@ -55,27 +61,27 @@ def answer(
 
 
 class Taker:
-    """One model that takes the items one by one."""
+    """One model that takes items, and counts them some thousands at once."""
 
     def __init__(self, spec: ModelSpec, how: How, failures: Failures, alone: bool) -> None:
         self.spec, self.failures, self.alone = spec, failures, alone
         self.summary, self.refused = Summary(), 0
-        self._count, self._known = _counting(spec, how), dict[tuple[int, int], int]()
+        self._count, self._known = _counting(spec, how), dict[Pair, int | VistokenError]()
 
-    def take(self, name: Name, size: Size) -> None:
-        pair = size.height, size.width
-        tokens = self._known.get(pair)
-        if tokens is None:
-            try:
-                tokens = self._count(size)
-            except (InputError, UsageError) as error:
-                self._refuse(error, name)
-                return
-            if len(self._known) < REMEMBERED:
-                self._known[pair] = tokens
-        self.summary.add(tokens, name, size)
+    def take(self, items: Sequence[tuple[Name, Size]]) -> None:
+        pairs = [(size.height, size.width) for _, size in items]  # which are hashed many times faster than a Size
+        if len(self._known) > REMEMBERED:
+            self._known.clear()
+        new = [pair for pair in dict.fromkeys(pairs) if pair not in self._known]
+        self._known.update(zip(new, self._count(new), strict=True))
+        for (name, size), pair in zip(items, pairs, strict=True):
+            tokens = self._known[pair]
+            if isinstance(tokens, int):
+                self.summary.add(tokens, name, size)
+            else:
+                self._refuse(tokens, name)
 
-    def _refuse(self, error: InputError | UsageError, name: Name) -> None:
+    def _refuse(self, error: VistokenError, name: Name) -> None:
         if isinstance(error, UsageError) and self.alone:
             raise error  # of several models, one that takes no video does not stop the others
         self.refused += 1
@@ -83,15 +89,30 @@ class Taker:
             self.failures.add(InputError(f"{self.spec.name}: {error}"), called(name))
 
 
-def _counting(spec: ModelSpec, how: How) -> Callable[[Size], int]:
-    from vistoken.counting import count_views
-    from vistoken.counting.ready import ready
+def _counting(spec: ModelSpec, how: How) -> Callable[[Sequence[Pair]], Iterable[int | VistokenError]]:
+    """A function of heights and widths that tells the tokens of each, or why they are refused."""
+    from vistoken.counting.many import of_sequences
+    from vistoken.geometry import Size
 
     fed, film, among = how
     if fed is not None or film is not None:
-        return lambda size: count_views(spec, size, *how).tokens
-    count = ready(spec if among == 1 else spec.among(among))
-    return lambda size: count(width=size.width, height=size.height)
+        return lambda pairs: [_one(spec, Size(*pair), how) for pair in pairs]
+    spec = spec if among == 1 else spec.among(among)
+
+    def count(pairs: Sequence[Pair]) -> Iterable[int | VistokenError]:
+        tokens, errors = of_sequences(spec, [width for _, width in pairs], [height for height, _ in pairs])
+        return [errors.get(index, each) for index, each in enumerate(tokens)] if errors else tokens
+
+    return count
+
+
+def _one(spec: ModelSpec, size: Size, how: How) -> int | VistokenError:
+    from vistoken.counting import count_views
+
+    try:
+        return count_views(spec, size, *how).tokens
+    except (InputError, UsageError) as error:
+        return error
 
 
 # ---------------------------------------------------------------- printing

@@ -12,10 +12,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from vistoken.errors import InputError
-from vistoken.geometry import Size
+from vistoken.geometry import MAX_SIDE, Size
 from vistoken.model_spec import ModelSpec
+from vistoken.prompts.plain import Merged
+from vistoken.prompts.tiles import TilesInOneRun
 from vistoken.prompts.unpad import Unpadded, UnpaddedUnderCap
+from vistoken.views.budget import PixelBudget
 from vistoken.views.pinpoints import Canvases, Pinpoints
+from vistoken.views.tiles import ClosestAspect, arrangements
 
 if TYPE_CHECKING:
     from numpy import float64, int64
@@ -23,26 +27,34 @@ if TYPE_CHECKING:
 
     Integers = NDArray[int64]
     Floats = NDArray[float64]
-    # Heights and widths -> tokens; 0 where the scalar form is to be asked, since the rule refuses the size.
+    # Heights and widths -> tokens; 0 where the scalar form is to be asked, since the rule refuses the size, or may.
     ArrayForm = Callable[[Integers, Integers], Integers]
-    # Heights and widths -> rows and columns of tiles; 0 where the rule refuses the size.
+    # Heights and widths -> rows and columns, of patches or of tiles; 0 likewise.
     RuleForm = Callable[[Integers, Integers], tuple[Integers, Integers]]
-    # Heights and widths, rows and columns of tiles -> tokens.
+    # Heights and widths, rows and columns -> tokens; 0 likewise.
     LayoutForm = Callable[[Integers, Integers, Integers, Integers], Integers]
 
 # Sizes that are computed at once: the few arrays of them that are needed stay in a core's cache.
 CHUNK = 16_384
-# Twice this many bits hold a product of two areas, which float64 holds exactly.
+# Whole numbers up to this are exact in float64.
+_EXACT = 2**53
+# Twice this many bits hold a product of two areas.
 _MOST_AREA = 2**26
 
 
 def array_form(spec: ModelSpec) -> ArrayForm | None:
     """A function of many heights and widths, all of them from 1 to `MAX_SIDE`; None where there is no array form."""
     rule, layout = spec.known_rule(), spec.prompt
-    if type(rule) not in RULES or type(layout) not in LAYOUTS:
+    if not has_form(spec):
         return None
-    cut, lay = RULES[type(rule)](rule), LAYOUTS[type(layout)](layout)
-    return _together(cut, lay) if cut else None
+    of_rule, of_layout = FORMS[type(rule), type(layout)]
+    cut = of_rule(rule)
+    return _together(cut, of_layout(layout)) if cut else None
+
+
+def has_form(spec: ModelSpec) -> bool:
+    """Whether there is an array form for this rule with this layout, but for odd settings."""
+    return (type(spec.known_rule()), type(spec.prompt)) in FORMS
 
 
 def _together(cut: RuleForm, lay: LayoutForm) -> ArrayForm:
@@ -55,13 +67,64 @@ def _together(cut: RuleForm, lay: LayoutForm) -> ArrayForm:
             rows, cols = cut(height, width)
             # Where the rule refuses, anything but 0 will do to divide by.
             laid = lay(height, width, np.maximum(rows, 1), np.maximum(cols, 1))
-            found[start : start + CHUNK] = np.where(rows > 0, laid, 0)
+            found[start : start + CHUNK] = np.where((rows > 0) & (cols > 0), laid, 0)
         return found
 
     return tokens
 
 
 # ---------------------------------------------------------------- rules
+
+
+def _pixel_budget(rule: PixelBudget) -> RuleForm | None:
+    """`PixelBudget.cells`. The area of a picture is divided in float64: larger ones are left to the scalar form."""
+    import numpy as np
+
+    k, low, high = rule.multiple, rule.min_pixels, rule.max_pixels
+    if max(low, high) >= _EXACT or k >= MAX_SIDE:
+        return None
+
+    def cut(heights: Integers, widths: Integers) -> tuple[Integers, Integers]:
+        rows, cols = (np.rint(sides / k).astype(np.int64) for sides in (heights, widths))
+        pixels, volume = heights * widths, rows * k * cols * k
+        over, under = np.nonzero(volume > high)[0], np.nonzero(volume < low)[0]
+        scale = np.sqrt(pixels[over] / high)
+        for blocks, sides in ((rows, heights), (cols, widths)):
+            blocks[over] = np.maximum(1, np.floor(sides[over] / scale / k))
+        under = under[volume[under] <= high]  # as in the scalar form, the maximum comes first
+        scale = np.sqrt(low / pixels[under])
+        for blocks, sides in ((rows, heights), (cols, widths)):
+            blocks[under] = np.ceil(sides[under] * scale / k)
+        most = rule.max_aspect
+        rows[(pixels >= _EXACT) | (heights > widths * most) | (widths > heights * most)] = 0
+        return rows * k // rule.patch.height, cols * k // rule.patch.width
+
+    return cut
+
+
+def _closest_aspect(rule: ClosestAspect) -> RuleForm | None:
+    """`ClosestAspect.choose`; one tile, the overview among them, is a column more where there is one.
+
+    The rows and columns that this returns are views and 1: no layout with an array form asks for more.
+    """
+    import numpy as np
+
+    grids, area = arrangements(rule.least, rule.most), rule.tile.height * rule.tile.width
+    if area * rule.most > _MOST_AREA * 64 or not rule.patch.grid(rule.tile).patches or not grids:
+        return None
+    views = np.array([1, *(cols * rows + (rule.overview and cols * rows > 1) for cols, rows, _ in grids)], np.int64)
+
+    def cut(heights: Integers, widths: Integers) -> tuple[Integers, Integers]:
+        aspect, pixels = widths / heights, heights * widths
+        best, distance = np.zeros(len(heights), np.int64), np.full(len(heights), np.inf)
+        for number, (cols, rows, ratio) in enumerate(grids, 1):
+            away = np.abs(aspect - ratio)
+            closer = (away < distance) | ((away == distance) & (pixels > 0.5 * area * cols * rows))
+            np.copyto(best, number, where=closer)
+            np.minimum(distance, away, out=distance)
+        return views[best], np.ones_like(best)
+
+    return cut
 
 
 def _pinpoints(rule: Pinpoints) -> RuleForm | None:
@@ -115,6 +178,25 @@ def _best(heights: Floats, widths: Floats, canvases: Canvases) -> Integers:
 # ---------------------------------------------------------------- layouts
 
 
+def _merged(layout: Merged) -> LayoutForm:
+    import numpy as np
+
+    side, markers = layout.merge.side, bool(layout.start) + bool(layout.start and layout.end)
+
+    def lay(heights: Integers, widths: Integers, rows: Integers, cols: Integers) -> Integers:
+        whole = (rows % side == 0) & (cols % side == 0)
+        return np.where(whole, rows * cols // (side * side) + markers, 0)
+
+    return lay
+
+
+def _in_one_run(layout: TilesInOneRun) -> LayoutForm:
+    def lay(heights: Integers, widths: Integers, rows: Integers, cols: Integers) -> Integers:
+        return rows * cols * layout.tokens + (2 if layout.start else 0)
+
+    return lay
+
+
 def _unpadded(layout: Unpadded) -> LayoutForm:
     def lay(heights: Integers, widths: Integers, rows: Integers, cols: Integers) -> Integers:
         kept = _without_padding(heights, widths, rows * layout.cells.rows, cols * layout.cells.cols)
@@ -162,5 +244,9 @@ def _cut(values: Floats) -> Integers:
     return whole
 
 
-RULES: dict[type, Callable[[Any], RuleForm | None]] = {Pinpoints: _pinpoints}
-LAYOUTS: dict[type, Callable[[Any], LayoutForm]] = {Unpadded: _unpadded, UnpaddedUnderCap: _under_cap}
+FORMS: dict[tuple[type, type], tuple[Callable[[Any], RuleForm | None], Callable[[Any], LayoutForm]]] = {
+    (PixelBudget, Merged): (_pixel_budget, _merged),
+    (ClosestAspect, TilesInOneRun): (_closest_aspect, _in_one_run),
+    (Pinpoints, Unpadded): (_pinpoints, _unpadded),
+    (Pinpoints, UnpaddedUnderCap): (_pinpoints, _under_cap),
+}

@@ -87,7 +87,7 @@ def count_many(
     if any(hasattr(sides, "__array__") for sides in (widths, heights)):
         tokens, refused = _of_arrays(spec, _array("widths", widths), _array("heights", heights))
     else:
-        tokens, refused = _of_sequences(spec, _sequence("widths", widths), _sequence("heights", heights))
+        tokens, refused = of_sequences(spec, _sequence("widths", widths), _sequence("heights", heights))
     if refused and errors == "raise":
         index, error = next(iter(refused.items()))
         raise type(error)(f"the size at index {index:,}: {error}")
@@ -97,7 +97,8 @@ def count_many(
 Errors = dict[int, VistokenError]
 
 
-def _of_sequences(spec: ModelSpec, widths: Sequence[Any], heights: Sequence[Any]) -> tuple[array[int], Errors]:
+def of_sequences(spec: ModelSpec, widths: Sequence[Any], heights: Sequence[Any]) -> tuple[array[int], Errors]:
+    """The tokens for a model that is already described, and by index what is wrong with a size: there they are 0."""
     _check_lengths(widths, heights)
     if len(widths) >= MANY and (arrays := _as_arrays(spec, widths, heights)):
         tokens, errors = _of_arrays(spec, *arrays)
@@ -123,9 +124,9 @@ def _one_by_one(count: Counter, widths: Sequence[Any], heights: Sequence[Any]) -
 
 def _as_arrays(spec: ModelSpec, *sides: Sequence[Any]) -> list[Integers] | None:
     """The sides as numpy arrays; None where nothing is gained by it, or where some side is no plain integer."""
-    from vistoken.counting.arrays import RULES
+    from vistoken.counting.arrays import has_form
 
-    if type(spec.known_rule()) not in RULES or any(set(map(type, side)) != {int} for side in sides):
+    if not has_form(spec) or any(set(map(type, side)) != {int} for side in sides):
         return None
     try:
         import numpy as np
