@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow test-pythons check format bench conformance families wheel clean
+.PHONY: demo test test-slow test-pythons check format bench bench-tools conformance families planning-page wheel clean
 
 demo: $(STAMP)
 	$(BIN)/python examples/demo.py
@@ -34,9 +34,22 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/frontend.py
 	$(BIN)/python benchmarks/counting.py
+	$(BIN)/python benchmarks/messages.py
 	$(BIN)/python benchmarks/encoder.py
 	$(BIN)/python benchmarks/loading.py
 	$(BIN)/python benchmarks/merging.py
+	$(BIN)/python benchmarks/planning.py
+
+# Other counters of FLOPs and memory beside ours, in an environment of its own; half an hour.
+TOOLS := .tools
+bench-tools: $(TOOLS)/.installed
+	PYTHONPATH=src:tests $(TOOLS)/bin/python benchmarks/tools.py
+
+$(TOOLS)/.installed: benchmarks/tools-requirements.txt
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement benchmarks/tools-requirements.txt
+	touch $@
 
 # The conformance set and the page of supported models, from the reference; reports every change. Several processors of
 # transformers exist only beside torchvision, which has no build for the CPU build of torch: its Python part is enough.
@@ -51,6 +64,11 @@ $(TORCHVISION): $(STAMP)
 families: $(STAMP)
 	$(BIN)/python tests/families_page.py
 
+# The tables of measured errors in docs/planning.md, five minutes; some of them: make planning-page TABLES="own latency".
+# TABLES=calibration times this machine.
+planning-page: $(STAMP)
+	$(BIN)/python tests/planning_page.py $(TABLES)
+
 wheel: $(STAMP)
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
@@ -63,4 +81,4 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) $(TORCHVISION) dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(TORCHVISION) $(TOOLS) dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

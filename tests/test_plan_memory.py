@@ -24,8 +24,14 @@ def hf():
 
 @pytest.fixture
 def cast_softmax(monkeypatch):
+    pytest.importorskip("torch")
+    softmax_as_on_cuda(monkeypatch)
+
+
+def softmax_as_on_cuda(monkeypatch):
     """Under autocast softmax gives float32, as on CUDA (`ATen/autocast_mode.h`); a CPU leaves it alone."""
-    torch = pytest.importorskip("torch")
+    import torch
+
     plain = torch.nn.functional.softmax
 
     def softmax(x, dim=None, dtype=None, **options):

@@ -278,9 +278,9 @@ def test_markdown_is_escaped(text, wanted):
         (("-o", "report"), 2, "must end in .md"),
         (("-o", ""), 2, "must end in .md"),
         (("-o", "no/such/folder/r.md"), 4, "there is no folder"),
-        (("-o", "r.md", "--within", "tokens<=5"), 2, "leave out one of them"),
-        (("-o", "r.md", "--reduce", "pool=2"), 2, "--reduce makes none"),
-        (("-o", "r.md", "--shape", "so400m:2x"), 2, "--shape makes none"),
+        (("-o", "r.md", "--within", "tokens<=5"), 2, "--within has no use for --output"),
+        (("-o", "r.md", "--reduce", "pool=2"), 2, "--reduce has no use for --output"),
+        (("-o", "r.md", "--shape", "so400m:2x"), 2, "--shape has no use for --output"),
         (("-o", "r.md", "--dtype", "float99"), 2, "dtype 'float99' is unknown"),
         (("-o", "r.md", "--device", "l4"), 2, "l4 has no rate for dtype 'float32'"),
         (("-o", "r.md", "-m", "vit-b16-225"), 5, "Did you mean"),
@@ -297,7 +297,7 @@ def test_what_cannot_be_written_is_said_and_nothing_is_left(run, tmp_path, argum
 def test_a_calibration_is_no_report(run, tmp_path):
     code, out, err = run("plan", "--calibrate", "-o", tmp_path / "r.md")
     assert (code, out) == (2, "")
-    assert "--calibrate makes none" in err
+    assert "--calibrate has no use for --output" in err
 
 
 def test_a_folder_in_the_way_is_an_error_and_a_file_is_kept_until_the_new_one_is_whole(run, tmp_path):

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from vistoken.counting import count as count
     from vistoken.counting.many import TokenCounts as TokenCounts
     from vistoken.counting.many import count_many as count_many
+    from vistoken.counting.messages import PromptCount as PromptCount
+    from vistoken.counting.messages import count_messages as count_messages
     from vistoken.counting.ready import counter as counter
     from vistoken.encoding import Encoder as Encoder
     from vistoken.encoding import ImageTokens as ImageTokens
@@ -29,9 +31,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "count": "vistoken.counting",
     "count_many": "vistoken.counting.many",
+    "count_messages": "vistoken.counting.messages",
     "counter": "vistoken.counting.ready",
     "TokenCount": "vistoken.counting",
     "TokenCounts": "vistoken.counting.many",
+    "PromptCount": "vistoken.counting.messages",
     "plan": "vistoken.planning",
     "plan_job": "vistoken.planning.jobs",
     "plan_within": "vistoken.planning.within",

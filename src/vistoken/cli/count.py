@@ -9,6 +9,7 @@ import click
 
 from vistoken.cli.count_items import items
 from vistoken.cli.count_many import Many, many_options
+from vistoken.cli.count_messages import messages_options, print_messages
 from vistoken.cli.count_print import notes, printer
 from vistoken.cli.shared import (
     Failures,
@@ -41,12 +42,14 @@ Examples:
   vistoken count photo.jpg photos/ -m clip-l14-336 -m siglip2-naflex
   vistoken count photos/ -m ./my-checkpoint --json
   vistoken count sizes.csv -m qwen2.5-vl-7b -m internvl3-8b --summary
-  vistoken count photos/ -m qwen2.5-vl-7b --csv""",
+  vistoken count photos/ -m qwen2.5-vl-7b --csv
+  vistoken count --messages request.json -m gpt-5-mini --assume 1024x1024""",
 )
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("sources", nargs=-1, metavar="SOURCE...")
 @model_option()
 @common_options
 @video_options
+@messages_options
 @click.option(
     "--images-in-prompt", type=int, default=1, metavar="N", help="Pictures that share the prompt; some rules ask."
 )
@@ -62,6 +65,8 @@ def command(
     frames: int | None,
     duration: float | None,
     fps: float | None,
+    messages: str | None,
+    assume: str | None,
     images_in_prompt: int,
     explain: bool,
     **many: Any,
@@ -78,6 +83,11 @@ def command(
     asked = Many(**many)
     asked.check(sources, as_json=as_json, explain=explain)
     given, fed, failures = parse_settings(settings), parse_input(input_size), Failures()
+    if messages is not None or assume is not None:
+        others = bool(sources or fed or frames or duration or fps or asked.given) or images_in_prompt != 1
+        return print_messages(messages, models, given, revision, assume, others, as_json, explain)
+    if not sources:
+        raise click.UsageError("Missing argument 'SOURCE...'.")
     how = (fed, video(frames, duration, fps), images_in_prompt)
     specs = [registry.describe(model, settings=given, revision=revision) for model in models]
     listed = items(failures, sources, asked.columns, asked.null)

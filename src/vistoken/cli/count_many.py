@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from vistoken.cli.count_items import column_options
+from vistoken.cli.count_items import SIDES, column_options
 from vistoken.cli.shared import note
 from vistoken.errors import InputError, UsageError
 
@@ -46,6 +46,11 @@ class Many:
         self.summary, self.over, self.csv, self.null = summary, over, csv, null
         self.columns = (width_column, height_column)
         self._batch, self.found = batch, False
+
+    @property
+    def given(self) -> bool:
+        """Whether some of these options is."""
+        return any((self.summary, self.csv, self.null, self._batch, self.over is not None, self.columns != SIDES))
 
     @property
     def batch(self) -> int:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
-from vistoken.cli import plan_job, plan_report
-from vistoken.cli.plan_asked import Asked, geometry_options
+from vistoken.cli import plan_job
+from vistoken.cli.plan_asked import Asked, convention_option, geometry_options
 from vistoken.cli.plan_devices import device_option, mode_option
 from vistoken.cli.plan_llm import llm_option
 from vistoken.cli.plan_reduce import reduce_option
 from vistoken.cli.plan_report import report_option
 from vistoken.cli.plan_shape import shape_option
+from vistoken.cli.plan_table import Table, table_options
 from vistoken.cli.plan_within import within_option
 from vistoken.cli.shared import common_options, model_option, video_options
 from vistoken.errors import MissingExtra, UsageError
@@ -32,6 +33,8 @@ Examples:
   vistoken plan -m siglip-so400m14-384 --batch 64 --dtype bfloat16 --device l4 --device h100
   vistoken plan 1280x720 -m qwen2.5-vl-7b -m internvl3-8b --within 'tokens<=1024'
   vistoken plan 1280x720 -m qwen2.5-vl-7b --llm own --dtype bfloat16 --device l4 -o report.html
+  vistoken plan -m vit-b16-224 -m dinov2-b14 --dtype bfloat16 --batch 64 --device l4 --gpu-price 0.8 --sort cost
+  vistoken plan --sweep 'patch=14,16 input=224,384,512 dim=768,1024 depth=12,24' --sort -macs
   vistoken plan 1280x720 -m internvl3-8b --frames 16 --reduce all
   vistoken plan -m llava-1.5-7b --reduce pool=2 --reduce shuffle=2 --device l4 --batch 8 --dtype bfloat16
   vistoken plan --shape so400m:2x
@@ -46,6 +49,7 @@ Examples:
 @click.option("--head", default=0, metavar="CLASSES", help="Add a linear classifier.")
 @click.option("--merge-tokens", default=0, metavar="R",
               help="Join R tokens a frame to similar ones in every block (ToMe).")  # fmt: skip
+@convention_option
 @video_options
 @llm_option
 @within_option
@@ -53,6 +57,7 @@ Examples:
 @shape_option
 @device_option
 @mode_option
+@table_options
 @plan_job.job_options
 @geometry_options
 @report_option
@@ -67,15 +72,17 @@ def command(
 
     A SOURCE is a size (WIDTHxHEIGHT) or a picture; without one, the model's own size. Of a folder, a glob or a table
     (.csv, .tsv, .jsonl, .parquet) the whole job is summed up: tokens, packs, padding, memory, time, bytes on disk.
-    Instead of a model, bare geometry: a plain ViT with class token from --patch, --dim, --depth and --heads.
+    Instead of a model, bare geometry: a plain ViT with class token from --patch, --dim, --depth and --heads. Several
+    models on devices make one table, and so do --sort, --csv, --markdown, --gpu-price, --sweep and --chart.
     """
-    columns = (width_column, height_column)
-    job = not (calibrate or within or reductions or shape) and plan_job.is_job(options["sources"])
-    if not job:
+    table, columns = Table.take(options), (width_column, height_column)
+    form = _form({"calibrate": calibrate, "shape": shape, "reduce": reductions, "within": within, "output": output})
+    if not form and plan_job.is_job(options["sources"]):
+        form = "a whole job"
+    if form != "a whole job":
         plan_job.check_unused(pack_tokens, columns)
-    if output is not None:
-        others = {"calibrate": calibrate, "within": within, "reduce": reductions, "shape": shape}
-        plan_report.check_alone({**others, "job": job})
+    if form:
+        table.refuse(form, options["sweep"])
     if calibrate is not None:
         return _calibrate(calibrate, threads, (*options["sources"], *options["models"]))
     if threads is not None:
@@ -85,23 +92,33 @@ def command(
 
         return plan_shape.answer(shape, options["sources"], options["as_json"])
     asked = Asked.parse(**options)
-    if output is not None:
-        return plan_report.answer(asked, output)
     if reductions:
         from vistoken.cli import plan_reduce
 
-        if within:
-            raise UsageError("--reduce has no use for --within: leave it out")
         return plan_reduce.answer(asked, reductions)
-    if within:
+    if within is not None:
         from vistoken.cli import plan_within
 
         return plan_within.answer(asked, within)
-    if job:
+    if output is not None:
+        from vistoken.cli import plan_report
+
+        return plan_report.answer(asked, output)
+    if form:
         return plan_job.answer(asked, pack_tokens, columns)
+    if table.asked_for(asked):
+        return table.answer(asked)
     from vistoken.cli import plan_print
 
     return plan_print.answer(asked)
+
+
+def _form(forms: Mapping[str, object]) -> str:
+    """The one option whose answer is no table of plans, as it is written; empty where there is none."""
+    given = [f"--{name}" for name, value in forms.items() if value not in (None, ())]
+    if len(given) > 1:
+        raise UsageError(f"{given[0]} has no use for {given[1]}: ask for one of them")
+    return given[0] if given else ""
 
 
 def _calibrate(where: str, threads: int | None, others: Sequence[str]) -> int:

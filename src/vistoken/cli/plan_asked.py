@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 BARE = "bare geometry"
+convention_option = click.option(
+    "--convention", default="contractions", show_default=True, metavar="NAME",
+    help="What counts as a multiply-add: contractions, or timm, whose tables add 5 for every element of a norm.",
+)  # fmt: skip
 
 
 def geometry_options(command: F) -> F:
@@ -64,6 +68,14 @@ class Geometry:
 
 
 @dataclass(frozen=True, slots=True)
+class Swept:
+    """The text of a sweep, and the geometry that stays the same in it."""
+
+    text: str
+    geometry: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """Models, or bare `geometry`, at the sizes of `sources`; how they are fed, and where they shall run.
 
@@ -73,6 +85,7 @@ class Asked:
     sources: tuple[str, ...]
     models: tuple[str, ...]
     geometry: Geometry | None
+    sweep: Swept | None
     input: Size | None
     frames: int | None
     duration: float | None
@@ -84,6 +97,7 @@ class Asked:
     dtype: str
     head: int
     merge_tokens: int
+    convention: str
     llm: str | None
     devices: tuple[Device, ...]
     mode: str
@@ -93,15 +107,17 @@ class Asked:
     def parse(
         cls, *, models: tuple[str, ...], input_size: str | None, settings: Sequence[str], devices: Sequence[str],
         mode: str, patch: str | None, dim: int | None, depth: int | None, heads: int | None, mlp: int | None,
-        **others: Any,
+        sweep: str | None, **others: Any,
     ) -> Asked:  # fmt: skip
         """From the values of the options. Raises `UsageError` for what cannot be meant."""
-        geometry = _geometry(models, {"patch": patch, "dim": dim, "depth": depth, "heads": heads}, mlp)
+        given: dict[str, Any] = {"patch": patch, "dim": dim, "depth": depth, "heads": heads}
+        swept = None if sweep is None else Swept(sweep, {**given, "mlp": mlp})
+        geometry = None if swept and not models else _geometry(models, given, mlp)
         if others["llm"] and not models:
             raise UsageError("--llm needs -m MODEL: bare geometry has no prompt")
         return cls(
-            models=models, geometry=geometry, input=parse_input(input_size), settings=parse_settings(settings),
-            devices=found(devices, mode), mode=mode, failures=Failures(), **others,
+            models=models, geometry=geometry, sweep=swept, input=parse_input(input_size),
+            settings=parse_settings(settings), devices=found(devices, mode), mode=mode, failures=Failures(), **others,
         )  # fmt: skip
 
     def sizes(self) -> dict[Size | None, list[str]]:
@@ -123,11 +139,23 @@ class Asked:
         assert (model is None) == (self.geometry is not None)
         which = self.geometry.encoder(self.input or size) if self.geometry else model or ""
         width, height = (None, None) if size is None else (size.width, size.height)
-        return plan(
-            which, width=width, height=height, input=self.input, frames=self.frames, duration=self.duration,
-            fps=self.fps, batch=self.batch, dtype=self.dtype, head=self.head, merge_tokens=self.merge_tokens,
-            revision=self.revision, **self.settings,
-        )  # fmt: skip
+        return plan(which, width=width, height=height, **self.common())
+
+    def common(self) -> dict[str, Any]:
+        """Arguments of `plan` that are the same for every model and size."""
+        names = (
+            "input",
+            "frames",
+            "duration",
+            "fps",
+            "batch",
+            "dtype",
+            "head",
+            "merge_tokens",
+            "convention",
+            "revision",
+        )
+        return {**{name: getattr(self, name) for name in names}, **self.settings}
 
     def each(self) -> Iterator[tuple[str | None, str, Size | None, list[str]]]:
         """Every size with every model: the model (None for bare geometry), its label, the size, its sources."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -23,13 +22,6 @@ report_option = click.option(
     "-o", "--output", metavar="FILE",
     help="Write a report, each number with its formula: .md, .html (one page with charts) or .json.",
 )  # fmt: skip
-
-
-def check_alone(others: Mapping[str, object]) -> None:
-    """Raise `UsageError` for options whose answer is no plan."""
-    for name, value in others.items():
-        if value:
-            raise UsageError(f"-o writes a report of plans, and --{name} makes none: leave out one of them")
 
 
 def answer(asked: Asked, output: str) -> int:

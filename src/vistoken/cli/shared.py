@@ -82,7 +82,7 @@ def video_options(command: F) -> F:
 RESERVED = ("model", "revision", "width", "height", "image", "input", "frames", "duration", "fps", "images_in_prompt",
             "batch", "dtype", "head", "device", "attention",
             "pool", "cached", "merge_tokens", "mode", "llm", "kv_dtype", "reductions", "budgets", "memory", "latency",
-            "sizes", "pack_tokens")  # fmt: skip
+            "sizes", "pack_tokens", "convention")  # fmt: skip
 
 
 def parse_settings(settings: Sequence[str]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from vistoken.connector import (
     Unpadded,
 )
 from vistoken.geometry import Grid
-from vistoken.planning.rows import Operation, mlp_rows, norm_params
+from vistoken.planning.rows import Operation, mlp_rows, norm_flops, norm_params
 
 
 def connector_rows(
@@ -35,7 +35,8 @@ def connector_rows(
         match stage:
             case Normalise(norm, weight):
                 moved = tokens * width
-                yield Operation(part, f"{mark}norm", norm_params(norm, width) * weight, 0, moved, moved)
+                flops = norm_flops(norm, moved, weight)
+                yield Operation(part, f"{mark}norm", norm_params(norm, width) * weight, 0, moved, moved, flops)
             case Linear(out, bias):
                 yield Operation(
                     part, f"{mark}linear", out * (width + bias), tokens * width * out, tokens * width, tokens * out

@@ -14,11 +14,12 @@ activation reads its input, and the gate of gated ones too.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 
 from vistoken.geometry import Grid
 from vistoken.planning.pools import pool_rows
-from vistoken.planning.rows import ROTARY, mlp_rows, norm_params, position_params
+from vistoken.planning.rows import ROTARY, mlp_rows, norm_flops, norm_params, position_params
 from vistoken.planning.rows import Operation as Operation
 from vistoken.spec import ClassRotary, EncoderSpec, HeadNorm, NoPosition, QkNorm, Stem, WidthNorm, Windows
 
@@ -35,7 +36,7 @@ def operations(spec: EncoderSpec, grids: Sequence[Grid], classes: int = 0, merge
 def _operations(spec: EncoderSpec, grids: Sequence[Grid], classes: int, merge: int) -> Iterator[Operation]:
     patches = sum(grid.patches for grid in grids)
     frames = [Grid(grid.rows, grid.cols) for grid in grids for _ in range(grid.frames)]
-    dim, norm = spec.dim, norm_params(spec.norm, spec.dim)
+    dim, norm, flops = spec.dim, norm_params(spec.norm, spec.dim), partial(norm_flops, spec.norm)
     patch, channels = spec.projected
     values = patch.values(channels)
     embedded, entering = patches * dim, sum(map(spec.tokens, grids)) * dim
@@ -45,18 +46,19 @@ def _operations(spec: EncoderSpec, grids: Sequence[Grid], classes: int, merge: i
     params, pixels = dim * (values + spec.patch_bias), patches * values
     yield Operation("patch embedding", "projection", params, pixels * dim, pixels, embedded)
     if spec.embed_norm:
-        yield Operation("patch embedding", "norm", norm, 0, embedded, embedded)
+        yield Operation("patch embedding", "norm", norm, 0, embedded, embedded, flops(embedded))
     added = 0 if isinstance(spec.position, NoPosition) else embedded
     yield Operation("position", type(spec.position).__name__, position_params(spec.position, dim), 0, added, added)
     if isinstance(spec.rotary, ClassRotary):
         yield Operation("position", "angles of the class token", spec.head_dim // 2, 0)
     yield Operation("prefix", "prefix tokens", spec.prefix_tokens * dim, 0, 0, entering - embedded)
     if spec.pre_norm:
-        yield Operation("pre-norm", "norm before the blocks", norm, 0, entering, entering)
+        yield Operation("pre-norm", "norm before the blocks", norm, 0, entering, entering, flops(entering))
     yield from _blocks(spec, frames, merge)
     if spec.final_norm != "none":
         normed = leaving if spec.final_norm == "all" else len(grids) * dim
-        yield Operation("final norm", "norm", norm, 0, normed, normed)
+        # timm's networks norm all tokens, also where the pooled vector alone is handed on.
+        yield Operation("final norm", "norm", norm, 0, normed, normed, flops(leaving))
     yield from pool_rows(spec.pool, spec.norm, dim, [spec.tokens(grid) for grid in grids])
     if spec.connector:
         from vistoken.planning.ends import connector_rows  # plain encoders do without
@@ -74,7 +76,7 @@ def _operations(spec: EncoderSpec, grids: Sequence[Grid], classes: int, merge: i
 
 def _stem(stem: Stem, channels: int, cells: int) -> Operation:
     """Convolutions without biases, a group norm behind each; `cells` are those of the map that comes out."""
-    params = macs = reads = writes = 0
+    params = macs = reads = writes = extra = 0
     reduction = 2  # of the sides, so far
     for before, after, kernel, stride in _convolutions(stem, channels):
         reads += before * cells * stem.stride**2 // reduction**2
@@ -84,7 +86,9 @@ def _stem(stem: Stem, channels: int, cells: int) -> Operation:
         macs += weights * made
         # The norm behind it reads and writes once more.
         reads, writes = reads + after * made, writes + 2 * after * made
-    return Operation("patch embedding", "stem", params, macs, reads, writes)
+        # Weights are standardised by a norm without a weight, and the group norm has one (fvcore, as `norm_flops`).
+        extra += 4 * weights + 5 * after * made
+    return Operation("patch embedding", "stem", params, macs, reads, writes, extra)
 
 
 def _convolutions(stem: Stem, channels: int) -> Iterator[tuple[int, int, int, int]]:
@@ -108,13 +112,14 @@ def _blocks(spec: EncoderSpec, frames: Sequence[Grid], merge: int) -> Iterator[O
     dim, lengths = spec.dim, [spec.lengths(grid, merge) for grid in frames]
     enter, leave = (sum(sum(of_frame[part]) for of_frame in lengths) for part in (slice(-1), slice(1, None)))
 
-    def blocks(name: str, params: int, macs: int, reads: int, writes: int) -> Operation:
-        return Operation("blocks", name, spec.depth * params, macs, reads, writes)
+    def blocks(name: str, params: int, macs: int, reads: int, writes: int, flops: int = 0) -> Operation:
+        return Operation("blocks", name, spec.depth * params, macs, reads, writes, flops)
 
     matrix, width = dim * (dim + 2 * spec.kv_dim), dim + 2 * spec.kv_dim
     biases = {"all": width, "query and value": 2 * dim, "none": 0}[spec.qkv_bias]
     around, both = 2 if spec.block_norms == "both" else 1, (enter + leave) * dim
-    yield blocks("norms", 2 * around * norm_params(spec.norm, dim), 0, around * both, around * both)
+    normed = around * both
+    yield blocks("norms", 2 * around * norm_params(spec.norm, dim), 0, normed, normed, norm_flops(spec.norm, normed))
     yield blocks("attention: q, k, v", matrix + biases, enter * matrix, enter * dim, enter * width)
     turned = enter * (dim + spec.kv_dim)
     if spec.qkv_norm:
@@ -125,7 +130,9 @@ def _blocks(spec: EncoderSpec, frames: Sequence[Grid], merge: int) -> Iterator[O
     scores = 2 * dim * _scores(spec, frames, lengths)
     yield Operation("blocks", "attention: scores and sum", 0, scores, enter * width, enter * dim)
     if spec.attention_norm:
-        yield blocks("attention: norm before the output", norm_params(spec.norm, dim), 0, enter * dim, enter * dim)
+        inner = enter * dim
+        flops = norm_flops(spec.norm, inner)
+        yield blocks("attention: norm before the output", norm_params(spec.norm, dim), 0, inner, inner, flops)
     yield blocks("attention: output", dim * (dim + spec.out_bias), enter * dim * dim, enter * dim, enter * dim)
     if merge:
         pairs, keys = sum(map(_compared, lengths)), enter * spec.head_dim

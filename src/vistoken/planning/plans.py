@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from vistoken import registry
-from vistoken.errors import ModelError, UsageError, did_you_mean
+from vistoken.errors import ModelError, UsageError, did_you_mean, shown
 from vistoken.geometry import Patch, Size
 from vistoken.model_spec import ModelSpec
 from vistoken.planning.memory import DTYPES, FUSED, WEIGHT_ONLY, WEIGHTS, Engine, Memory, engine
@@ -23,12 +23,17 @@ if TYPE_CHECKING:
 
 MAX_COUNT = 10**9
 
+# What is counted as a multiply-add.
+Convention = Literal["contractions", "timm"]
+
 CONVENTIONS = {
     "params": "what Encoder builds: pooling head, projection and a stored mask token included",
     "macs": "multiply-adds of every contraction; biases, norms, softmax and activations are left out",
     "flops": "two for each multiply-add",
     "memory": WEIGHTS,
 }
+# Source: `norm_flops`. timm prints these sums as GMACs (`results/` of huggingface/pytorch-image-models).
+MACS_OF_TIMM = "as timm's tables: multiply-adds of every contraction, plus 5 for every element of a layer or group norm"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -36,7 +41,8 @@ class Plan:
     """What a model costs at a size. `operations` are for one picture or video; the tallies are for `batch` of them.
 
     `frames` are those of a video that are looked at. `family` tells whose code in other libraries it is; None for bare
-    geometry. `attention`, `device` and `mode` are what `memory` and `latency` are asked for.
+    geometry. `attention`, `device` and `mode` are what `memory` and `latency` are asked for, `convention` what `macs`
+    and `flops` count.
     """
 
     model: str
@@ -51,6 +57,7 @@ class Plan:
     attention: Engine = FUSED
     device: Device | None = None
     mode: Mode = "eager"
+    convention: Convention = "contractions"
 
     def __repr__(self) -> str:
         return (
@@ -65,13 +72,15 @@ class Plan:
 
     @property
     def params(self) -> Tally:
-        return self._tally("params", ((step.part, step.params) for step in self.operations))
+        return _tally(((step.part, step.params) for step in self.operations), CONVENTIONS["params"])
 
     @property
     def macs(self) -> Tally:
-        return self._tally(
-            "macs", ((_cost_name(step), self.batch * step.macs) for step in self.operations if step.macs)
-        )
+        """Multiply-adds by part, as `convention` counts them."""
+        timm = self.convention == "timm"
+        costs = ((step, self.batch * (step.macs + timm * step.norm_flops)) for step in self.operations)
+        rows = ((_cost_name(step), cost) for step, cost in costs if cost)
+        return _tally(rows, MACS_OF_TIMM if timm else CONVENTIONS["macs"])
 
     @property
     def flops(self) -> Tally:
@@ -104,12 +113,12 @@ class Plan:
             **{name: getattr(self, name).as_dict() for name in CONVENTIONS},
         }
 
-    @staticmethod
-    def _tally(name: str, rows: Iterable[tuple[str, int]]) -> Tally:
-        merged: dict[str, int] = {}
-        for part, value in rows:
-            merged[part] = merged.get(part, 0) + value
-        return Tally(tuple(merged.items()), CONVENTIONS[name])
+
+def _tally(rows: Iterable[tuple[str, int]], convention: str) -> Tally:
+    merged: dict[str, int] = {}
+    for part, value in rows:
+        merged[part] = merged.get(part, 0) + value
+    return Tally(tuple(merged.items()), convention)
 
 
 def _cost_name(step: Operation) -> str:
@@ -133,6 +142,7 @@ def plan(
     attention: str = FUSED,
     device: str | None = None,
     mode: str = "eager",
+    convention: str = "contractions",
     revision: str | None = None,
     **settings: Any,
 ) -> Plan:
@@ -154,6 +164,7 @@ def plan(
         attention: "fused", or "eager", which writes all scores out; `memory` depends on it.
         device: that `latency` is asked for: a name of `vistoken.planning.hardware`, or of a device file.
         mode: "eager", or "compiled" by torch.compile; `latency` depends on it.
+        convention: what `macs` counts: "contractions", or "timm" for the sums that timm publishes as GMACs.
         revision: of the hub repository.
         settings: values of the model's own preprocessor under their own names.
 
@@ -177,7 +188,7 @@ def plan(
         spec, name, family = *_encoder(described, clip), described.family
         views = _views(described, size, input, clip)
     made = plan_views(name, spec, views, batch=batch, dtype=dtype, head=head, merge_tokens=merge_tokens, family=family)
-    return replace(made, frames=clip.frames if clip else None, **_asked(attention, device, mode))
+    return replace(made, frames=clip.frames if clip else None, **_asked(attention, device, mode, convention))
 
 
 def plan_views(
@@ -192,9 +203,7 @@ def plan_views(
     family: str | None = None,
 ) -> Plan:
     """The plan for views that are already decided."""
-    known = (*DTYPES, *WEIGHT_ONLY)
-    if not isinstance(dtype, str) or dtype not in known:
-        raise UsageError(f"dtype {dtype!r} is unknown: known are {', '.join(known)}.{did_you_mean(dtype, known)}")
+    check_dtype(dtype)
     for what, value, low in (("batch", batch, 1), ("head", head, 0)):
         if type(value) is not int or not low <= value <= MAX_COUNT:
             raise UsageError(f"{what} is {value!r}: it must be a whole number from {low} to {MAX_COUNT:,}")
@@ -203,6 +212,13 @@ def plan_views(
         raise UsageError(f"merge_tokens leaves no image tokens for the LLM of {name}: plan it without")
     steps = operations(encoder, [view.grid for view in views], head, merge_tokens)
     return Plan(name, encoder, views[0].source, views, batch, dtype, steps, family)
+
+
+def check_dtype(dtype: object) -> None:
+    """Raises `UsageError` for a dtype that weights cannot have."""
+    known = (*DTYPES, *WEIGHT_ONLY)
+    if not isinstance(dtype, str) or dtype not in known:
+        raise UsageError(f"dtype {dtype!r} is unknown: known are {', '.join(known)}.{did_you_mean(dtype, known)}")
 
 
 def bare_encoder(*, patch: Patch, dim: int, depth: int, heads: int, table: Size, mlp: int | None = None) -> EncoderSpec:
@@ -248,9 +264,13 @@ def _check_bare(**given: object) -> None:
         raise UsageError(f"bare geometry has no files and no preprocessor, so {what} has no meaning")
 
 
-def _asked(attention: str, device: str | None, mode: str) -> dict[str, Any]:
-    """What memory and latency are asked for, checked."""
-    asked: dict[str, Any] = {"attention": engine(attention)}
+def _asked(attention: str, device: str | None, mode: str, convention: str) -> dict[str, Any]:
+    """What memory and latency are asked for, and what counts as a multiply-add, checked."""
+    known = get_args(Convention)
+    if convention not in known:
+        hint = did_you_mean(convention, known)
+        raise UsageError(f"convention {shown(convention)} is unknown: known are {', '.join(known)}.{hint}")
+    asked: dict[str, Any] = {"attention": engine(attention), "convention": convention}
     if device is None:
         if mode != "eager":
             raise UsageError("mode goes with device: it is how latency is planned there")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import assert_never
 
-from vistoken.planning.rows import Operation, mlp_rows, norm_params
+from vistoken.planning.rows import Operation, mlp_rows, norm_flops, norm_params
 from vistoken.spec import AttentionPool, ClassPool, MeanPool, NoPool, Norm, PlainMlp, Pool, ProjectedClass, QueryPool
 
 
@@ -16,7 +16,7 @@ def pool_rows(pool: Pool, norm: Norm, dim: int, lengths: Sequence[int]) -> Itera
         case NoPool() | ClassPool() | MeanPool(False):
             return
         case MeanPool():
-            yield Operation(part, "norm", norm_params(norm, dim), 0, pooled, pooled)
+            yield Operation(part, "norm", norm_params(norm, dim), 0, pooled, pooled, norm_flops(norm, pooled))
         case ProjectedClass(width, bias):
             yield Operation(part, "projection", (dim + bias) * width, pooled * width, pooled, views * width)
         case AttentionPool(_, hidden, projection, bias):
@@ -26,7 +26,7 @@ def pool_rows(pool: Pool, norm: Norm, dim: int, lengths: Sequence[int]) -> Itera
             yield Operation(part, "attention: q, k, v", 3 * dim * (dim + 1), asked * dim, seen + pooled, asked)
             yield Operation(part, "attention: scores and sum", 0, 2 * seen, asked, pooled)
             yield Operation(part, "attention: output", dim * (dim + 1), pooled * dim, pooled, pooled)
-            yield Operation(part, "norm", norm_params(norm, dim), 0, pooled, pooled)
+            yield Operation(part, "norm", norm_params(norm, dim), 0, pooled, pooled, norm_flops(norm, pooled))
             yield from mlp_rows(part, "", PlainMlp(hidden, "gelu"), dim, None, views)
             yield Operation(part, "projection", (dim + bias) * out, pooled * out, pooled * bool(out), views * out)
         case QueryPool(_, projection):

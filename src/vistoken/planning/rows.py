@@ -31,6 +31,7 @@ class Operation:
     Attributes:
         reads: elements of activations that are read; parameters are not among them.
         writes: elements that are written.
+        norm_flops: what `norm_flops` adds for norms; no multiply-adds, and not among them.
     """
 
     part: str
@@ -39,6 +40,7 @@ class Operation:
     macs: int
     reads: int = 0
     writes: int = 0
+    norm_flops: int = 0
 
     @property
     def moved(self) -> int:
@@ -56,6 +58,21 @@ def norm_params(norm: Norm, width: int) -> int:
             assert_never(norm)
 
 
+def norm_flops(norm: Norm, elements: int, weight: bool = True) -> int:
+    """What the counter behind timm's tables adds for a norm: 5 an element of a layer norm, 4 where it has no weight.
+
+    RMS norms have no entry there. Source: fvcore 0.1.5, `nn/jit_handles.py`, `norm_flop_counter` ("just a rough
+    estimate"), and `nn/flop_count.py`, `_DEFAULT_SUPPORTED_OPS`.
+    """
+    match norm:
+        case LayerNorm():
+            return (4 + weight) * elements
+        case RmsNorm():
+            return 0
+        case _:
+            assert_never(norm)
+
+
 def mlp_rows(
     part: str, mark: str, mlp: Mlp, dim: int, out: int | None, tokens: int, copies: int = 1
 ) -> Iterator[Operation]:
@@ -65,8 +82,9 @@ def mlp_rows(
     yield Operation(
         part, f"{mark}MLP", copies * mlp_params(mlp, dim, out), tokens * mlp_macs(mlp, dim, out), reads, writes
     )
-    normed = hidden if isinstance(mlp, GatedMlp) and mlp.norm else 0
-    yield Operation(part, f"{mark}MLP: activation", 0, 0, entering + normed, hidden + normed)
+    norm = mlp.norm if isinstance(mlp, GatedMlp) else None
+    normed, flops = (hidden, norm_flops(norm, hidden)) if norm else (0, 0)
+    yield Operation(part, f"{mark}MLP: activation", 0, 0, entering + normed, hidden + normed, flops)
 
 
 def mlp_inner(mlp: Mlp) -> int:
