@@ -296,6 +296,7 @@ def test_loops_of_folders_end(run, tmp_path):
         (("640x480", "--csv", "--explain"), 2, "leave out --explain"),
         (("640x480", "--summary", "--explain"), 2, "--explain tells of single items"),
         (("tests/data/sizes.csv", "--width-column", "height"), 2, "cannot be both"),
+        (("a**b.jpg", "--json"), 3, "a**b.jpg: no"),
         (("no.csv", "--summary"), 3, "no.csv: no such file"),
         (("640x48O", "--summary"), 3, "no such file or folder, and no size either"),
         (("s3x://bucket/a.png",), 2, "s3x"),

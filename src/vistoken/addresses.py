@@ -13,9 +13,10 @@ from vistoken.geometry import Size
 from vistoken.sources import SUFFIXES, Source, image_size
 
 # Bytes that are asked for at once, and at most for one picture. A size stands in the first block but for long metadata;
-# a TIFF may have it at its end. An orientation that a PNG keeps behind this much is not found.
+# a TIFF may have it at its end. Of a PNG it is always at the beginning; what follows is searched for an orientation, if
+# need be through the whole file: one further behind is not found at an address.
 BLOCK = 64 * 2**10
-MOST = 16 * BLOCK
+MOST, MOST_OF_PNG = 16 * BLOCK, 2 * BLOCK
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(::[A-Za-z][A-Za-z0-9+.-]*)*://.+", re.DOTALL)
 
 
@@ -141,8 +142,9 @@ class Blocks(io.RawIOBase):
 
     def _block(self, number: int) -> bytes:
         if number not in self._blocks:
-            if self.held >= MOST:
-                raise OSError(f"no size in the {MOST // 2**10:,} KiB of it that are read")
+            most = MOST_OF_PNG if self._blocks.get(0, b"").startswith(b"\x89PNG") else MOST
+            if self.held >= most:
+                raise OSError(f"no size in the {most // 2**10:,} KiB of it that are read")
             start = number * BLOCK
             found = self._ask(lambda: self._system.cat_file(self._path, start=start, end=start + BLOCK))
             self._blocks[number] = found[:BLOCK]
