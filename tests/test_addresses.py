@@ -41,16 +41,16 @@ def test_sizes_are_those_of_the_files(memory):
         assert found[f"memory:///photos/{path.name}"].size == image_size(path)
 
 
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "PPM"])
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM"])
 def test_few_bytes_are_read_whatever_the_format(memory, form):
     exif = Image.Exif()
     exif[0x0112] = 6
-    data = encoded(form, (2000, 1500), **({"exif": exif} if form in ("JPEG", "PNG") else {}))
+    data = encoded(form, (2000, 1500), **({"exif": exif} if form in ("JPEG", "PNG", "WEBP") else {}))
     assert len(data) > 5 * addresses.BLOCK
     memory.pipe("/large", data)
     read = []
     (source,) = addresses.expand("memory://large", read=read.append)
-    assert str(source.size) == ("1500x2000" if form in ("JPEG", "PNG") else "2000x1500")
+    assert str(source.size) == ("1500x2000" if form in ("JPEG", "PNG", "WEBP") else "2000x1500")
     assert read[0] <= 3 * addresses.BLOCK
 
 

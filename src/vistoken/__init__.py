@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from vistoken.catalogue import models as models
     from vistoken.counting import TokenCount as TokenCount
     from vistoken.counting import count as count
+    from vistoken.counting.film_fitting import within_video as within_video
+    from vistoken.counting.fitting import within as within
     from vistoken.counting.many import TokenCounts as TokenCounts
     from vistoken.counting.many import count_many as count_many
     from vistoken.counting.messages import PromptCount as PromptCount
@@ -33,6 +35,8 @@ _HOMES = {
     "count_many": "vistoken.counting.many",
     "count_messages": "vistoken.counting.messages",
     "counter": "vistoken.counting.ready",
+    "within": "vistoken.counting.fitting",
+    "within_video": "vistoken.counting.film_fitting",
     "TokenCount": "vistoken.counting",
     "TokenCounts": "vistoken.counting.many",
     "PromptCount": "vistoken.counting.messages",

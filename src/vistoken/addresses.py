@@ -10,7 +10,8 @@ from typing import IO, Any, cast
 
 from vistoken.errors import InputError, MissingExtra, UsageError, one_line
 from vistoken.geometry import Size
-from vistoken.sources import SUFFIXES, Source, image_size
+from vistoken.headers import parse
+from vistoken.sources import SUFFIXES, Source, pillows_size
 
 # Bytes that are asked for at once, and at most for one picture. A size stands in the first block but for long metadata;
 # a TIFF may have it at its end. Of a PNG it is always at the beginning; what follows is searched for an orientation, if
@@ -45,12 +46,22 @@ class Remote(Source):
     def size(self) -> Size:
         file = Blocks(self.system, self.path, self.name)
         try:
-            size = image_size(cast(IO[bytes], file))
+            size = _header_size(file) or pillows_size(cast(IO[bytes], file))
         finally:
             self.read(file.held)
         if file.failed:  # while metadata was read, whose faults are passed over otherwise
             raise file.failed
         return size
+
+
+def _header_size(file: Blocks) -> Size | None:
+    """The upright size of a usual file; None where Pillow has to look."""
+    try:
+        found = parse(file.part, file.seek(0, io.SEEK_END))
+    except OSError:  # more than is read of one picture
+        found = None
+    file.seek(0)
+    return (found[0].swapped if found[1] >= 5 else found[0]) if found else None
 
 
 def expand(word: str, note: Callable[[str], None] = nobody, read: Callable[[int], None] = nobody) -> Iterator[Source]:
@@ -128,6 +139,11 @@ class Blocks(io.RawIOBase):
         buffer[: len(part)] = part
         self._place += len(part)
         return len(part)
+
+    def part(self, place: int, length: int) -> bytes:
+        """These bytes."""
+        self.seek(place)
+        return self.read(length)
 
     def read(self, size: int = -1) -> bytes:
         """As many bytes as there are, not only to the end of a block: parsers count on it."""

@@ -10,17 +10,21 @@ import click
 from vistoken.cli.count_items import items
 from vistoken.cli.count_many import Many, many_options
 from vistoken.cli.count_messages import messages_options, print_messages
+from vistoken.cli.count_options import price_option, within_options
 from vistoken.cli.count_print import notes, printer
 from vistoken.cli.shared import (
     Failures,
     common_options,
     model_option,
+    note,
     parse_input,
     parse_settings,
     video_options,
 )
+from vistoken.errors import UsageError
 
 if TYPE_CHECKING:
+    from vistoken.cli.count_price import Prices
     from vistoken.cli.count_print import Row
     from vistoken.counting import TokenCount
     from vistoken.counting.names import Name
@@ -39,6 +43,9 @@ Examples:
   vistoken count 1280x720 -m internvl3-8b -m qwen2.5-vl-7b
   vistoken count 1280x720 -m qwen2.5-vl-7b --duration 60 --fps 30
   vistoken count 1280x720 -m qwen2.5-vl-7b --frames 32
+  vistoken count 1280x720 -m qwen2.5-vl-7b --within 640 --context 32768
+  vistoken count photos/ -m qwen2.5-vl-7b --within 640 --write smaller/
+  vistoken count 1280x720 -m gpt-4o --price 3.00
   vistoken count photo.jpg photos/ -m clip-l14-336 -m siglip2-naflex
   vistoken count photos/ -m ./my-checkpoint --json
   vistoken count sizes.csv -m qwen2.5-vl-7b -m internvl3-8b --summary
@@ -53,6 +60,8 @@ Examples:
 @click.option(
     "--images-in-prompt", type=int, default=1, metavar="N", help="Pictures that share the prompt; some rules ask."
 )
+@within_options
+@price_option
 @click.option("--explain", is_flag=True, help="Show the steps with their numbers.")
 @many_options
 def command(
@@ -69,7 +78,8 @@ def command(
     assume: str | None,
     images_in_prompt: int,
     explain: bool,
-    **many: Any,
+    prices: tuple[str, ...],
+    **options: Any,
 ) -> int:
     """Count the visual tokens of pictures, folders and sizes, from sizes alone; of videos with --frames or --duration.
 
@@ -80,28 +90,48 @@ def command(
     from vistoken import registry
     from vistoken.counting.tokens import video
 
-    asked = Many(**many)
-    asked.check(sources, as_json=as_json, explain=explain)
+    many, within = Many.taken(options), options
+    many.check(sources, as_json=as_json, explain=explain)
     given, fed, failures = parse_settings(settings), parse_input(input_size), Failures()
+    priced = _priced(prices, models)
+    fitting = any(value is not None for value in within.values())
     if messages is not None or assume is not None:
-        others = bool(sources or fed or frames or duration or fps or asked.given) or images_in_prompt != 1
-        return print_messages(messages, models, given, revision, assume, others, as_json, explain)
+        others = bool(sources or fed or frames or duration or fps or many.given or fitting) or images_in_prompt != 1
+        return print_messages(messages, models, given, revision, assume, others, as_json, explain, priced)
     if not sources:
         raise click.UsageError("Missing argument 'SOURCE...'.")
     how = (fed, video(frames, duration, fps), images_in_prompt)
+    if fitting:
+        from vistoken.cli.count_within import Asked, answer
+
+        if fed or explain:
+            raise UsageError("--within, --context and --write have no use for --input and --explain: leave them out")
+        many.refuse("--within, --context and --write")
+        return answer(Asked(sources, models, given, revision, how[1], images_in_prompt, as_json, priced, **within))
     specs = [registry.describe(model, settings=given, revision=revision) for model in models]
-    listed = items(failures, sources, asked.columns, asked.null)
-    if asked.summary:
+    listed = items(failures, sources, many.columns, many.null)
+    if many.summary:
         from vistoken.cli import count_summary
 
-        return count_summary.answer(listed, specs, how, asked, failures, sources if as_json else None)
+        takers = [count_summary.Taker(spec, how, failures, len(specs) == 1) for spec in specs]
+        return count_summary.answer(listed, takers, models, many, priced, sources if as_json else None)
     if not as_json and not explain:  # which hold them
         notes(specs)
-    out = printer(specs, models, json=as_json, csv=asked.csv, explain=explain)
-    for row in asked.limited(_rows(listed, specs, how, failures)):
+    if priced and not as_json:
+        note(priced.unit)
+    out = printer(specs, models, priced, json=as_json, csv=many.csv, explain=explain)
+    for row in many.limited(_rows(listed, specs, how, failures)):
         out.add(row)
     out.end()
-    return asked.exit_code(failures)
+    return many.exit_code(failures)
+
+
+def _priced(words: Sequence[str], models: Sequence[str]) -> Prices | None:
+    if not words:
+        return None
+    from vistoken.cli.count_price import Prices
+
+    return Prices(words, models)
 
 
 def _rows(
@@ -113,7 +143,7 @@ def _rows(
     """One row an item; None where a model refuses what others may take."""
     from vistoken.counting import count_views
     from vistoken.counting.names import called
-    from vistoken.errors import InputError, UsageError
+    from vistoken.errors import InputError
 
     for name, size in listed:
         results: list[TokenCount | None] = []

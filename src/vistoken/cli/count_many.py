@@ -47,6 +47,12 @@ class Many:
         self.columns = (width_column, height_column)
         self._batch, self.found = batch, False
 
+    @classmethod
+    def taken(cls, options: dict[str, Any]) -> Many:
+        """Take these options out of all that were given."""
+        names = ("summary", "over", "batch", "csv", "null", "width_column", "height_column")
+        return cls(**{name: options.pop(name) for name in names})
+
     @property
     def given(self) -> bool:
         """Whether some of these options is."""
@@ -69,6 +75,11 @@ class Many:
             raise UsageError("--null goes with -, a list on stdin: find . -print0 | vistoken count - --null ...")
         if sources.count("-") > 1:
             raise UsageError("- is given twice: there is one stdin")
+
+    def refuse(self, others: str) -> None:
+        """Raise `UsageError` where some of these options are given beside others that have no use for them."""
+        if self.given:
+            raise UsageError(f"{others} have no use for --summary, --over, --csv, - or tables: leave them out")
 
     def limited(self, rows: Iterable[Row]) -> Iterator[Row]:
         """The rows, with --over those alone of which some model makes more tokens."""

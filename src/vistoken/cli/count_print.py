@@ -6,7 +6,7 @@ import errno
 import os
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import click
@@ -15,6 +15,7 @@ from vistoken.cli.shared import Table, dash, echo_json, note
 from vistoken.errors import printable
 
 if TYPE_CHECKING:
+    from vistoken.cli.count_price import Prices
     from vistoken.counting import TokenCount
     from vistoken.geometry import Size
     from vistoken.model_spec import ModelSpec
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 # Attributes of a count that are one value, in the order of the columns; `--json` has them under the same names.
 COLUMNS = ("model", "width", "height", "frames", "input", "patches", "prefix_tokens", "image_tokens", "marker_tokens",
            "cross_tokens", "tokens")  # fmt: skip
+PRICES = ("price", "price_per_million")
 
 
 class Printer(ABC):
@@ -38,33 +40,46 @@ class Printer(ABC):
         return
 
 
-def printer(specs: Sequence[ModelSpec], models: Sequence[str], *, json: bool, csv: bool, explain: bool) -> Printer:
+def printer(
+    specs: Sequence[ModelSpec], models: Sequence[str], priced: Prices | None, *, json: bool, csv: bool, explain: bool
+) -> Printer:
     """The one that the options ask for; `models` are the names as they were given."""
     if csv:
-        return Csv()
+        return Csv(models, priced)
     if json:
-        return JsonLines(explain)
+        return JsonLines(models, priced, explain)
     if explain:
-        return Explained()
-    return OneModel(specs[0]) if len(specs) == 1 else SideBySide(models)
+        return Explained(models, priced)
+    return OneModel(specs[0], models[0], priced) if len(specs) == 1 else SideBySide(models, priced)
 
 
 class JsonLines(Printer):
     """One object for each model and row."""
 
-    def __init__(self, explain: bool) -> None:
-        self.explain = explain
+    def __init__(self, models: Sequence[str], priced: Prices | None, explain: bool) -> None:
+        self.models, self.priced, self.explain = models, priced, explain
 
     def add(self, row: Row) -> None:
-        for result in filter(None, row[2]):
+        for model, result in _results(self.models, row):
+            cost = self.priced.twin(model, result.tokens) if self.priced else {}
             explanation = {"explanation": result.explain()} if self.explain else {}
-            echo_json({"source": row[0], **result.as_dict(), **explanation})
+            echo_json({"source": row[0], **result.as_dict(), **cost, **explanation})
 
 
 class Explained(Printer):
+    def __init__(self, models: Sequence[str], priced: Prices | None) -> None:
+        self.models, self.priced = models, priced
+
     def add(self, row: Row) -> None:
-        for result in filter(None, row[2]):
+        for model, result in _results(self.models, row):
             click.echo(result.explain())
+            if self.priced:
+                click.echo(f"  price: {self.priced.show(model, result.tokens)}")
+
+
+def _results(models: Sequence[str], row: Row) -> Iterator[tuple[str, TokenCount]]:
+    """The results that there are, with the word that names the model."""
+    return ((model, result) for model, result in zip(models, row[2], strict=True) if result)
 
 
 class Csv(Printer):
@@ -73,26 +88,31 @@ class Csv(Printer):
     What is None is an empty cell. A name is written with its own bytes, also where they are no UTF-8.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, models: Sequence[str], priced: Prices | None) -> None:
         import csv
 
+        self.models, self.priced = models, priced
         if sys.stdout is None:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         self._stdout = sys.stdout.buffer
         self._lines = csv.writer(self, lineterminator="\n")
         # Which csv of Python 3.11 does not quote by itself, although its reader takes a bare one for the end of a row.
         self._with_returns = csv.writer(self, lineterminator="\n", quoting=csv.QUOTE_ALL)
-        self._lines.writerow(["source", *COLUMNS])
+        self._lines.writerow(["source", *COLUMNS, *(PRICES if priced else ())])
 
     def write(self, line: str) -> None:
         """What the writer of CSV calls."""
         self._stdout.write(line.encode("utf-8", "surrogateescape"))
 
     def add(self, row: Row) -> None:
-        for result in filter(None, row[2]):
-            values = (row[1].width, row[1].height, *(getattr(result, name) for name in COLUMNS[3:]))
-            lines = self._with_returns if "\r" in row[0] else self._lines
-            lines.writerow([row[0], result.model, *("" if value is None else value for value in values)])
+        lines = self._with_returns if "\r" in row[0] else self._lines
+        for model, result in _results(self.models, row):
+            values = [row[0], result.model, row[1].width, row[1].height]
+            values += (getattr(result, name) for name in COLUMNS[3:])
+            if self.priced:
+                cost = self.priced.twin(model, result.tokens)
+                values += (cost.get(name) for name in PRICES)
+            lines.writerow(["" if value is None else value for value in values])
 
 
 class OneModel(Printer):
@@ -100,10 +120,11 @@ class OneModel(Printer):
 
     header = ("source", "size", "seen as", "grid", "patches", "prefix", "image tokens", "markers", "tokens")
 
-    def __init__(self, spec: ModelSpec) -> None:
-        self.spec, self.count, self.tokens, self.kind = spec, 0, 0, ""
+    def __init__(self, spec: ModelSpec, model: str, priced: Prices | None) -> None:
+        self.spec, self.model, self.priced = spec, model, priced
+        self.count, self.tokens, self.kind = 0, 0, ""
         self.crossed = dict[int, None]()
-        self.table = Table(self.header, spare=(self.header.index("markers"),))
+        self.table = Table([*self.header, *(["price"] if priced else [])], spare=(self.header.index("markers"),))
 
     def add(self, row: Row) -> None:
         name, size, (result,) = row
@@ -113,7 +134,7 @@ class OneModel(Printer):
             click.echo(f"{printable(self.spec.name)}\n")
             self.kind = _kind(result)
         numbers = (result.patches, result.prefix_tokens, result.image_tokens, result.marker_tokens, result.tokens)
-        self.table.add([name, str(size), *_seen(result), *map(dash, numbers)])
+        self.table.add([name, str(size), *_seen(result), *map(dash, numbers), *self._price(result.tokens)])
         self.count, self.tokens = self.count + 1, self.tokens + result.tokens
         if result.cross_tokens:
             self.crossed[result.cross_tokens] = None
@@ -121,31 +142,38 @@ class OneModel(Printer):
     def end(self) -> None:
         if not self.count:
             return
-        blank = [""] * (len(self.header) - 2)
-        self.table.end([f"{self.count:,} {self.kind}", *blank, dash(self.tokens)] if self.count > 1 else None)
+        total = [f"{self.count:,} {self.kind}", *[""] * (len(self.header) - 2), dash(self.tokens)]
+        self.table.end([*total, *self._price(self.tokens)] if self.count > 1 else None)
         for crossed in self.crossed:
             note(f"{self.spec.name}: besides, the LLM reads {crossed:,} tokens a picture by cross-attention")
+
+    def _price(self, tokens: int) -> list[str]:
+        return [self.priced.show(self.model, tokens)] if self.priced else []
 
 
 class SideBySide(Printer):
     """Several models: tokens; a dash where a model refuses the picture."""
 
-    def __init__(self, models: Sequence[str]) -> None:
+    def __init__(self, models: Sequence[str], priced: Prices | None) -> None:
+        self.models, self.priced = models, priced
         self.count, self.sums, self.kind = 0, [0] * len(models), ""
-        self.table = Table(["tokens", "size", *models])
+        self.table = Table(["tokens", "size", *models, *(f"price, {model}" for model in models if priced)])
 
     def add(self, row: Row) -> None:
         name, size, results = row
         if not self.kind and any(results):
             self.kind = _kind(next(filter(None, results)))
         tokens = [result.tokens if result else None for result in results]
-        self.table.add([name, str(size), *map(dash, tokens)])
+        self.table.add([name, str(size), *self._cells(tokens)])
         self.count, self.sums = self.count + 1, [old + (new or 0) for old, new in zip(self.sums, tokens, strict=True)]
 
     def end(self) -> None:
         if self.kind:
-            total = [f"{self.count:,} {self.kind}", "", *map(dash, self.sums)]
-            self.table.end(total if self.count > 1 else None)
+            self.table.end([f"{self.count:,} {self.kind}", "", *self._cells(self.sums)] if self.count > 1 else None)
+
+    def _cells(self, tokens: Sequence[int | None]) -> list[str]:
+        prices = map(self.priced.show, self.models, tokens) if self.priced else ()
+        return [*map(dash, tokens), *prices]
 
 
 def notes(specs: Sequence[ModelSpec]) -> None:

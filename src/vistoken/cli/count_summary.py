@@ -12,13 +12,14 @@ import click
 
 from vistoken.cli.count_items import NAMED, count_others, progress
 from vistoken.cli.count_print import notes
-from vistoken.cli.shared import Failures, echo_json, print_table
+from vistoken.cli.shared import Failures, echo_json, note, print_table
 from vistoken.counting.names import Name, called
 from vistoken.counting.summary import PERCENTILES, Bin, Summary
 from vistoken.errors import InputError, UsageError, VistokenError
 
 if TYPE_CHECKING:
     from vistoken.cli.count_many import Many
+    from vistoken.cli.count_price import Prices
     from vistoken.geometry import Size
     from vistoken.model_spec import ModelSpec
     from vistoken.video import Clip, Source
@@ -35,28 +36,27 @@ REMEMBERED = 100_000
 
 def answer(
     listed: Iterable[tuple[Name, Size]],
-    specs: Sequence[ModelSpec],
-    how: How,
+    takers: Sequence[Taker],
+    models: Sequence[str],
     asked: Many,
-    failures: Failures,
+    priced: Prices | None,
     sources: Sequence[str] | None,
 ) -> int:
     """One summary for each model; the exit code. `sources` are given where it is to be JSON."""
-    takers = [Taker(spec, how, failures, len(specs) == 1) for spec in specs]
-    told = progress(listed)
+    failures, told = takers[0].failures, progress(listed)
     while some := list(islice(told, AT_ONCE)):
         for taker in takers:
             taker.take(some)
     unread = failures.count - sum(min(taker.refused, NAMED) for taker in takers)
-    for taker in takers:
+    for model, taker in zip(models, takers, strict=True):
         count_others(failures, taker.refused, f"{taker.spec.name}: {{}} items that it refuses")
         asked.found |= asked.over is not None and taker.summary.over(asked.over) > 0
         if sources is not None:
             more = {"sources": list(sources), "model": taker.spec.name, "unread": unread, "refused": taker.refused}
-            echo_json({**more, **taker.summary.as_dict(asked.over, asked.batch)})
+            cost = priced.twin(model, taker.summary.total) if priced else {}
+            echo_json({**more, **taker.summary.as_dict(asked.over, asked.batch), **cost})
     if sources is None:
-        notes(specs)
-        print_summaries([taker for taker in takers if taker.summary.items], asked)
+        _print([(model, taker) for model, taker in zip(models, takers, strict=True)], asked, priced)
     return asked.exit_code(failures)
 
 
@@ -118,23 +118,32 @@ def _one(spec: ModelSpec, size: Size, how: How) -> int | VistokenError:
 # ---------------------------------------------------------------- printing
 
 
-def print_summaries(takers: Sequence[Taker], asked: Many) -> None:
-    if not takers:
+def _print(takers: Sequence[tuple[str, Taker]], asked: Many, priced: Prices | None) -> None:
+    notes([taker.spec for _, taker in takers])
+    if not (takers := [(model, taker) for model, taker in takers if taker.summary.items]):
         return
-    facts = [_facts(taker.summary, asked) for taker in takers]
+    if priced:
+        note(priced.unit)
+    facts = [_facts(taker.summary, asked) for _, taker in takers]
     rows = [[name, *(each[name] for each in facts)] for name in facts[0]]
-    print_table(["tokens", *(taker.spec.name for taker in takers)], rows)
-    for taker in takers:
-        click.echo(f"\n{taker.spec.name}: items by tokens\n")
-        for line in drawn(taker.summary.histogram(), *_terminal()):
-            click.echo(line)
-        worst = taker.summary.worst
-        click.echo(f"\n{taker.spec.name}: the worst {len(worst)}\n")
-        print_table(["source", "size", "tokens"], [[called(n), str(size), f"{t:,}"] for n, size, t in worst])
+    if priced:
+        rows.append(["price", *(priced.show(model, taker.summary.total) for model, taker in takers)])
+    print_table(["tokens", *(taker.spec.name for _, taker in takers)], rows)
+    for _, taker in takers:
+        _print_items(taker)
     click.echo(
         "\npercentiles: nearest rank, a number that some item has\n"
         f"padding: batches of {asked.batch:,} in shuffled order, each padded to its longest item (arXiv 2307.06304)"
     )
+
+
+def _print_items(taker: Taker) -> None:
+    click.echo(f"\n{taker.spec.name}: items by tokens\n")
+    for line in drawn(taker.summary.histogram(), *_terminal()):
+        click.echo(line)
+    worst = taker.summary.worst
+    click.echo(f"\n{taker.spec.name}: the worst {len(worst)}\n")
+    print_table(["source", "size", "tokens"], [[called(name), str(size), f"{n:,}"] for name, size, n in worst])
 
 
 def _facts(summary: Summary, asked: Many) -> dict[str, str]:

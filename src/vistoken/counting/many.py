@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from vistoken import registry
-from vistoken.counting.ready import Counter, ready
+from vistoken.counting.ready import Counter, counter_of
 from vistoken.errors import InputError, UsageError, VistokenError, shown
 from vistoken.geometry import MAX_SIDE
 from vistoken.model_spec import ModelSpec
@@ -103,7 +103,7 @@ def of_sequences(spec: ModelSpec, widths: Sequence[Any], heights: Sequence[Any])
     if len(widths) >= MANY and (arrays := _as_arrays(spec, widths, heights)):
         tokens, errors = _of_arrays(spec, *arrays)
         return array("q", tokens.tobytes()), errors
-    return _one_by_one(ready(spec), widths, heights)
+    return _one_by_one(counter_of(spec), widths, heights)
 
 
 def _one_by_one(count: Counter, widths: Sequence[Any], heights: Sequence[Any]) -> tuple[array[int], Errors]:
@@ -148,7 +148,7 @@ def _of_arrays(spec: ModelSpec, widths: Integers, heights: Integers) -> tuple[In
     keys = np.where(possible, heights.astype(np.int64) << 27 | widths.astype(np.int64), 0)
     distinct, places = np.unique(keys, return_inverse=True)
     down, across = distinct >> 27, distinct & 2**27 - 1
-    form, count, tokens = array_form(spec), ready(spec), np.zeros(len(distinct), np.int64)
+    form, count, tokens = array_form(spec), counter_of(spec), np.zeros(len(distinct), np.int64)
     if form:
         tokens[across > 0] = form(down[across > 0], across[across > 0])
     refused = _fill(tokens, count, across, down)

@@ -31,11 +31,13 @@ def counter(model: str, *, images_in_prompt: int = 1, revision: str | None = Non
     Raises `UsageError`, `ModelError`; the function raises what `count` raises for a size.
     """
     spec = registry.describe(model, settings=settings, revision=revision)
-    return ready(spec if images_in_prompt == 1 else spec.among(images_in_prompt))
+    if images_in_prompt != 1:
+        spec = spec.among(images_in_prompt)
+    return counter_of(spec)
 
 
-def ready(spec: ModelSpec) -> Counter:
-    """The same for a model that is already described."""
+def counter_of(spec: ModelSpec) -> Counter:
+    """As `counter`, for a model that is already described."""
     return _constant(spec) or _one_grid(spec) or _following(spec)
 
 
