@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from vistoken.counting.film_fitting import within_video as within_video
     from vistoken.counting.films import count_video as count_video
     from vistoken.counting.fitting import within as within
+    from vistoken.counting.many import TokenCounts as TokenCounts
+    from vistoken.counting.many import count_many as count_many
     from vistoken.counting.messages import PromptCount as PromptCount
     from vistoken.counting.messages import count_messages as count_messages
     from vistoken.counting.ready import counter as counter
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 # Where each public name lives. `Encoder` and `ImageTokens` need the extra `encode`.
 _HOMES = {
     "count": "vistoken.counting",
+    "count_many": "vistoken.counting.many",
     "count_messages": "vistoken.counting.messages",
     "counter": "vistoken.counting.ready",
     "within": "vistoken.counting.fitting",
@@ -41,6 +44,7 @@ _HOMES = {
     "count_document": "vistoken.counting.documents",
     "count_video": "vistoken.counting.films",
     "DocumentCount": "vistoken.counting.documents",
+    "TokenCounts": "vistoken.counting.many",
     "PromptCount": "vistoken.counting.messages",
     "plan": "vistoken.planning",
     "plan_job": "vistoken.planning.jobs",

@@ -133,9 +133,10 @@ def is_document(path: str, all_frames: bool = False) -> bool:
     """
     if not os.path.isfile(path):
         return False
-    if path.lower().endswith(ENDINGS[0]) or _starts(path, b"%PDF-"):
+    head = _head(path)
+    if _is_pdf(path, head):
         return True
-    if not all_frames and not _starts(path, b"II", b"MM"):  # byte order of a TIFF
+    if not all_frames and not head.startswith((b"II", b"MM")):  # byte order of a TIFF
         return False
     try:
         with open_image(path) as image:
@@ -144,12 +145,16 @@ def is_document(path: str, all_frames: bool = False) -> bool:
         return False  # whoever reads it as a picture says what is wrong
 
 
-def _starts(path: str, *marks: bytes) -> bool:
+def _head(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
-            return file.read(8).startswith(marks)
+            return file.read(8)
     except OSError:
-        return False  # as above
+        return b""  # as above
+
+
+def _is_pdf(path: str, head: bytes) -> bool:
+    return path.lower().endswith(ENDINGS[0]) or head.startswith(b"%PDF-")
 
 
 def _is_animation(image: Image.Image) -> bool:
@@ -177,7 +182,7 @@ def opened(path: str | os.PathLike[str], all_frames: bool = False) -> Iterator[D
     path = os.fsdecode(path)
     name = shown_name(path)
     check_file(path, name)
-    if path.lower().endswith(ENDINGS[0]) or _starts(path, b"%PDF-"):
+    if _is_pdf(path, _head(path)):
         with _opened_pdf(path, name) as pdf:
             yield pdf
         return

@@ -12,26 +12,24 @@ from vistoken.cli.shared import Failures, complain, dash, note, print_table
 from vistoken.errors import InputError, printable
 
 if TYPE_CHECKING:
-    from vistoken.cli.count_files import OfFiles
+    from vistoken.cli.count_files import Files, OfFiles
     from vistoken.counting.documents import DocumentCount
     from vistoken.documents import Pages
 
 NAMED = 5  # pages of a document that fail and are named
 
 
-def count_documents(
-    paths: Sequence[str], asked: OfFiles, pages: str | None, dpi: float | None, all_frames: bool, in_prompt: int | None
-) -> None:
+def count_documents(files: Files, asked: OfFiles, in_prompt: int | None) -> None:
     """Print the count of every document; what cannot be read is a failure, and the others go on."""
     from vistoken.counting.documents import count_pages
     from vistoken.documents import DPI, read_pages
 
     failures = asked.failures
-    for path in paths:
+    for path in files.documents:
         before = failures.count
         try:
-            found = read_pages(path, pages=pages, dpi=DPI if dpi is None else dpi, all_frames=all_frames,
-                               failed=partial(_name_first, failures, before + NAMED))  # fmt: skip
+            dpi, failed = DPI if files.dpi is None else files.dpi, partial(_name_first, failures, before + NAMED)
+            found = read_pages(path, pages=files.pages, dpi=dpi, all_frames=files.all_frames, failed=failed)
         except InputError as error:
             failures.add(error, path)
             continue

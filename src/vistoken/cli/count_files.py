@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
@@ -17,48 +17,77 @@ if TYPE_CHECKING:
     from vistoken.counting import TokenCount
     from vistoken.counting.documents import DocumentCount
     from vistoken.model_spec import ModelSpec
+    from vistoken.video import Clip, Source
 
 R = TypeVar("R")
 
 
-class Files(NamedTuple):
-    """The words of a command line by what they name. Patterns of documents and videos are spelt out.
+class Files:
+    """The words of a command line by what they name, and what documents are asked for.
 
-    Folders are among `others`: they are searched for pictures alone, and what they hold besides is left aside with a
-    note, as ever.
+    Patterns of documents and videos are spelt out. Folders are among `others`: they are searched for pictures alone,
+    and what they hold besides is left aside with a note, as ever.
     """
 
-    documents: Sequence[str]
-    videos: Sequence[str]
-    others: Sequence[str]
-
-    @classmethod
-    def split(cls, words: Sequence[str], all_frames: bool) -> Files:
+    def __init__(self, words: Sequence[str], *, pages: str | None, dpi: float | None, all_frames: bool) -> None:
+        self.pages, self.dpi, self.all_frames = pages, dpi, all_frames
+        self.documents, self.videos, self.others = list[str](), list[str](), list[str]()
         if not any(os.path.isfile(word) or _has_marks(word) for word in words):
-            return cls((), (), words)  # sizes and folders, for which nothing need be imported
+            self.others += words  # sizes and folders, for which nothing need be imported
+            return
         from vistoken.documents import is_document
         from vistoken.films import is_film
 
-        files = cls([], [], [])
         for file in (file for word in words for file in _spelt_out(word)):
-            kind = files.documents if is_document(file, all_frames) else files.videos if is_film(file) else files.others
-            assert isinstance(kind, list)
-            kind.append(file)
-        return files
+            if is_document(file, all_frames):
+                self.documents.append(file)
+            else:
+                (self.videos if is_film(file) else self.others).append(file)
 
-    def check(self, options: Mapping[str, object]) -> None:
-        """Raise `UsageError` for options, by their names, that none of the sources has a use for."""
-        given = {name for name, value in options.items() if value is not None and value is not False}
-        if not self.documents and (wrong := sorted(given & {"--pages", "--dpi", "--all-frames"})):
-            raise UsageError(
-                f"{wrong[0]} is for documents, and none of the sources is one (PDF, TIFF of several pages)"
-            )
-        if not self.videos and not self.others and (wrong := sorted(given & {"--frames", "--duration", "--fps"})):
-            raise UsageError(f"{wrong[0]} is for videos, and {self.documents[0]} is none: leave it out")
-        if self.videos and "--duration" in given:
+    @classmethod
+    def taken(cls, words: Sequence[str], options: dict[str, Any]) -> Files:
+        """Take the options of documents out of all that were given."""
+        return cls(words, **{name: options.pop(name) for name in ("pages", "dpi", "all_frames")})
+
+    @property
+    def found(self) -> list[str]:
+        """Documents and videos."""
+        return [*self.documents, *self.videos]
+
+    @property
+    def option(self) -> str:
+        """The first option for documents that is given, as it is written; empty where none is."""
+        given = {"--all-frames": self.all_frames, "--dpi": self.dpi is not None, "--pages": self.pages is not None}
+        return next((name for name, told in given.items() if told), "")
+
+    def check(self, *, duration: float | None, fed: object, frames: int | None, fps: float | None) -> None:
+        """Raise `UsageError` for options that none of the sources has a use for."""
+        if self.option and not self.documents:
+            raise UsageError(f"{self.option} is for documents (PDF, TIFF of several pages), and no source is one")
+        if self.videos and duration is not None:
             raise UsageError(f"{self.videos[0]} tells its duration: leave out --duration")
-        if (named := (*self.documents, *self.videos)) and "--input" in given:
-            raise UsageError(f"--input is for sizes and pictures: leave it out for {named[0]}")
+        if self.found and fed is not None:
+            raise UsageError(f"--input is for sizes and pictures: leave it out for {self.found[0]}")
+        film = {"--frames": frames, "--duration": duration, "--fps": fps}
+        wrong = next((name for name, value in film.items() if value is not None), None)
+        if wrong and self.documents and not self.videos and not self.others:
+            raise UsageError(f"{wrong} is for videos, and {self.documents[0]} is none: leave it out")
+
+    def fitted(
+        self, words: Sequence[str], film: Clip | Source | None, *, frames: int | None, fps: float | None
+    ) -> tuple[Sequence[str], Clip | Source | None]:
+        """The words and film of which --within tells what fits: of a video file its size and what it holds."""
+        if self.documents:
+            raise UsageError(
+                f"--within, --context and --write have no use for documents: leave out {self.documents[0]}"
+            )
+        if not self.videos:
+            return words, film
+        from vistoken.cli.one_video import spelt_out
+        from vistoken.counting.tokens import video
+
+        one = spelt_out({"sources": words, "frames": frames, "duration": None, "fps": fps})
+        return one["sources"], video(one["frames"], one["duration"], one["fps"])
 
 
 def _has_marks(word: str) -> bool:
@@ -90,17 +119,14 @@ class OfFiles(NamedTuple):
     explain: bool
     prices: Prices | None
 
-    def show(
-        self, files: Files, pages: str | None, dpi: float | None, all_frames: bool, images_in_prompt: int,
-        frames: int | None, fps: float | None,
-    ) -> None:  # fmt: skip
+    def show(self, files: Files, images_in_prompt: int, frames: int | None, fps: float | None) -> None:
         """Print the counts of documents, then those of videos; after them what the prices mean."""
         if files.documents:
             from vistoken.cli.count_documents import count_documents
 
             source = click.get_current_context().get_parameter_source("images_in_prompt")
             in_prompt = None if source is ParameterSource.DEFAULT else images_in_prompt  # as many as there are pages
-            count_documents(files.documents, self, pages, dpi, all_frames, in_prompt)
+            count_documents(files, self, in_prompt)
         if files.videos:
             from vistoken.cli.count_videos import count_videos
 
