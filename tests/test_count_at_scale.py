@@ -208,6 +208,14 @@ def test_the_terminal_decides_what_bars_are_made_of(encoding, mark):
     assert all(mark in line and len(line) == 60 for line in (bars[0], bars[-1]))
 
 
+@pytest.mark.parametrize("option", ["--summary", "--csv"])
+def test_a_closed_stdout_is_an_error_of_writing(option):
+    command = f"exec {sys.executable} -m vistoken count 640x480 -m {QWEN} {option} >&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, cwd=ROOT, env=ENVIRONMENT)
+    assert done.returncode == 4
+    assert b"the output cannot be written" in done.stderr
+
+
 def test_long_tables_are_printed_as_they_come(capsys, monkeypatch):
     monkeypatch.setattr(Table, "HELD", 2)
     table = Table(["name", "a", "spare"], spare=(2,))

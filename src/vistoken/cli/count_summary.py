@@ -165,7 +165,7 @@ def _facts(summary: Summary, asked: Many) -> dict[str, str]:
 def _terminal() -> tuple[int, bool]:
     """Columns of the terminal, and whether its encoding has block characters."""
     try:
-        "█▏".encode(sys.stdout.encoding or "ascii")
+        "█▏".encode(getattr(sys.stdout, "encoding", None) or "ascii")
     except (UnicodeEncodeError, LookupError):
         return shutil.get_terminal_size().columns, False
     return shutil.get_terminal_size().columns, True
