@@ -1,8 +1,8 @@
 """Pictures counted exactly in LiteLLM: text by its own counter, pictures by vistoken.
 
 LiteLLM 1.106.2 counts a picture by GPT-4o's rule whatever the model, an unsaid detail as low, and fetches the picture
-behind an address (`litellm_core_utils/token_counter.py`, `calculate_img_tokens`). Here nothing is fetched: pictures that
-are not at hand are an error, or have the size that `assume` says.
+behind an address (`litellm_core_utils/token_counter.py`, `calculate_img_tokens`). Here nothing is fetched: pictures
+that are not at hand are an error, or have the size that `assume` says.
 
     pip install vistoken litellm
     python examples/litellm_counter.py hosted_vllm/Qwen/Qwen2.5-VL-7B-Instruct examples/images/rocket.jpg
