@@ -32,9 +32,9 @@ def test_the_table_says_what_fits_and_by_how_much_not(run):
     code, out, _ = run(*SIGLIP[:3], "--batch", "4096", "--dtype", "bfloat16", "--device", "l4", "--device", "h200")
     assert code == 0
     [short, fits] = [line for line in out.splitlines() if line.startswith("siglip-so400m14-384  384x384")]
-    assert " short of 22.35 GiB" in short
-    assert "no" not in fits.split()
-    assert "l4 is unvalidated for this mode and dtype" in out
+    assert "GiB short" in short
+    assert "yes" in fits.split()
+    assert "h200-sxm is unvalidated for this mode and dtype" in out
 
 
 def test_budgets_of_memory_and_latency_are_held(run):
@@ -57,9 +57,27 @@ def test_budgets_of_memory_and_latency_are_held(run):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("--device", "l4"), "l4 has no rate for dtype 'float32'"),
+        (("--device", "t4", "--dtype", "bfloat16"), "t4 has no rate for dtype 'bfloat16'"),
+        (("--device", "l4", "--dtype", "bfloat16", "--batch", "1000000000"), "planned for up to 1,000,000"),
+    ],
+)
+def test_what_is_not_known_is_a_dash_with_its_reason(run, arguments, message):
+    code, out, _ = run("plan", "-m", "vit-b16-224", *arguments)
+    assert code == 0
+    assert message in out
+    code, out, _ = run("plan", "-m", "vit-b16-224", *arguments, "--json")
+    [entry] = json.loads(out)["devices"]
+    assert code == 0
+    assert None in (entry["memory"], entry["latency"])
+    assert any(message in reason for reason in entry["reasons"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
         (("--device", "rtx409"), "Did you mean rtx4090"),
         (("--device", "rtx4090", "--mode", "compile"), "mode 'compile' is unknown"),
-        (("--device", "t4", "--dtype", "bfloat16"), "t4 has no rate for dtype 'bfloat16'"),
         (("--within", "latency<=5ms"), "add --device NAME"),
         (("--mode", "compiled"), "--mode goes with --device"),
         (("--device", "rtx4090", "--dtype", "bfloat16", "--within", "latency<=5ms"), "needs an upper bound"),

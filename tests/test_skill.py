@@ -128,7 +128,7 @@ def test_there_is_an_example_of_every_use():
 def test_commands_in_running_text_work(run):
     commands = re.findall(r"`vistoken (plan [^`]*)`", TEXT.replace("\n", " "))
     commands = [command for command in commands if command != "plan --calibrate"]
-    assert len(commands) == 2
+    assert len(commands) == 3
     for command in commands:
         assert run(*shlex.split(command))[0] == 0
 

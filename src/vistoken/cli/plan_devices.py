@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vistoken.cli.shared import print_table
 from vistoken.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,35 +55,18 @@ def _nowhere(plan: Plan) -> float:
 
 
 def as_dict(plan: Plan, device: Device, mode: str) -> dict[str, Any]:
-    """Plain values for JSON: bytes, seconds and pictures a second."""
-    needed, latency = _needed(plan, device), _latency(plan, device, mode)
-    memory = {"needed": needed, "has": device.memory_bytes, "fits": needed <= device.memory_bytes}
-    return {"device": device.name, "memory": memory, "latency": latency.as_dict()}
+    """Plain values for JSON: bytes, seconds and pictures a second; null what is not known, with the reasons."""
+    from vistoken.planning.choosing import known
 
-
-def print_devices(plans: Sequence[tuple[str, Plan]], devices: Sequence[Device], mode: str) -> None:
-    """One line for each plan and device, then what the numbers rest on."""
-    rows, reasons = [], dict[str, None]()
-    for label, plan in plans:
-        for device in devices:
-            latency = _latency(plan, device, mode)
-            rows.append([label, str(plan.size), device.name, *_fit(plan, device), *_speed(latency)])
-            reasons |= dict.fromkeys([f"{device.name}: {latency.seconds.reason}", *latency.notes])
-    click.echo(f"\nour encoder, fused attention, {mode}, batch {plans[0][1].batch}, {plans[0][1].dtype}\n")
-    print_table(["model", "size", "device", "memory", "fits", "ms a batch", "pictures a second"], rows)
-    click.echo("\nmemory: live tensors at the peak, and on a GPU a stated allowance for its context and allocator")
-    for reason in reasons:
-        click.echo(reason)
-
-
-def _fit(plan: Plan, device: Device) -> tuple[str, str]:
-    needed = _needed(plan, device)
-    short = needed - device.memory_bytes
-    return _gib(needed), "yes" if short <= 0 else f"no, {_gib(short)} short of {_gib(device.memory_bytes)}"
-
-
-def _speed(latency: Latency) -> tuple[str, str]:
-    return str(latency.seconds.times(1000)), str(latency.images_per_second)
+    reasons: dict[str, None] = {}
+    needed = known(lambda: _needed(plan, device), reasons)
+    latency = known(lambda: _latency(plan, device, mode), reasons)
+    return {
+        "device": device.name,
+        "memory": needed and {"needed": needed, "has": device.memory_bytes, "fits": needed <= device.memory_bytes},
+        "latency": latency and latency.as_dict(),
+        "reasons": list(reasons),
+    }
 
 
 def _needed(plan: Plan, device: Device | None) -> int:
@@ -99,7 +81,3 @@ def _latency(plan: Plan, device: Device, mode: str) -> Latency:
     from vistoken.planning.latency import latency
 
     return latency(plan.operations, device, dtype=plan.dtype, batch=plan.batch, mode=mode)
-
-
-def _gib(value: int) -> str:
-    return f"{value / 2**30:,.2f} GiB"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vistoken.cli.plan_asked import Asked
-from vistoken.cli.plan_devices import as_dict, print_devices
+from vistoken.cli.plan_devices import as_dict
 from vistoken.cli.plan_llm import cost_of, print_llm
 from vistoken.cli.shared import echo_json, print_table
 from vistoken.errors import InputError
@@ -39,7 +39,7 @@ def answer(asked: Asked) -> int:
     if plans and not asked.as_json:
         _print(plans, len(sizes))
         if asked.devices:
-            print_devices(plans, asked.devices, asked.mode)
+            _print_devices(asked, plans)
         for (_, plan), cost in zip(plans, costs, strict=False):  # none without --llm
             print_llm(_title(plan), cost)
     return asked.failures.exit_code
@@ -93,6 +93,14 @@ def _print_one(plan: Plan) -> None:
         click.echo(f"({tally.convention})\n")
     click.echo(f"compute  {scaled(plan.macs.total)}MACs = {scaled(plan.flops.total)}FLOPs")
     click.echo(f"weights  {mebibytes(plan.memory.total)} ({plan.memory.convention})")
+
+
+def _print_devices(asked: Asked, plans: Sequence[tuple[str, Plan]]) -> None:
+    from vistoken.cli.plan_table import print_rows
+    from vistoken.planning.choosing import choices
+
+    click.echo()
+    print_rows([row for label, plan in plans for row in choices(plan, asked.devices, mode=asked.mode, model=label)])
 
 
 def _print_list(plans: Sequence[tuple[str, Plan]]) -> None:

@@ -64,8 +64,8 @@ class Table:
         return [name for name, value in values.items() if value not in (None, False, ())]
 
     def asked_for(self, asked: Asked) -> bool:
-        """Several models on devices make a table, and so does any of its options."""
-        several = len(asked.models) > 1 and bool(asked.devices) and not asked.llm
+        """Several models on devices are printed as a table, and any of its options makes one."""
+        several = len(asked.models) > 1 and bool(asked.devices) and not asked.llm and not asked.as_json
         return several or asked.sweep is not None or bool(self.given())
 
     def answer(self, asked: Asked) -> int:
@@ -117,7 +117,7 @@ class Table:
             notes = [*tables.notes(rows), *tables.reasons(rows)]
             click.echo("\n".join([tables.as_markdown(rows), *(f"- {note}" for note in notes)]))
         else:
-            _print(rows)
+            print_rows(rows)
 
 
 def _each(asked: Asked, prices: dict[str, float]) -> list[Choice]:
@@ -163,7 +163,8 @@ def _swept(asked: Asked, prices: dict[str, float]) -> list[Choice]:
     return rows
 
 
-def _print(rows: Sequence[Choice]) -> None:
+def print_rows(rows: Sequence[Choice]) -> None:
+    """The table for people, with what its numbers rest on."""
     from vistoken.planning import tables
 
     table = tables.for_people(rows)

@@ -134,7 +134,7 @@ def choices(
 
     known_mode(mode)
     reasons: dict[str, None] = {}
-    peak, per_gb = _known(lambda: _peak(plan), reasons), _known(lambda: _per_gb(plan), reasons)
+    peak, per_gb = known(lambda: _peak(plan), reasons), known(lambda: _per_gb(plan), reasons)
     row = Choice(
         model=model or plan.model,
         size=plan.size,
@@ -170,7 +170,7 @@ def _on(
     row = replace(row, device=device.name, mode=mode, memory=needed, has=device.memory_bytes)
     if row.fits is False:  # no time either; the column says by how much it does not fit
         return row
-    found = _known(lambda: latency(plan.operations, device, dtype=plan.dtype, batch=plan.batch, mode=mode), reasons)
+    found = known(lambda: latency(plan.operations, device, dtype=plan.dtype, batch=plan.batch, mode=mode), reasons)
     return _timed(replace(row, reasons=tuple(reasons)), found, price)
 
 
@@ -186,7 +186,7 @@ def _timed(row: Choice, found: Latency | None, price: float | None) -> Choice:
     )
 
 
-def _known(ask: Callable[[], T], reasons: dict[str, None]) -> T | None:
+def known(ask: Callable[[], T], reasons: dict[str, None]) -> T | None:
     """What is asked for, or None and the reason."""
     try:
         return ask()

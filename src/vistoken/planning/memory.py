@@ -27,6 +27,7 @@ GROUP = 128  # numbers of a row that share a scale and a zero in int4 (torchao, 
 # Whether scores stay on the chip, or are written out (our engine "reference").
 Engine = Literal["fused", "eager"]
 FUSED: Engine = "fused"
+MAX_PASS = 1_000_000  # views at once: each is looked at, and no device holds so many
 IMPLEMENTATIONS = ("vistoken", "transformers")
 WEIGHTS = "the weights alone; activations, allocator and context come on top"
 PEAK = "live tensors at the peak, first-order gradients only; allocator and context come on top, see allowance()"
@@ -250,6 +251,8 @@ def _pass(plan: Plan, attention: str | None, autocast: bool) -> Pass:
     from vistoken.planning.living import Pass
     from vistoken.spec import AttentionPool
 
+    if (views := len(plan.views) * plan.batch) > MAX_PASS:
+        raise UsageError(f"{views:,} views at once: the peak of memory is planned for up to {MAX_PASS:,}")
     which = plan.attention if attention is None else engine(attention)
     spec, head = plan.encoder, dict(plan.params.rows).get("pool and head", 0)
     if isinstance(spec.pool, AttentionPool):  # torch's attention takes queries, keys and values out of one matrix anew
