@@ -45,6 +45,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/frontend.py
 	$(BIN)/python benchmarks/counting.py
+	$(BIN)/python benchmarks/messages.py
 	$(BIN)/python benchmarks/encoder.py
 	$(BIN)/python benchmarks/loading.py
 	$(BIN)/python benchmarks/merging.py

@@ -447,6 +447,8 @@ def test_help_ends_in_examples_that_run(run, verb, tmp_path):
     assert code == 0
     examples = [line.strip() for line in out[out.index("Examples:") :].splitlines()[1:] if line.strip()]
     assert len(examples) >= 4 - 1
+    picture = {"type": "image_url", "image_url": {"url": "https://example.org/cat.png"}}
+    (tmp_path / "request.json").write_text(json.dumps([{"role": "user", "content": [picture]}]))
     for example in examples:
         words = shlex.split(example)
         assert words[0] == "vistoken"
@@ -457,7 +459,9 @@ def test_help_ends_in_examples_that_run(run, verb, tmp_path):
         there = {"photo.jpg": ROCKET, "photos/": IMAGES, "sizes.csv": ROOT / "tests" / "data" / "sizes.csv"}
         words = [str(there.get(word, word)) for word in words[1:]]
         words = [
-            str(tmp_path / w) if w.endswith((".png", ".safetensors", ".npz", ".html")) and "images" not in w else w
+            str(tmp_path / w)
+            if w.endswith((".png", ".safetensors", ".npz", ".html", ".json")) and "images" not in w
+            else w
             for w in words
         ]
         assert run(*words)[0] == 0, example

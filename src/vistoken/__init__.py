@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from vistoken.catalogue import models as models
     from vistoken.counting import TokenCount as TokenCount
     from vistoken.counting import count as count
+    from vistoken.counting.messages import PromptCount as PromptCount
+    from vistoken.counting.messages import count_messages as count_messages
     from vistoken.counting.ready import counter as counter
     from vistoken.encoding import Encoder as Encoder
     from vistoken.encoding import ImageTokens as ImageTokens
@@ -26,8 +28,10 @@ if TYPE_CHECKING:
 # Where each public name lives. `Encoder` and `ImageTokens` need the extra `encode`.
 _HOMES = {
     "count": "vistoken.counting",
+    "count_messages": "vistoken.counting.messages",
     "counter": "vistoken.counting.ready",
     "TokenCount": "vistoken.counting",
+    "PromptCount": "vistoken.counting.messages",
     "plan": "vistoken.planning",
     "plan_job": "vistoken.planning.jobs",
     "plan_within": "vistoken.planning.within",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vistoken.cli.count_messages import messages_options, print_messages
 from vistoken.cli.shared import (
     Failures,
     common_options,
@@ -41,12 +42,14 @@ Examples:
   vistoken count 1280x720 -m qwen2.5-vl-7b --duration 60 --fps 30
   vistoken count 1280x720 -m qwen2.5-vl-7b --frames 32
   vistoken count photo.jpg photos/ -m clip-l14-336 -m siglip2-naflex
-  vistoken count photos/ -m ./my-checkpoint --json""",
+  vistoken count photos/ -m ./my-checkpoint --json
+  vistoken count --messages request.json -m gpt-5-mini --assume 1024x1024""",
 )
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("sources", nargs=-1, metavar="SOURCE...")
 @model_option()
 @common_options
 @video_options
+@messages_options
 @click.option(
     "--images-in-prompt", type=int, default=1, metavar="N", help="Pictures that share the prompt; some rules ask."
 )
@@ -61,6 +64,8 @@ def command(
     frames: int | None,
     duration: float | None,
     fps: float | None,
+    messages: str | None,
+    assume: str | None,
     images_in_prompt: int,
     explain: bool,
 ) -> int:
@@ -73,6 +78,11 @@ def command(
     from vistoken.counting.tokens import video
 
     given, fed, failures = parse_settings(settings), parse_input(input_size), Failures()
+    if messages is not None or assume is not None:
+        others = bool(sources or fed or frames or duration or fps) or images_in_prompt != 1
+        return print_messages(messages, models, given, revision, assume, others, as_json, explain)
+    if not sources:
+        raise click.UsageError("Missing argument 'SOURCE...'.")
     film = video(frames, duration, fps)
     specs = [registry.describe(model, settings=given, revision=revision) for model in models]
     rows: list[Row] = []
