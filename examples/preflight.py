@@ -4,10 +4,10 @@
     python examples/preflight.py train.jsonl -m ./checkpoint --context 8192 --text-tokenizer ./checkpoint/tokenizer.json
 
 Reads JSON Lines, one line at a time, in the shapes of LLaVA (`conversations` and `image`), of ms-swift and
-LLaMA-Factory (`messages` or `conversations`, and `images`), where `<image>` in the text is the place of a picture, and
-of OpenAI's vision fine-tuning (`messages` with `image_url` blocks). Of pictures only headers are read, and nothing is
-fetched. What a chat template writes around the turns is not counted: leave room for it. Exit code 3 says that examples
-overflow or cannot be counted; each is named by its line.
+LLaMA-Factory (`messages` or `conversations`, and `images`), where `<image>` in the text or a bare image block is the
+place of a picture, and of OpenAI's vision fine-tuning (`messages` with `image_url` blocks). Of pictures only headers
+are read, and nothing is fetched. What a chat template writes around the turns is not counted: leave room for it.
+Exit code 3 says that examples overflow or cannot be counted; each is named by its line.
 
 Shapes: LLaVA, docs/Finetune_Custom_Data.md; ms-swift, docs/source_en/Customization/Custom-dataset.md; LLaMA-Factory,
 data/README.md; OpenAI's guide "Vision fine-tuning".
@@ -19,7 +19,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import IO, Any
 
@@ -55,7 +55,7 @@ def _parsed(line: bytes) -> Any:
 
 
 def prompt_of(record: Any) -> tuple[list[Any], list[Any] | None]:
-    """The messages of one example, and the pictures of their bare image blocks; None for OpenAI's own shape."""
+    """The messages of one example, and the pictures of their bare image blocks; None where blocks hold their own."""
     if not isinstance(record, dict):
         raise record if isinstance(record, InputError) else InputError("not an object of JSON")
     turns = next((record[name] for name in ("messages", "conversations") if name in record), None)
@@ -67,7 +67,7 @@ def prompt_of(record: Any) -> tuple[list[Any], list[Any] | None]:
     if isinstance(record.get("system"), str):
         messages.insert(0, {"role": "system", "content": record["system"]})
     if any(isinstance(message["content"], list) for message in messages):
-        return messages, None
+        return messages, _pictures(record) or None
     return [_with_blocks(message) for message in messages], _pictures(record)
 
 
@@ -137,12 +137,12 @@ class Check:
         if tags != len(images):
             raise InputError(f"{len(images)} pictures, but {tags} {TAG} in the text")
         if missing := [path for path in images if self._is_missing(path)]:
-            raise InputError(f"missing: {', '.join(one_line(path) for path in missing)}")
+            raise InputError(f"missing: {', '.join(one_line(path) or 'a path without a name' for path in missing)}")
 
     def _is_missing(self, path: Any) -> bool:
         if not isinstance(path, str) or len(path) > LONGEST_PATH or "\0" in path or path.startswith(("data:", "file:")):
             return False  # whatever it is, the counter says what is wrong with it
-        return "://" not in path and not os.path.lexists(os.path.join(self.folder, path))
+        return not path or ("://" not in path and not os.path.lexists(os.path.join(self.folder, path)))
 
 
 def _blocks(message: dict[str, Any]) -> list[Any]:
@@ -245,18 +245,30 @@ def main(
         if folder is not None and not os.path.isdir(folder):
             raise UsageError(f"--folder {folder}: no such folder")
         check = Check(model, context, base, given, assume, text_tokens)
-        if text_tokens is None:
-            click.echo("note: text is not counted: --text-tokenizer NAME counts it", err=True)
-        with ExitStack() as stack:
-            file = sys.stdin.buffer if path == "-" else stack.enter_context(open(path, "rb"))
+        with opened(path) as file:
+            if text_tokens is None:
+                click.echo("note: text is not counted: --text-tokenizer NAME counts it", err=True)
             summary = run(read_lines(file), check, as_json)
+        if not summary.examples:
+            raise InputError(f"{path} holds no example")
     except vt.VistokenError as error:
         click.echo(f"error: {printable(str(error))}", err=True)
         sys.exit(error.exit_code)
+    except BrokenPipeError:
+        raise  # click knows what to do
     except OSError as error:
-        click.echo(f"error: {printable(path)}: {error.strerror}", err=True)
-        sys.exit(InputError.exit_code)
+        click.echo(f"error: the output cannot be written: {error.strerror}", err=True)
+        sys.exit(4)
     sys.exit(3 if summary.over or summary.failed else 0)
+
+
+def opened(path: str) -> AbstractContextManager[IO[bytes]]:
+    if path == "-":
+        return nullcontext(sys.stdin.buffer)
+    try:
+        return open(path, "rb")
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
 
 
 if __name__ == "__main__":

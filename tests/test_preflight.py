@@ -64,6 +64,12 @@ def openai(path):
     return {"messages": [{"role": "user", "content": blocks}, {"role": "assistant", "content": "No."}]}
 
 
+def blocks(*paths):
+    """The chat format of transformers, with the pictures in a column."""
+    content = [*({"type": "image"} for _ in paths), {"type": "text", "text": "What?"}]
+    return {"messages": [{"role": "user", "content": content}], "images": list(paths)}
+
+
 def factory(*paths):
     turns = [{"from": "human", "value": "<image>" * len(paths) + "What?"}, {"from": "gpt", "value": "A square."}]
     return {"conversations": turns, "images": list(paths), "system": "Be brief."}
@@ -76,6 +82,7 @@ def factory(*paths):
     (lambda folder: swift(str(folder / "square.png")), 1, 100),
     (lambda folder: factory("wide.jpg"), 1, 200),
     (lambda folder: openai(folder / "square.png"), 1, 100),
+    (lambda folder: blocks("square.png", "wide.jpg"), 2, 300),
 ])  # fmt: skip
 def test_every_shape(check, folder, make, images, tokens):
     record = make(folder)
@@ -117,6 +124,8 @@ def test_missing_pictures_are_all_named_and_the_others_go_on(check):
     (swift("train.jsonl"), "not a picture"),
     (swift("a\0b.png"), "a\\x00b.png"),
     (swift("square.png/inner.png"), "missing: square.png/inner.png"),
+    (swift(""), "missing: a path without a name"),
+    ({**blocks("square.png"), "images": []}, "no picture was handed in"),
 ])  # fmt: skip
 def test_what_cannot_be_counted_is_named(check, record, problem):
     code, found, err = check(llava("square.png"), record)
@@ -173,9 +182,14 @@ def test_words_for_a_person_from_stdin_and_no_file(folder):
     assert done.stdout.splitlines()[0] == "line 1: 200 tokens (200 of 1 picture): 50 over 150"
     assert "1 example: 0 fit into 150, 1 do not, 0 could not be counted" in done.stdout
     assert "text is not counted" in done.stderr
-    done = shell("none.jsonl")
-    assert (done.returncode, done.stdout) == (3, "")
-    assert "No such file" in done.stderr
+    for arguments, said in (
+        (("none.jsonl",), "No such file"),
+        ((".",), "Is a directory"),
+        (("-",), "holds no example"),
+    ):
+        done = shell(*arguments, input="\n")
+        assert done.returncode == 3
+        assert said in done.stderr
 
 
 def test_memory_is_flat(preflight, folder):
