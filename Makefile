@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow test-pythons test-examples check format bench conformance families planning-page wheel clean
+.PHONY: demo test test-slow test-pythons test-examples check format bench bench-tools conformance families planning-page wheel clean
 
 demo: $(STAMP)
 	$(BIN)/python examples/demo.py
@@ -49,6 +49,18 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/encoder.py
 	$(BIN)/python benchmarks/loading.py
 	$(BIN)/python benchmarks/merging.py
+	$(BIN)/python benchmarks/planning.py
+
+# Other counters of FLOPs and memory beside ours, in an environment of its own; half an hour.
+TOOLS := .tools
+bench-tools: $(TOOLS)/.installed
+	PYTHONPATH=src:tests $(TOOLS)/bin/python benchmarks/tools.py
+
+$(TOOLS)/.installed: benchmarks/tools-requirements.txt
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement benchmarks/tools-requirements.txt
+	touch $@
 
 # The conformance set and the page of supported models, from the reference; reports every change. Several processors of
 # transformers exist only beside torchvision, which has no build for the CPU build of torch: its Python part is enough.
@@ -80,4 +92,4 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) $(TORCHVISION) $(EXAMPLES) dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(TORCHVISION) $(TOOLS) $(EXAMPLES) dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

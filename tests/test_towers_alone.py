@@ -62,21 +62,26 @@ TOWERS = {
 VIT = TOWER | {"num_key_value_heads": 2, "head_dim": 16, "image_size": [56, 56]}
 
 
-@pytest.fixture(scope="module")
-def molmo2():
-    """A folder, and the model that was saved there; crops of 56 pixels that overlap by a patch on each side."""
+def molmo2_twin():
+    """The model and its processor; crops of 56 pixels that overlap by a patch on each side."""
     adapter = {"hidden_size": 32, "num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 16,
                "intermediate_size": 24, "text_hidden_size": 40, "vision_feature_layer": [2, 0]}  # fmt: skip
     text = TEXT | {"head_dim": 10, "additional_vocab_size": 2}
     module = hf.Molmo2ForConditionalGeneration(
         hf.Molmo2Config(vision_config=VIT, adapter_config=adapter, text_config=text)
     )
+    values = {"image_processor_type": "Molmo2ImageProcessor", "size": {"height": 56, "width": 56},
+              "overlap_margins": [1, 1], "max_crops": 4}  # fmt: skip
+    return module, OwnViews(values, crops)
+
+
+@pytest.fixture(scope="module")
+def molmo2():
+    """A folder, the processor, and the model that was saved there."""
+    module, processor = molmo2_twin()
     redraw(module, seed=2)
     folder = room("alone-molmo2")
     module.eval().save_pretrained(folder)
-    values = {"image_processor_type": "Molmo2ImageProcessor", "size": {"height": 56, "width": 56},
-              "overlap_margins": [1, 1], "max_crops": 4}  # fmt: skip
-    processor = OwnViews(values, crops)
     processor.save_pretrained(folder)
     return str(folder), processor, module
 

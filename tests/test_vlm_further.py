@@ -70,16 +70,20 @@ def test_towers_alone_equal_the_reference(build, tmp_path):
                 agree(str(tmp_path), "pooled", alone.pooled, wanted.pooler_output[0], picture.size)
 
 
-def test_hunyuans_tower_equals_the_reference(tmp_path):
-    """Patches of pictures of many sizes, with a table of 3 x 3 places, a row of which serves no token."""
+def hunyuan():
+    """The model and its processor; a table of 3 x 3 places, a row of which serves no token."""
     vision = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 24,
               "max_image_size": 48, "text_hidden_size": 40}  # fmt: skip
-    module = hf.HunYuanVLForConditionalGeneration(
-        hf.HunYuanVLConfig(vision_config=vision, text_config=TEXT | {"head_dim": 10})
-    )
+    config = hf.HunYuanVLConfig(vision_config=vision, text_config=TEXT | {"head_dim": 10})
+    processor = hf.HunYuanVLImageProcessorPil(min_pixels=64 * 64, max_pixels=32 * 32 * 60)
+    return hf.HunYuanVLForConditionalGeneration(config), processor
+
+
+def test_hunyuans_tower_equals_the_reference(tmp_path):
+    """Patches of pictures of many sizes."""
+    module, processor = hunyuan()
     redraw(module, seed=4)
     module.eval().save_pretrained(tmp_path)
-    processor = hf.HunYuanVLImageProcessorPil(min_pixels=64 * 64, max_pixels=32 * 32 * 60)
     processor.save_pretrained(tmp_path)
     for picture, ours in zip(PICTURES, Encoder.from_pretrained(str(tmp_path)).encode(PICTURES), strict=True):
         inputs = processor(images=[picture], return_tensors="pt")
