@@ -21,6 +21,7 @@ from litellm.integrations.custom_logger import CustomLogger
 import vistoken as vt
 
 PICTURES = ("image", "image_url")  # the blocks that LiteLLM takes for pictures, in OpenAI's and Anthropic's words
+NESTS = ("content", "source")  # where blocks stand in blocks
 
 
 def token_counter(model: str, messages: list[dict[str, Any]], assume: str | None = None, **options: Any) -> int:
@@ -33,8 +34,7 @@ def token_counter(model: str, messages: list[dict[str, Any]], assume: str | None
 def visual_tokens(model: str, messages: list[dict[str, Any]], assume: str | None = None) -> int:
     """The tokens of all pictures; `model` is LiteLLM's name, `provider/model`, of which vistoken knows the model."""
     counted = vt.count_messages(messages, model=litellm.get_llm_provider(model)[0], assume=assume)
-    if counted.unknown:
-        block = counted.unknown[0]
+    for block in (block for block in counted.unknown if block.kind == "image"):  # documents are left to LiteLLM
         raise ValueError(f"{block.where} is not counted: {block.name}: {block.reason}; assume='1024x1024' gives a size")
     return counted.tokens
 
@@ -62,11 +62,11 @@ class ContextGuard(CustomLogger):
 
 
 def _without_pictures(value: Any) -> Any:
-    """The same messages, their pictures left out, also those in the results of tools."""
+    """The same messages, their pictures left out, also those in the results of tools and in documents of blocks."""
     if isinstance(value, list):
         return [_without_pictures(item) for item in value if not (isinstance(item, dict) and _is_picture(item))]
-    if isinstance(value, dict) and isinstance(value.get("content"), list):
-        return {**value, "content": _without_pictures(value["content"])}
+    if isinstance(value, dict):
+        return {name: _without_pictures(item) if name in NESTS else item for name, item in value.items()}
     return value
 
 

@@ -68,6 +68,17 @@ def test_pictures_in_the_results_of_tools():
     assert litellm_counter.token_counter(CLAUDE, [{"role": "user", "content": [result]}]) == bare + 100
 
 
+def test_documents_are_litellms_own():
+    file = {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERi0xLjQK"}}
+    bare = litellm.token_counter(model=QWEN, messages=prompt(file))
+    assert litellm_counter.token_counter(QWEN, prompt(file, picture())) == bare + 100
+    source = {"type": "base64", "media_type": "image/png", "data": encoded()}
+    inner = [[WORDS], [WORDS, {"type": "image", "source": source}]]
+    plain, illustrated = ({"type": "document", "source": {"type": "content", "content": blocks}} for blocks in inner)
+    bare = litellm.token_counter(model=CLAUDE, messages=prompt(plain))
+    assert litellm_counter.token_counter(CLAUDE, prompt(illustrated)) == bare + 100
+
+
 def test_addresses_are_never_fetched():
     remote = prompt({"type": "image_url", "image_url": {"url": "https://pictures.example/a.png"}})
     with pytest.raises(ValueError, match=r"messages\[1\].content\[1\] .*assume"):
