@@ -77,7 +77,7 @@ def _built(name: str, attention: str) -> tuple[nn.Module, tuple[int, ...], dict[
             return hf.SiglipVisionModel(config), (1, 3, 384, 384), {}
         case "NaFlex 1024":
             inputs = {"pixel_attention_mask": torch.ones(1, 1024, dtype=torch.int32),
-                      "spatial_shapes": torch.tensor([[32, 32]])}  # fmt: skip
+                      "spatial_shapes": torch.tensor([[32, 32]], device="cpu")}  # fmt: skip
             return hf.Siglip2VisionModel(hf.Siglip2VisionConfig(**kind)), (1, 1024, 768), inputs
     return _qwen(kind)
 

@@ -456,7 +456,8 @@ def test_help_ends_in_examples_that_run(run, verb, tmp_path):
             continue  # needs weights or a folder of the reader's own
         if (words[1] == "encode" or "--verify" in words) and not TORCH:  # transformers comes with it in the tests
             continue
-        there = {"photo.jpg": ROCKET, "photos/": IMAGES, "sizes.csv": ROOT / "tests" / "data" / "sizes.csv"}
+        there = {"photo.jpg": ROCKET, "photos/": IMAGES, "sizes.csv": ROOT / "tests" / "data" / "sizes.csv",
+                 "smaller/": tmp_path / "smaller"}  # fmt: skip
         words = [str(there.get(word, word)) for word in words[1:]]
         words = [
             str(tmp_path / w)

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 ROWS = {
     "_version": 0, "errors": 0,
     "geometry": 1, "files": 1, "unread": 1, "single": 1,
-    "configs": 2, "sequence": 2, "video": 2, "views": 2, "packs": 2, "sizes": 2,
+    "configs": 2, "sequence": 2, "headers": 2, "video": 2, "views": 2, "packs": 2, "sizes": 2,
     "prompts": 3, "sampling": 3,
     "choices": 3, "connector": 4, "model_spec": 4, "weight_names": 4, "spec": 5,
     "family": 5, "preprocessing": 6, "formats": 7,

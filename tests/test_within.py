@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 
 import vistoken as vt
 from vistoken import registry
+from vistoken.counting.search import MOST, sizes_below
 from vistoken.errors import InputError, ModelError, NothingFits, UsageError
 from vistoken.planning.budgets import parse_budgets
 from vistoken.planning.llm_table import named_llm
-from vistoken.planning.within import MOST, plan_within, sizes_below
+from vistoken.planning.within import plan_within
 
 GB, GIB = 10**9, 2**30
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from vistoken.catalogue import models as models
     from vistoken.counting import TokenCount as TokenCount
     from vistoken.counting import count as count
+    from vistoken.counting.film_fitting import within_video as within_video
+    from vistoken.counting.fitting import within as within
     from vistoken.counting.messages import PromptCount as PromptCount
     from vistoken.counting.messages import count_messages as count_messages
     from vistoken.counting.ready import counter as counter
@@ -30,6 +32,8 @@ _HOMES = {
     "count": "vistoken.counting",
     "count_messages": "vistoken.counting.messages",
     "counter": "vistoken.counting.ready",
+    "within": "vistoken.counting.fitting",
+    "within_video": "vistoken.counting.film_fitting",
     "TokenCount": "vistoken.counting",
     "PromptCount": "vistoken.counting.messages",
     "plan": "vistoken.planning",

@@ -40,7 +40,7 @@ def load(picture: Picture, max_pixels: int = MAX_PIXELS, name: str = "") -> Imag
     image = open_image(picture, name)
     with nullcontext() if image is picture else image:  # which closes the files that were opened here alone
         _check_area(image, name, max_pixels)
-        method = _upright(orientation(image))
+        method = upright_by(orientation(image))
         rgb = _decoded(image, name)
     upright = rgb if method is None else rgb.transpose(method)
     upright.info = {}  # its orientation would turn it again
@@ -69,7 +69,7 @@ def _decoded(image: Image.Image, name: str) -> Image.Image:
         raise InputError(f"{name}: cannot be decoded: {error or type(error).__name__}") from None
 
 
-def _upright(orientation: int) -> Image.Transpose | None:
+def upright_by(orientation: int) -> Image.Transpose | None:
     """What turns a picture of this EXIF orientation upright (EXIF 2.32, tag 0x0112)."""
     from PIL.Image import Transpose
 

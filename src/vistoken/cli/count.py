@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vistoken.cli.count_messages import messages_options, print_messages
+from vistoken.cli.count_options import price_option, within_options
 from vistoken.cli.shared import (
     Failures,
     common_options,
@@ -23,6 +24,7 @@ from vistoken.cli.shared import (
 from vistoken.errors import printable
 
 if TYPE_CHECKING:
+    from vistoken.cli.count_price import Prices
     from vistoken.counting import TokenCount
     from vistoken.geometry import Size
     from vistoken.model_spec import ModelSpec
@@ -41,6 +43,9 @@ Examples:
   vistoken count 1280x720 -m internvl3-8b -m qwen2.5-vl-7b
   vistoken count 1280x720 -m qwen2.5-vl-7b --duration 60 --fps 30
   vistoken count 1280x720 -m qwen2.5-vl-7b --frames 32
+  vistoken count 1280x720 -m qwen2.5-vl-7b --within 640 --context 32768
+  vistoken count photos/ -m qwen2.5-vl-7b --within 640 --write smaller/
+  vistoken count 1280x720 -m gpt-4o --price 3.00
   vistoken count photo.jpg photos/ -m clip-l14-336 -m siglip2-naflex
   vistoken count photos/ -m ./my-checkpoint --json
   vistoken count --messages request.json -m gpt-5-mini --assume 1024x1024""",
@@ -53,6 +58,8 @@ Examples:
 @click.option(
     "--images-in-prompt", type=int, default=1, metavar="N", help="Pictures that share the prompt; some rules ask."
 )
+@within_options
+@price_option
 @click.option("--explain", is_flag=True, help="Show the steps with their numbers.")
 def command(
     sources: tuple[str, ...],
@@ -68,6 +75,8 @@ def command(
     assume: str | None,
     images_in_prompt: int,
     explain: bool,
+    prices: tuple[str, ...],
+    **within: Any,
 ) -> int:
     """Count the visual tokens of pictures, folders and sizes, from sizes alone; of videos with --frames or --duration.
 
@@ -76,29 +85,54 @@ def command(
     """
     from vistoken import registry
     from vistoken.counting.tokens import video
+    from vistoken.errors import UsageError
 
     given, fed, failures = parse_settings(settings), parse_input(input_size), Failures()
+    priced = _priced(prices, models)
     if messages is not None or assume is not None:
         others = bool(sources or fed or frames or duration or fps) or images_in_prompt != 1
-        return print_messages(messages, models, given, revision, assume, others, as_json, explain)
+        others = others or any(value is not None for value in within.values())
+        return print_messages(messages, models, given, revision, assume, others, as_json, explain, priced)
     if not sources:
         raise click.UsageError("Missing argument 'SOURCE...'.")
     film = video(frames, duration, fps)
+    if any(value is not None for value in within.values()):
+        from vistoken.cli.count_within import Asked, answer
+
+        if fed or explain:
+            raise UsageError("--within, --context and --write have no use for --input and --explain: leave them out")
+        return answer(Asked(sources, models, given, revision, film, images_in_prompt, as_json, priced, **within))
     specs = [registry.describe(model, settings=given, revision=revision) for model in models]
     rows: list[Row] = []
     for row in _rows(sources, specs, (fed, film, images_in_prompt), failures):
         rows.append(row)
-        for result in filter(None, row[2]):
-            if as_json:
+        for model, result in zip(models, row[2], strict=True):
+            if result and as_json:
                 explanation = {"explanation": result.explain()} if explain else {}
-                echo_json({"source": row[0], **result.as_dict(), **explanation})
-            elif explain:
+                cost = priced.twin(model, result.tokens) if priced else {}
+                echo_json({"source": row[0], **result.as_dict(), **cost, **explanation})
+            elif result and explain:
                 click.echo(result.explain())
+                if priced:
+                    click.echo(f"  price: {priced.show(model, result.tokens)}")
     if not as_json and not explain:  # an explanation holds them
         _notes(specs)
+    if priced and not as_json:
+        note(priced.unit)
     if not as_json and not explain and any(result for _, _, results in rows for result in results):
-        _print_one_model(rows, specs[0].name) if len(specs) == 1 else _print_models(rows, models)
+        if len(specs) == 1:
+            _print_one_model(rows, specs[0].name, models[0], priced)
+        else:
+            _print_models(rows, models, priced)
     return failures.exit_code
+
+
+def _priced(words: Sequence[str], models: Sequence[str]) -> Prices | None:
+    if not words:
+        return None
+    from vistoken.cli.count_price import Prices
+
+    return Prices(words, models)
 
 
 def _rows(
@@ -137,7 +171,7 @@ def _notes(specs: Sequence[ModelSpec]) -> None:
             note(f"{spec.name}: settings {spec.trust.settings}")
 
 
-def _print_one_model(rows: Sequence[Row], model: str) -> None:
+def _print_one_model(rows: Sequence[Row], model: str, word: str, priced: Prices | None) -> None:
     """One model: how each picture came to its number."""
     header = ["source", "size", "seen as", "grid", "patches", "prefix", "image tokens", "markers", "tokens"]
     kept = [(name, size, result) for name, size, (result,) in rows if result]
@@ -152,6 +186,11 @@ def _print_one_model(rows: Sequence[Row], model: str) -> None:
     if not any(result.marker_tokens for _, _, result in kept):  # most models write none
         for row in (header, *cells):
             del row[-2]
+    if priced:
+        counted = [result.tokens for _, _, result in kept]
+        header.append("price")
+        for row, tokens in zip(cells, (*counted, sum(counted)), strict=len(cells) > 1):
+            row.append(priced.show(word, tokens))
     for crossed in dict.fromkeys(result.cross_tokens for _, _, result in kept if result.cross_tokens):
         note(f"{model}: besides, the LLM reads {crossed:,} tokens a picture by cross-attention")
     click.echo(f"{printable(model)}\n")
@@ -171,12 +210,17 @@ def _kind(result: TokenCount) -> str:
     return "videos" if result.clip else "pictures"
 
 
-def _print_models(rows: Sequence[Row], models: Sequence[str]) -> None:
+def _print_models(rows: Sequence[Row], models: Sequence[str], priced: Prices | None) -> None:
     """Several models side by side: tokens; a dash where a model refuses the picture."""
     table = [[None if result is None else result.tokens for result in results] for _, _, results in rows]
     cells = [[name, str(size), *map(dash, tokens)] for (name, size, _), tokens in zip(rows, table, strict=True)]
+    header = ["tokens", "size", *models]
     if len(rows) > 1:
-        sums = [sum(value or 0 for value in column) for column in zip(*table, strict=True)]
+        table.append([sum(value or 0 for value in column) for column in zip(*table, strict=True)])
         results = [result for _, _, row in rows for result in row if result]
-        cells.append([f"{len(rows)} {_kind(results[0])}", "", *map(dash, sums)])
-    print_table(["tokens", "size", *models], cells, left=1, total=len(rows) > 1)
+        cells.append([f"{len(rows)} {_kind(results[0])}", "", *map(dash, table[-1])])
+    if priced:
+        header += [f"price, {model}" for model in models]
+        for row, tokens in zip(cells, table, strict=True):
+            row += map(priced.show, models, tokens)
+    print_table(header, cells, left=1, total=len(rows) > 1)

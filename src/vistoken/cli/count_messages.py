@@ -11,6 +11,7 @@ from vistoken.cli.shared import Failures, dash, echo_json, note, print_table
 from vistoken.errors import InputError, UsageError, printable
 
 if TYPE_CHECKING:
+    from vistoken.cli.count_price import Prices
     from vistoken.counting.messages import BlockCount, PromptCount
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -40,6 +41,7 @@ def print_messages(
     others: bool,
     as_json: bool,
     explain: bool,
+    priced: Prices | None,
 ) -> int:
     """Count the prompt for every model and print it; blocks that are not counted are named, and the exit code is 3."""
     if path is None or others:
@@ -49,21 +51,27 @@ def print_messages(
 
     prompt, failures = _read(path), Failures()
     results = [count_prompt(prompt, Models(prompt, model, settings, revision), assume) for model in models]
-    for result in results:
+    for model, result in zip(models, results, strict=True):
         for block in result.unknown:
             failures.add(InputError(f"{block.where}: {block.kind}, {block.name}: not counted: {block.reason}"))
         if as_json:
-            echo_json({"source": path, **result.as_dict(), **({"explanation": result.explain()} if explain else {})})
+            cost = priced.twin(model, result.tokens) if priced else {}
+            explanation = {"explanation": result.explain()} if explain else {}
+            echo_json({"source": path, **result.as_dict(), **cost, **explanation})
         elif explain:
             click.echo(result.explain())
+            if priced:
+                click.echo(f"  price: {priced.show(model, result.tokens)}")
         else:
             for text in result.notes:
                 note(f"{result.model}: {text}")
-            _print(result)
+            _print(result, model, priced)
+    if priced and not as_json:
+        note(priced.unit)
     return failures.exit_code
 
 
-def _print(result: PromptCount) -> None:
+def _print(result: PromptCount, model: str, priced: Prices | None) -> None:
     """A row for every block that is not text, and the sum."""
     shown = [block for block in result.blocks if block.kind != "text"]
     cells = [
@@ -71,7 +79,12 @@ def _print(result: PromptCount) -> None:
     ]
     cells.append([f"{len(shown)} block{'s' * (len(shown) != 1)}", "", "", "", "", dash(result.tokens)])
     click.echo(printable(result.model) + f", a prompt in the format of {result.format}" * bool(result.format) + "\n")
-    print_table(["block", "role", "kind", "source", "size", "visual tokens"], cells, left=4, total=True)
+    header = ["block", "role", "kind", "source", "size", "visual tokens"]
+    if priced:
+        header.append("price")
+        for row, tokens in zip(cells, (*(block.tokens for block in shown), result.tokens), strict=True):
+            row.append(priced.show(model, tokens))
+    print_table(header, cells, left=4, total=True)
 
 
 def _size(block: BlockCount) -> str:

@@ -33,6 +33,11 @@ def counter(model: str, *, images_in_prompt: int = 1, revision: str | None = Non
     spec = registry.describe(model, settings=settings, revision=revision)
     if images_in_prompt != 1:
         spec = spec.among(images_in_prompt)
+    return counter_of(spec)
+
+
+def counter_of(spec: ModelSpec) -> Counter:
+    """As `counter`, for a model that is already described."""
     return _constant(spec) or _one_grid(spec) or _following(spec)
 
 

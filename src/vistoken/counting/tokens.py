@@ -184,7 +184,7 @@ def count(
     Raises `UsageError`, `InputError`, `ModelError` (all of them `ValueError`s) with what would work.
     """
     spec = registry.describe(model, settings=settings, revision=revision)
-    return count_views(spec, _size(width, height, image), input, video(frames, duration, fps), images_in_prompt)
+    return count_views(spec, asked_size(width, height, image), input, video(frames, duration, fps), images_in_prompt)
 
 
 def count_views(
@@ -248,7 +248,7 @@ def video(frames: int | None, duration: float | None, fps: float | None) -> Clip
     return Source.lasting(duration, fps)
 
 
-def _size(width: int | None, height: int | None, image: Picture | None) -> Size:
+def asked_size(width: int | None, height: int | None, image: Picture | None) -> Size:
     if image is not None:
         if width is not None or height is not None:
             raise UsageError("give image, or width and height, not both")

@@ -1,7 +1,6 @@
 """The inverse of a plan: what fits a budget. The largest picture, the largest batch, how many pictures in a prompt.
 
-View rules are not monotonic: a larger picture may become fewer tokens, since another tiling then suits it better. So
-every size of the aspect ratio is looked at, from the largest down, and the first that fits is the answer.
+Every size of the aspect ratio is looked at, from the largest down, since view rules are not monotonic.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vistoken import registry
+from vistoken.counting.search import MOST, last_that, most_images, sizes_below
 from vistoken.errors import InputError, ModelError, NothingFits, UsageError, did_you_mean, shown
 from vistoken.geometry import Grid, Size
 from vistoken.model_spec import ModelSpec
@@ -27,8 +27,6 @@ Forecast = Callable[[Plan], float]
 LARGEST = Size(8192, 8192)
 # Longest side that is searched from, since every size below is looked at.
 MAX_LONG_SIDE = 16_384
-# Batches and pictures of one prompt are searched up to here; an answer that reaches it means "or more".
-MOST = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,21 +145,6 @@ def _bound(width: int | None, height: int | None) -> Size:
     return size
 
 
-def sizes_below(bound: Size) -> Iterator[Size]:
-    """Sizes of the aspect ratio of `bound`, from it down: one for each length of the longer side.
-
-    The shorter one is rounded; a size whose aspect ratio that changes by more than 1 % is left out.
-
-    >>> [str(size) for size in sizes_below(Size(height=3, width=9))]
-    ['9x3', '6x2', '3x1']
-    """
-    longer, shorter = max(bound.width, bound.height), min(bound.width, bound.height)
-    for side in range(longer, 0, -1):
-        other = (2 * side * shorter + longer) // (2 * longer)
-        if other and 100 * abs(other * longer - side * shorter) <= side * shorter:
-            yield Size(height=other, width=side) if bound.width >= bound.height else Size(height=side, width=other)
-
-
 @dataclass(frozen=True, slots=True)
 class _Search:
     """What is asked of one model. `seen` remembers forecasts, which follow from the grids of a plan's views."""
@@ -188,7 +171,7 @@ class _Search:
             image=image,
             gap=gap,
             batch=self.largest_batch(image),
-            images=self.most_images(image) if self.spec.prompt else None,
+            images=most_images(self.spec, lambda n: self.fits(image, images=n)) if self.spec.prompt else None,
             uses=tuple(self.uses(image, self.batch, 1)),
         )
 
@@ -202,16 +185,7 @@ class _Search:
     def largest_batch(self, size: Size) -> int | None:
         if all(budget.quantity in ("tokens", "context") for budget in self.budgets):
             return None
-        return _last(lambda n: self.fits(size, batch=n), self.batch, MOST)
-
-    def most_images(self, size: Size) -> int:
-        """Some rules change where more pictures share a prompt; between two changes each adds the same."""
-        ends = [*(crowd.above for crowd in self.spec.crowds), MOST]
-        starts = [1, *(crowd.above + 1 for crowd in self.spec.crowds)]
-        for first, last in zip(reversed(starts), reversed(ends), strict=True):
-            if self.fits(size, images=first):
-                return _last(lambda n: self.fits(size, images=n), first, last)
-        return 0
+        return last_that(lambda n: self.fits(size, batch=n), self.batch, MOST)
 
     def uses(self, size: Size, batch: int, images: int) -> Iterator[tuple[Budget, float]]:
         """What `batch` prompts of `images` pictures take of each budget, cheap ones first."""
@@ -262,15 +236,3 @@ class _Search:
 
 def _tokens(spec: ModelSpec, tiling: Tiling, size: Size) -> int:
     return spec.prompt.length(tiling, size) if spec.prompt else tiling.patches + spec.prefix_tokens * tiling.segments
-
-
-def _last(fits: Callable[[int], bool], first: int, last: int) -> int:
-    """The last number from `first`, which fits, to `last` that fits, where all below it do."""
-    low, step = first, 1
-    while low + step <= last and fits(low + step):
-        low, step = low + step, 2 * step
-    high = min(low + step, last + 1)  # does not fit, or is beyond
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle)
-    return low
