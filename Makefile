@@ -46,6 +46,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/frontend.py
 	$(BIN)/python benchmarks/counting.py
 	$(BIN)/python benchmarks/messages.py
+	$(BIN)/python benchmarks/many.py
 	$(BIN)/python benchmarks/headers.py
 	$(BIN)/python benchmarks/encoder.py
 	$(BIN)/python benchmarks/loading.py

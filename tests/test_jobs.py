@@ -11,11 +11,11 @@ from vistoken import registry
 from vistoken.errors import InputError, ModelError, UsageError
 from vistoken.geometry import Size
 from vistoken.packs import packs
+from vistoken.padding import padded_cost, padding
 from vistoken.planning import plan
 from vistoken.planning.hardware import device
 from vistoken.planning.jobs import plan_job
 from vistoken.planning.latency import latency
-from vistoken.planning.padding import padded_cost, padding
 from vistoken.sizes import Sizes
 
 NAFLEX, QWEN, CLIP, TILES = "siglip2-b16-naflex", "qwen2.5-vl-7b", "clip-l14-336", "internvl3-8b"

@@ -10,7 +10,7 @@ import pytest
 from conftest import IMAGES, PHOTOGRAPHS
 
 from vistoken import plan
-from vistoken.cli import plan_job as plan_job_command
+from vistoken.cli import count_items
 from vistoken.geometry import Size
 from vistoken.planning.hardware import device
 from vistoken.planning.jobs import plan_job
@@ -197,5 +197,5 @@ def test_progress_on_a_terminal_alone(monkeypatch, terminal):
     err, clock = Stderr(), itertools.count(step=0.6)
     monkeypatch.setattr(sys, "stderr", err)
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
-    assert list(plan_job_command._progress(range(1100))) == list(range(1100))
+    assert list(count_items.progress(range(1100))) == list(range(1100))
     assert err.getvalue() == ("\r512 pictures\r1,024 pictures\r\033[K" if terminal else "")

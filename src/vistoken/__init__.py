@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from vistoken.counting import count as count
     from vistoken.counting.film_fitting import within_video as within_video
     from vistoken.counting.fitting import within as within
+    from vistoken.counting.many import TokenCounts as TokenCounts
+    from vistoken.counting.many import count_many as count_many
     from vistoken.counting.messages import PromptCount as PromptCount
     from vistoken.counting.messages import count_messages as count_messages
     from vistoken.counting.ready import counter as counter
@@ -30,11 +32,13 @@ if TYPE_CHECKING:
 # Where each public name lives. `Encoder` and `ImageTokens` need the extra `encode`.
 _HOMES = {
     "count": "vistoken.counting",
+    "count_many": "vistoken.counting.many",
     "count_messages": "vistoken.counting.messages",
     "counter": "vistoken.counting.ready",
     "within": "vistoken.counting.fitting",
     "within_video": "vistoken.counting.film_fitting",
     "TokenCount": "vistoken.counting",
+    "TokenCounts": "vistoken.counting.many",
     "PromptCount": "vistoken.counting.messages",
     "plan": "vistoken.planning",
     "plan_job": "vistoken.planning.jobs",

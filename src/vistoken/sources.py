@@ -102,7 +102,11 @@ def _glob(pattern: str) -> Iterator[Source]:
     from pathlib import Path  # whose `**` does not follow links, so that loops end
 
     anchor = Path(pattern).anchor
-    paths = sorted(str(path) for path in Path(anchor).glob(pattern.removeprefix(anchor)) if path.is_file())
+    try:
+        found = Path(anchor).glob(pattern.removeprefix(anchor))
+        paths = sorted(str(path) for path in found if path.is_file())
+    except ValueError as error:  # `a**b` up to Python 3.12
+        raise InputError(f"{pattern}: no pattern for files: {error}") from None
     if not paths:
         raise InputError(f"{pattern}: no file matches")
     yield from map(Source, paths)

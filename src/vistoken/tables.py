@@ -90,6 +90,7 @@ class _Pairs:
     def __init__(self, names: tuple[str, str]) -> None:
         self.names = names
         self.known: dict[tuple[Any, Any], Size | Problem] = {}
+        self.sides: dict[str, int] = {}  # of text, whose few distinct sides make up many distinct pairs
 
     def __call__(self, width: Any, height: Any) -> Size | Problem:
         try:
@@ -103,10 +104,18 @@ class _Pairs:
         return found
 
     def _check(self, width: object, height: object) -> Size | Problem:
-        across, down = (_side(name, value) for name, value in zip(self.names, (width, height), strict=True))
+        across, down = self._side(self.names[0], width), self._side(self.names[1], height)
         if isinstance(across, Problem):
             return across
         return down if isinstance(down, Problem) else Size(width=across, height=down)
+
+    def _side(self, name: str, value: object) -> int | Problem:
+        if not isinstance(value, str):
+            return _side(name, value)
+        side = self.sides.get(value) or _side(name, value)
+        if isinstance(side, int) and len(self.sides) < REMEMBERED:
+            self.sides[value] = side
+        return side
 
 
 def _side(name: str, value: object) -> int | Problem:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from vistoken.cli.shared import complain, dash, echo_json, print_table
+from vistoken.cli.count_items import NAMED, SIDES, column_options, count_others, items, progress
+from vistoken.cli.shared import dash, echo_json, print_table
 from vistoken.errors import InputError, UsageError
 from vistoken.packs import PACK_TOKENS
 
 if TYPE_CHECKING:
     from vistoken.cli.plan_asked import Asked
-    from vistoken.geometry import Size
     from vistoken.planning.hardware import Device
     from vistoken.planning.jobs import Job, Prefill
     from vistoken.planning.latency import Range
@@ -24,21 +22,14 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-NAMED = 5  # rows of a table, or refused sizes, that are named one by one
-SIDES = ("width", "height")
 JOB = "a folder, glob or table"
 
 
 def job_options(command: F) -> F:
     """--pack-tokens, --width-column and --height-column."""
-    for option in (
-        click.option("--height-column", default=SIDES[1], show_default=True, metavar="NAME", help="Of a table."),
-        click.option("--width-column", default=SIDES[0], show_default=True, metavar="NAME", help="Of a table."),
-        click.option("--pack-tokens", type=click.IntRange(1), default=PACK_TOKENS, show_default=True, metavar="N",
-                     help="Of a folder, glob or table: tokens encoded at once."),
-    ):  # fmt: skip
-        command = option(command)
-    return command
+    option = click.option("--pack-tokens", type=click.IntRange(1), default=PACK_TOKENS, show_default=True, metavar="N",
+                          help="Of a folder, glob or table: tokens encoded at once.")  # fmt: skip
+    return option(column_options(command))
 
 
 def is_job(sources: Sequence[str]) -> bool:
@@ -71,7 +62,7 @@ def answer(asked: Asked, pack_tokens: int, columns: tuple[str, str]) -> int:
 
     _check(asked)
     _rehearse(asked, pack_tokens)
-    sizes = Sizes(_progress(_read(asked, columns)))
+    sizes = Sizes(size for _, size in progress(items(asked.failures, asked.sources, columns)))
     unread = asked.failures.count
     jobs: list[tuple[str, Job, Prefill | None]] = []
     for model in asked.models if len(sizes) or not unread else ():
@@ -127,64 +118,11 @@ def _behind(asked: Asked, model: str, job: Job) -> Prefill | None:
     return job.prefill(find_behind(asked.llm, model, asked.revision))
 
 
-# ---------------------------------------------------------------- reading
-
-
-def _read(asked: Asked, columns: tuple[str, str]) -> Iterator[Size]:
-    """The size of every picture; what has none is a failure, and the others go on."""
-    from vistoken.tables import is_table
-
-    for source in asked.failures.expand(asked.sources):
-        try:
-            if source.is_picture and not source.problem and is_table(source.name):
-                yield from _rows(asked, source.name, columns)
-            else:
-                yield source.size
-        except InputError as error:
-            asked.failures.add(error, source.name)
-
-
-def _rows(asked: Asked, path: str, columns: tuple[str, str]) -> Iterator[Size]:
-    """The sizes of a table; of rows without one the first are named, and the others counted."""
-    from vistoken.geometry import Size
-    from vistoken.tables import read_sizes
-
-    bad, what = 0, "row" if path.lower().endswith(".parquet") else "line"
-    for number, found in read_sizes(path, *columns):
-        if isinstance(found, Size):
-            yield found
-            continue
-        bad += 1
-        if bad <= NAMED:
-            asked.failures.add(InputError(f"{path}: {what} {number:,}: {found.reason}"))
-    _count_others(asked, bad, f"{path}: {{}} rows without a size")
-
-
 def _name_refused(asked: Asked, job: Job) -> None:
     """Sizes that the model refuses: the first are named, and the others counted."""
     for one in job.refused[:NAMED]:
         asked.failures.add(InputError(f"{job.model}: {one.pictures:,} of {one.size}: {one.reason}"))
-    _count_others(asked, len(job.refused), f"{job.model}: {{}} sizes that are refused")
-
-
-def _count_others(asked: Asked, failed: int, text: str) -> None:
-    if failed > NAMED:
-        asked.failures.count += failed - NAMED
-        complain(f"failed: {text.format(f'{failed - NAMED:,} more')}")
-
-
-def _progress(sizes: Iterable[Size]) -> Iterator[Size]:
-    """The same sizes, with how many there were so far on stderr, on a terminal alone, once a second."""
-    if not sys.stderr.isatty():
-        yield from sizes
-        return
-    told = time.monotonic()
-    for number, size in enumerate(sizes, 1):
-        if not number % 256 and time.monotonic() - told > 1:
-            told = time.monotonic()
-            click.echo(f"\r{number:,} pictures", nl=False, err=True)
-        yield size
-    click.echo("\r\033[K", nl=False, err=True)
+    count_others(asked.failures, len(job.refused), f"{job.model}: {{}} sizes that are refused")
 
 
 # ---------------------------------------------------------------- printing

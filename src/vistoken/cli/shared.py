@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -140,22 +140,62 @@ class Failures:
         return InputError.exit_code if self.count else 0
 
 
+class Table:
+    """Columns as wide as they need, the first `left` ones flush left; the rest flush right.
+
+    Of more rows than `HELD` these decide the widths, and the others are printed as they come: memory stays flat.
+    Columns in `spare` are left out where no row has anything there but a dash or 0.
+    """
+
+    HELD = 1_000
+
+    def __init__(self, header: Sequence[str], left: int = 1, spare: Collection[int] = ()) -> None:
+        self._header, self._left, self._spare = header, left, spare
+        self._held: list[Sequence[str]] | None = []
+        self._kept: Sequence[int] = range(len(header))
+        self._widths: list[int] = []
+
+    def add(self, row: Sequence[str]) -> None:
+        row = [printable(cell) for cell in row]
+        if self._held is None:
+            self._line(row)
+            return
+        self._held.append(row)
+        if len(self._held) > self.HELD:
+            self._begin()
+
+    def end(self, total: Sequence[str] | None = None) -> None:
+        """Print what is held; `total` is one more row, ruled off."""
+        if self._held is not None:
+            empty = [i for i in self._spare if all(row[i] in ("-", "0") for row in self._held)]
+            self._kept = [i for i in self._kept if i not in empty]
+            self._begin([total] if total else [])
+        if total:
+            self._rule()
+            self._line(total)
+
+    def _begin(self, more: Sequence[Sequence[str]] = ()) -> None:
+        held, self._held = self._held or [], None
+        self._widths = [max(len(row[i]) for row in (self._header, *held, *more)) for i in range(len(self._header))]
+        self._line(self._header)
+        self._rule()
+        for row in held:
+            self._line(row)
+
+    def _line(self, row: Sequence[str]) -> None:
+        cells = ((row[i].ljust if i < self._left else row[i].rjust)(self._widths[i]) for i in self._kept)
+        click.echo("  ".join(cells).rstrip())
+
+    def _rule(self) -> None:
+        click.echo("-" * (sum(self._widths[i] for i in self._kept) + 2 * (len(self._kept) - 1)))
+
+
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, total: bool = False) -> None:
-    """Columns as wide as they need, the first `left` ones flush left; `total` rules off the last row."""
-    rows = [[printable(cell) for cell in row] for row in rows]
-    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
-
-    def line(cells: Sequence[str]) -> str:
-        parts = [c.ljust(w) if i < left else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths, strict=True))]
-        return "  ".join(parts).rstrip()
-
-    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-    click.echo(line(header))
-    click.echo(rule)
-    for number, row in enumerate(rows):
-        if total and number == len(rows) - 1:
-            click.echo(rule)
-        click.echo(line(row))
+    """All rows at once; `total` rules off the last one."""
+    table = Table(header, left)
+    for row in rows[:-1] if total else rows:
+        table.add(row)
+    table.end([printable(cell) for cell in rows[-1]] if total else None)
 
 
 def echo_json(value: dict[str, Any]) -> None:

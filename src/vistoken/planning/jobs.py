@@ -17,8 +17,8 @@ from vistoken.errors import InputError, ModelError, UsageError, shown
 from vistoken.geometry import Grid, Size
 from vistoken.model_spec import ModelSpec
 from vistoken.packs import PACK_TOKENS, by_shape, packs
+from vistoken.padding import Padding, padding
 from vistoken.planning.memory import DTYPES, Peak, allowance
-from vistoken.planning.padding import Padding, padding
 from vistoken.planning.plans import CONVENTIONS, Plan, plan_views
 from vistoken.planning.rows import Operation
 from vistoken.planning.tally import Tally
