@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import IO, Any, cast
 
 from vistoken.errors import InputError, MissingExtra, UsageError, one_line
+from vistoken.frozen import frozen
 from vistoken.geometry import Size
 from vistoken.headers import parse
 from vistoken.sources import SUFFIXES, Source, pillows_size
@@ -34,7 +34,7 @@ def is_address(word: str) -> bool:
     return _ADDRESS.match(word) is not None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Remote(Source):
     """A picture at an address; `read` is told how many bytes of it were."""
 

@@ -12,7 +12,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 
@@ -20,6 +20,7 @@ from vistoken import registry
 from vistoken.encoding.model import VisionEncoder
 from vistoken.encoding.packing import pack
 from vistoken.errors import InputError, UsageError, did_you_mean, shown
+from vistoken.frozen import frozen
 from vistoken.geometry import Grid
 from vistoken.planning.hardware import BYTES, Device, Efficiency, Figure
 from vistoken.planning.operations import operations
@@ -62,7 +63,7 @@ def calibrate(where: str = "cpu", threads: int | None = None) -> Device:
         torch.set_num_threads(before)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bench:
     """Where things are timed, how many pictures go through a block at once, and how often all is timed."""
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from vistoken import registry
 from vistoken.family import Family, Published
+from vistoken.frozen import frozen
 from vistoken.model_spec import Level
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Model:
     """One built-in model. `verbs` are what can be done with it; `trust` is the lower of its two labels."""
 
@@ -24,7 +24,7 @@ class Model:
     trust: Level
 
     def as_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {name: getattr(self, name) for name in self.__match_args__}
 
 
 def models() -> tuple[Model, ...]:

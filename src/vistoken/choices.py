@@ -6,16 +6,16 @@ cannot be written and the type checker names every place that must handle a new 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from vistoken.errors import InputError, UsageError
+from vistoken.frozen import frozen
 from vistoken.geometry import Grid, Patch
 
 # ---------------------------------------------------------------- prefix tokens
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ClassToken:
     """A learned token in front of the patches, made to gather the picture (ViT); Pixio has several."""
 
@@ -32,7 +32,7 @@ class ClassToken:
         return "class token" if self.count == 1 else "class tokens"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DistillationToken:
     """A second learned token that was trained on a teacher's answer (DeiT)."""
 
@@ -41,7 +41,7 @@ class DistillationToken:
     count = 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Registers:
     """Learned tokens without a meaning of their own, which keep artefacts out of the patches (arXiv 2309.16588)."""
 
@@ -60,7 +60,7 @@ PrefixToken = ClassToken | DistillationToken | Registers
 # ---------------------------------------------------------------- stems
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BitStem:
     """A residual network in front of the transformer, whose map is cut into patches instead of the picture (hybrids).
 
@@ -109,7 +109,7 @@ Stem = BitStem
 # ---------------------------------------------------------------- positions
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TableResize:
     """How a learned table is brought to another grid: torch's `interpolate`.
 
@@ -123,12 +123,12 @@ class TableResize:
     offset: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NoPosition:
     """Patches do not know where they are."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LearnedTable:
     """One learned vector a cell of a `rows` x `cols` grid, resized to other grids.
 
@@ -141,7 +141,7 @@ class LearnedTable:
     resize: TableResize
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Buckets:
     """A learned `side` x `side` table without resizing: a patch looks up the cell that its place in the picture meets.
 
@@ -151,7 +151,7 @@ class Buckets:
     side: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sinusoidal:
     """Computed, nothing learned: half of dim for the row, half for the column, sine and cosine at many frequencies.
 
@@ -162,7 +162,7 @@ class Sinusoidal:
     cols_first: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Factorised:
     """Two learned tables, one vector a row and one a column, added."""
 
@@ -181,7 +181,7 @@ class Factorised:
 Position = NoPosition | LearnedTable | Buckets | Sinusoidal | Factorised
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rotary:
     """Queries and keys are turned by angles that grow with row and column; tokens themselves are left alone.
 
@@ -197,7 +197,7 @@ class Rotary:
     reference: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ClassRotary:
     """As `Rotary`, but the class token is turned too, by learned angles of its own (MLCD).
 
@@ -207,7 +207,7 @@ class ClassRotary:
     base: float = 10_000.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EvenOddRotary:
     """One ladder of frequencies over the whole head: the even ones serve the row, the odd ones the column (Pixtral).
 
@@ -217,7 +217,7 @@ class EvenOddRotary:
     base: float = 10_000.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CentredRotary:
     """Coordinates are patch centres from -1 to 1, whatever the grid; an angle is 2 pi times coordinate / period.
 
@@ -235,14 +235,14 @@ RotaryPosition = Rotary | ClassRotary | EvenOddRotary | CentredRotary
 Activation = Literal["gelu", "gelu_tanh", "quick_gelu", "silu"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LayerNorm:
     """Mean 0 and variance 1, then a weight and a bias."""
 
     eps: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RmsNorm:
     """Root mean square 1, then a weight (arXiv 1910.07467)."""
 
@@ -252,7 +252,7 @@ class RmsNorm:
 Norm = LayerNorm | RmsNorm
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlainMlp:
     """dim -> hidden -> activation -> dim."""
 
@@ -261,7 +261,7 @@ class PlainMlp:
     bias: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GatedMlp:
     """activation(gate(x)) * up(x), then down (SwiGLU where the activation is SiLU).
 
@@ -277,14 +277,14 @@ class GatedMlp:
 Mlp = PlainMlp | GatedMlp
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WidthNorm:
     """Queries and keys are normed over their whole width, before the heads are split (InternViT-6B)."""
 
     norm: RmsNorm
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HeadNorm:
     """Queries and keys are normed head by head with a weight, values without one, and scores are not scaled (Gemma 4).
 
@@ -294,7 +294,7 @@ class HeadNorm:
     norm: RmsNorm
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QkNorm:
     """Queries and keys are normed head by head with a weight, values are not (GLM-OCR).
 
@@ -313,7 +313,7 @@ BlockNorms = Literal["before", "after", "both"]
 QkvBias = Literal["all", "query and value", "none"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Windows:
     """Attention within windows of `side` x `side` patches, ragged at the right and bottom; blocks in `full` see all.
 
@@ -327,24 +327,24 @@ class Windows:
 # ---------------------------------------------------------------- output side
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NoPool:
     """The family has no pooled vector of its own."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ClassPool:
     """The class token after the final norm (ViT, DINOv2, DeiT); of several their mean (Pixio)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MeanPool:
     """The mean over the patches after the final norm, prefix tokens left out; with `norm`, that is normed itself."""
 
     norm: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProjectedClass:
     """The class token, normed, through a projection to `dim`: without bias in CLIP, with one in timm's EVA-CLIP."""
 
@@ -352,7 +352,7 @@ class ProjectedClass:
     bias: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AttentionPool:
     """A learned probe attends to all tokens; then y + MLP(norm(y)) (SigLIP's MAP head).
 
@@ -365,7 +365,7 @@ class AttentionPool:
     bias: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QueryPool:
     """A learned query, without a projection of its own, attends to all tokens; then one matrix (AIMv2's head).
 

@@ -7,17 +7,17 @@ has them. Nothing here is torch: `vistoken.encoding.connecting` carries it out, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from vistoken.choices import Activation, GatedMlp, Mlp, Norm, RmsNorm
 from vistoken.errors import InputError, UsageError
+from vistoken.frozen import frozen
 from vistoken.geometry import Grid
 
 # ---------------------------------------------------------------- stages
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Normalise:
     """A norm over the current width; without `weight` it has no parameters."""
 
@@ -25,7 +25,7 @@ class Normalise:
     weight: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MergeBlocks:
     """Each block of `side` x `side` tokens becomes one, its vectors one after another.
 
@@ -39,14 +39,14 @@ class MergeBlocks:
     whole: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AveragePool:
     """Each block of `side` x `side` tokens becomes their mean."""
 
     side: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Downsample:
     """A convolution over 3 x 3 tokens at every second row and column, zeros around the grid, to `out` dimensions.
 
@@ -58,7 +58,7 @@ class Downsample:
     side = 2
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Linear:
     """To `out` dimensions."""
 
@@ -66,36 +66,36 @@ class Linear:
     bias: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Activate:
     """An activation, without parameters."""
 
     activation: Activation
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Scale:
     """Times a constant."""
 
     factor: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Standardise:
     """(x - shift) * scale, a learned vector each (Gemma 4)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Softmax:
     """Exponentials over their sum: what a token shares out over a vocabulary (Ovis2)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Twice:
     """Each vector beside itself: a still picture, where two frames of a video would stand (ERNIE-4.5-VL)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MlpStage:
     """An MLP, plain or gated, that ends at `out` dimensions; None keeps the width."""
 
@@ -103,7 +103,7 @@ class MlpStage:
     out: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Resample:
     """`latents` learned vectors ask all tokens of a view, block by block, and stand in their place (a perceiver).
 
@@ -144,12 +144,12 @@ Stage = (
 # ---------------------------------------------------------------- the order of views
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InOrder:
     """The views one after another, as the processor hands them over."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unpadded:
     """The overview, then the tiles as one picture without their padding, a learned newline behind each row.
 
@@ -167,7 +167,7 @@ IN_ORDER = InOrder()
 # ---------------------------------------------------------------- the whole
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TimedPositions:
     """The LLM numbers image tokens by time, row and column (M-RoPE); a second of a video moves the time `per_second`.
 
@@ -177,12 +177,12 @@ class TimedPositions:
     per_second: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NumberedPositions:
     """The same where the time is the number of the frame group (Qwen2-VL; arXiv 2409.12191, section 2.1)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SeparatePositions:
     """The same where every frame group stands by itself, with its time in front of it as text (Qwen3-VL).
 
@@ -190,7 +190,7 @@ class SeparatePositions:
     """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SecondsPositions:
     """As `TimedPositions`, multiplied in another order; fractions are cut off only where `whole`.
 
@@ -205,7 +205,7 @@ class SecondsPositions:
 TokenPositions = TimedPositions | SecondsPositions | NumberedPositions | SeparatePositions
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Connector:
     """What stands between tower and LLM.
 

@@ -12,10 +12,10 @@ from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vistoken.errors import InputError, MissingExtra, UsageError, VistokenError, shown
+from vistoken.frozen import frozen
 from vistoken.geometry import Size
 from vistoken.sizes import Sizes
 from vistoken.sources import BROKEN, check_file, image_size, open_image, shown_name
@@ -99,7 +99,7 @@ class Animation(Document):
         return self._size
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Page:
     """A page's number, from 1, and its size; `size` is None where it has none, for the reason `problem`."""
 
@@ -108,7 +108,7 @@ class Page:
     problem: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pages:
     """The pages of a document that are looked at, and their sizes.
 

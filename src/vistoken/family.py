@@ -7,10 +7,11 @@ holds one `FAMILY = Family(...)`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from vistoken.configs import Config
+from vistoken.frozen import frozen
 from vistoken.geometry import Grid, Patch, Size
 from vistoken.model_spec import Crowd, Label, PixelSpec, VideoSpec
 
@@ -32,7 +33,7 @@ RECALLED = Label("assumed", "values as remembered; no copy of the published file
 DEFAULTS = Label("assumed", f"defaults of the classes of {REFERENCE}; no copy of the published files was seen")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Published:
     """One model that is built in: what its files say, and how that is known.
 
@@ -56,7 +57,7 @@ class Published:
         return self.names[0]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Files:
     """The files of one model, as far as they are there.
 
@@ -73,7 +74,7 @@ class Files:
     built_in: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reading:
     """What a family's reader makes of the files; the registry adds name, trust and origins. See `ModelSpec`.
 
@@ -96,7 +97,7 @@ class Reading:
     rule_trust: Label | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Example:
     """A size and the counts that it must give, with the source of these numbers.
 
@@ -114,7 +115,7 @@ class Example:
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reference:
     """What a family is compared with: classes of transformers, by name, and how to read what they return.
 
@@ -149,7 +150,7 @@ class Reference:
     harmless: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Timm:
     """How timm names the networks of a family, and in what they differ from it.
 
@@ -162,7 +163,7 @@ class Timm:
     adapt: Callable[[EncoderSpec, Config], EncoderSpec]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Family:
     """Models that share a reader of configs, a name map of weights and a view rule.
 

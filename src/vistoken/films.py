@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from vistoken import turning
 from vistoken.errors import InputError, MissingExtra, UsageError
+from vistoken.frozen import frozen
 from vistoken.geometry import Size
 from vistoken.sources import check_file, shown_name
 from vistoken.video import Source
@@ -29,7 +29,7 @@ FORMATS = ("mov,matroska,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,gif,h264,hevc,av1
 _STILL = (b"avif", b"avis", b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Film:
     """A video file: its name, the size of its frames when they are upright, and how many there are at what rate.
 

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import accumulate
 from operator import index
 
 from vistoken.errors import UsageError, shown
+from vistoken.frozen import frozen
 
 # A side above this is a mistake: JPEG ends at 65,535 pixels, and the longest scans in TIFF are well under 10 million.
 MAX_SIDE = 100_000_000
 _SIZE = re.compile(r"(\d+)x(\d+)", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Size:
     """Height and width of a picture in pixels.
 
@@ -77,7 +77,7 @@ class Size:
         return f"{self.width}x{self.height}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Patch:
     """Height and width in pixels of one cell of a grid, and how many frames it spans."""
 
@@ -120,7 +120,7 @@ class Patch:
         return f"{self.width}x{self.height}" + (f"x{self.frames}" if self.frames > 1 else "")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Grid:
     """Frames x rows x columns of patches."""
 
@@ -140,7 +140,7 @@ class Grid:
         return (f"{self.frames} x " if self.frames > 1 else "") + f"{self.rows} x {self.cols}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Box:
     """A rectangle in a picture, in pixels from the left and top; may be fractional, right and bottom excluded."""
 

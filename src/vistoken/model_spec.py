@@ -6,10 +6,11 @@ Kept apart from the encoder's description, which counting alone does not load.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from vistoken.errors import ConfigError, InputError, UsageError, VistokenError, shown
+from vistoken.frozen import frozen
 from vistoken.geometry import Size
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PixelSpec:
     """From bytes 0-255 to the encoder's numbers: (value * scale - mean) / std, channel by channel."""
 
@@ -41,7 +42,7 @@ Level = Literal["verified", "documented", "measured by third parties", "inferred
 LEVELS: tuple[Level, ...] = ("assumed", "inferred", "measured by third parties", "documented", "verified")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Label:
     """How sure something is, and on what evidence."""
 
@@ -57,7 +58,7 @@ class Label:
         return f"{self.level} ({self.evidence})"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Trust:
     """How far a count can be trusted: the algorithm (`rule`) and the numbers it was fed with (`settings`)."""
 
@@ -70,7 +71,7 @@ class Trust:
         return min(self.rule.level, self.settings.level, key=LEVELS.index)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Origin:
     """One value of a description and where it comes from."""
 
@@ -79,7 +80,7 @@ class Origin:
     source: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class VideoSpec:
     """How videos are brought to the encoder and the LLM.
 
@@ -125,7 +126,7 @@ class Later(Generic[T]):
         return repr(self())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Crowd:
     """What holds instead where more than `above` pictures share one prompt."""
 
@@ -134,7 +135,7 @@ class Crowd:
     prompt: Layout
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ModelSpec:
     """A model: the encoder, how pictures are brought to it, and what the LLM behind it receives.
 

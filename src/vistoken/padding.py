@@ -10,15 +10,15 @@ blocks, or its multiply-adds. That packing avoids this waste: NaViT, arXiv 2307.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from math import exp, lgamma
 from typing import Any
 
 from vistoken.errors import UsageError, shown
+from vistoken.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Padding:
     """What padded batches of `batch` pictures cost in expectation, and how much of that is waste, from 0 to 1."""
 
@@ -30,7 +30,7 @@ class Padding:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; keys are the attributes' names."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {name: getattr(self, name) for name in self.__match_args__}
 
 
 def padding(tokens: Mapping[int, int], macs: Mapping[int, int], batch: int) -> Padding:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from vistoken.frozen import frozen
 
 if TYPE_CHECKING:
     from vistoken.model_spec import Label
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from vistoken.views.rule import ViewRule
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PageSpec:
     """What a page of a PDF becomes where the whole file is sent to the API.
 

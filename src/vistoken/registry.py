@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,6 +26,7 @@ from vistoken.errors import (
 )
 from vistoken.family import Family, Files, Published, Reading
 from vistoken.files import model_file
+from vistoken.frozen import frozen
 from vistoken.geometry import Size
 from vistoken.lookup import all_names, every
 from vistoken.lookup import families as families
@@ -42,7 +43,7 @@ T = TypeVar("T")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Found:
     """A model, its family, and the folder of its files (None for a built-in name: nothing was read from disk)."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import assert_never
 
+from vistoken.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class Image:
     """A run of positions of the LLM's input that visual embeddings fill.
 
@@ -20,21 +21,21 @@ class Image:
     what: object = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Marker:
     """One special token that the processor itself writes, by its name in the vocabulary."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Text:
     """Plain text that the processor writes; its token count depends on the tokenizer."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Repeat:
     """Pieces that are written `times` times.
 
@@ -52,7 +53,7 @@ class Repeat:
 Piece = Image | Marker | Text | Repeat
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sequence:
     """The ordered pieces of one picture (or video) in the prompt.
 

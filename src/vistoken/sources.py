@@ -11,11 +11,11 @@ import re
 import struct
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import IO, TYPE_CHECKING
 
 from vistoken.errors import InputError, UsageError, printable
+from vistoken.frozen import frozen
 from vistoken.geometry import Size
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ BROKEN = (OSError, ValueError, SyntaxError, NotImplementedError, OverflowError, 
           RuntimeError, TypeError, KeyError, IndexError, AttributeError, ZeroDivisionError)  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Source:
     """One thing to look at: a bare size, or a picture's path whose size is read when asked for."""
 

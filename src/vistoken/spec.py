@@ -7,7 +7,6 @@ which plain encoders do without, in `vistoken.connector`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vistoken.choices import Activation as Activation
@@ -51,6 +50,7 @@ from vistoken.choices import TableResize as TableResize
 from vistoken.choices import WidthNorm as WidthNorm
 from vistoken.choices import Windows as Windows
 from vistoken.errors import UsageError, shown
+from vistoken.frozen import frozen
 from vistoken.geometry import Grid, Patch, offsets
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ NO_POOL = NoPool()
 MAX_WIDTH, MAX_DEPTH = 1_000_000, 10_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class EncoderSpec:
     """A vision transformer. `depth` 0 is the front end alone: patches, prefix tokens, positions.
 

@@ -11,11 +11,11 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain, islice
 from typing import IO, Any
 
 from vistoken.errors import InputError, MissingExtra, UsageError, did_you_mean, one_line, shown
+from vistoken.frozen import frozen
 from vistoken.geometry import MAX_SIDE, Size
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
@@ -31,7 +31,7 @@ _WHOLE = re.compile(r"\+?(\d{1,15})(?:\.0*)?", re.ASCII)
 _NOTHING = ("", "null", "none", "nan", "na", "n/a", "<na>", r"\n")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Problem:
     """Why a row holds no size."""
 

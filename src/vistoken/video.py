@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 
 from vistoken.errors import UsageError, shown
+from vistoken.frozen import frozen
 from vistoken.single import single
 
 # Above this a count of frames is a mistake: 10 million frames are 46 hours at 60 a second.
 MAX_FRAMES = 10_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Source:
     """A video as its file tells it: `frames` in all, shown at `fps` a second; fps is None where nobody knows."""
 
@@ -47,7 +47,7 @@ class Source:
         return None if self.fps is None else self.frames / self.fps
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Clip:
     """The frames of a video that a model looks at: their numbers in the source, from 0, in order.
 

@@ -7,21 +7,23 @@ Source: the names that transformers 5.23.0 writes with `save_pretrained`, which 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
+from vistoken.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class AsIs:
     """The file's tensor is ours."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DropOnes:
     """Leading axes of length 1 fall away: (1, 197, dim) becomes (197, dim)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Row:
     """The file's vector, with or without leading axes of length 1, is our matrix of one row."""
 
@@ -34,7 +36,7 @@ class Row:
 Pairs = Literal["half", "axes", "rows first", "cols first", "alternating"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Part:
     """The file's tensor is part `index` of `of` equal parts of our rows: separate q, k and v are fused.
 
@@ -47,48 +49,48 @@ class Part:
     span: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Paired:
     """As the file's, its rotary dimensions brought into our order."""
 
     pairs: Pairs
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PairedQk:
     """The file's tensor is q, k and v, one above the other; the rotary dimensions of q and k are brought into order."""
 
     pairs: Pairs
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NoKeys:
     """The file's bias is that of q, k and v; ours has none of k, which the file masks (DINOv3)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Transposed:
     """The file multiplies from the other side: (in, out) instead of (out, in)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Table:
     """The rows of the file's table of embeddings, but for the last `unused`, are our columns."""
 
     unused: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SwappedHalves:
     """The second half of the file's rows stands first in ours: the gate behind what it gates."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlusOne:
     """The file stores what is added to a weight of 1 (Gemma's norms)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Item:
     """Entry `index` of the file's first axis, of which it has `of`."""
 
@@ -96,7 +98,7 @@ class Item:
     of: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cell:
     """The file's number is one cell of our matrix."""
 
@@ -104,27 +106,27 @@ class Cell:
     col: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChannelsLast:
     """The file's linear weight counts a patch as (row, column, channel); ours as (channel, row, column)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CellRows:
     """The file's table is a grid, (1, rows, columns, dim); ours has one row a cell."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Flattened:
     """A matrix in one of the two, where the other has its columns as several axes; the order of numbers is one."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LastRowFirst:
     """The file's last row, of the class token, is our first; the others follow in order (Llama 4)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ignore:
     """The tensor is left out on purpose."""
 
@@ -139,7 +141,7 @@ WeightStep = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Weight:
     """`file` is the tensor's published name, `ours` the parameter of the encoder; `{n}` stands for a block's number."""
 
@@ -148,7 +150,7 @@ class Weight:
     step: WeightStep = AsIs()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WeightNames:
     """All published names of a family. A tensor that nothing here names is an error.
 
@@ -165,7 +167,7 @@ class WeightNames:
     tower: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Seeded:
     """There is no file: the parameters are drawn from `seed`."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import click
 
 from vistoken.cli.shared import Failures, dash, echo_json, note, print_table
 from vistoken.errors import InputError, NothingFits, UsageError
+from vistoken.frozen import frozen
 
 if TYPE_CHECKING:
     from vistoken.cli.count_price import Prices
@@ -40,7 +40,7 @@ class Asked(NamedTuple):
     max_image_pixels: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Found(Generic[T]):
     """What fits of one source for one model; `word` is what the user wrote for the source, `model` for the model."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -11,6 +10,7 @@ import click
 from vistoken.cli.plan_devices import found
 from vistoken.cli.shared import Failures, parse_input, parse_settings
 from vistoken.errors import InputError, UsageError
+from vistoken.frozen import frozen
 
 if TYPE_CHECKING:
     from vistoken.geometry import Size
@@ -40,7 +40,7 @@ def geometry_options(command: F) -> F:
     return command
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Geometry:
     """A plain ViT with class token, as the options describe it; `patch` is text."""
 
@@ -67,7 +67,7 @@ class Geometry:
         return bare_encoder(patch=cell, dim=self.dim, depth=self.depth, heads=self.heads, table=size, mlp=self.mlp)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Swept:
     """The text of a sweep, and the geometry that stays the same in it."""
 
@@ -75,7 +75,7 @@ class Swept:
     geometry: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Asked:
     """Models, or bare `geometry`, at the sizes of `sources`; how they are fed, and where they shall run.
 

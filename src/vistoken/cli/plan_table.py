@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from itertools import product
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +11,7 @@ import click
 
 from vistoken.cli.shared import complain, echo_json, print_table
 from vistoken.errors import InputError, UsageError
+from vistoken.frozen import frozen
 
 if TYPE_CHECKING:
     from vistoken.cli.plan_asked import Asked
@@ -37,7 +38,7 @@ def table_options(command: F) -> F:
     return command
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Table:
     """What is asked of the table; a sweep itself stands in `Asked`."""
 

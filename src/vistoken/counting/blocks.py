@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from vistoken.counting.payloads import Payload
 from vistoken.errors import InputError, UsageError, shown
+from vistoken.frozen import frozen
 
 Setting = tuple[str, str]  # a name of the model's own preprocessor, and its value
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """Where a block stands: `messages[2].content[1]`, in message 2 (None outside of them), said by `role`."""
 
@@ -25,7 +26,7 @@ class Place:
         return replace(self, where=self.where + step)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Text:
     """Words of the prompt."""
 
@@ -33,7 +34,7 @@ class Text:
     text: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Image:
     """A picture, and the setting that was given for it alone."""
 
@@ -43,7 +44,7 @@ class Image:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Video:
     """A video as a list of its frames, every one of which is looked at."""
 
@@ -51,7 +52,7 @@ class Video:
     frames: tuple[Payload, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Other:
     """Something that is not counted, with the reason."""
 
@@ -64,7 +65,7 @@ class Other:
 Block = Text | Image | Video | Other
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Prompt:
     """The blocks of a prompt, in order; its format (empty where only text tells); the setting for all pictures."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -13,6 +13,7 @@ from vistoken import registry
 from vistoken.counting.tokens import TokenCount, count_views
 from vistoken.documents import DPI, Pages, read_pages
 from vistoken.errors import UsageError, VistokenError, shown
+from vistoken.frozen import frozen
 from vistoken.geometry import Size
 from vistoken.model_spec import LEVELS, Label, Level, ModelSpec, Trust
 from vistoken.sources import shown_name
@@ -20,7 +21,7 @@ from vistoken.sources import shown_name
 EXPLAINED = 3  # sizes of pages whose steps are shown
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Run:
     """Pages that follow one another and have one size: numbers `first` to `last`, of `tokens` each."""
 
@@ -37,7 +38,7 @@ class Run:
         return f"{self.first:,}" if self.first == self.last else f"{self.first:,}-{self.last:,}"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen(repr=False)
 class DocumentCount:
     """How many tokens the pages of a document become.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from vistoken import registry
@@ -12,6 +11,7 @@ from vistoken.counting.knobs import Knobs, Setting
 from vistoken.counting.search import sizes_below
 from vistoken.counting.tokens import chosen, count_views, video
 from vistoken.errors import InputError, NothingFits, UsageError
+from vistoken.frozen import frozen
 from vistoken.geometry import Size
 from vistoken.model_spec import ModelSpec
 from vistoken.video import Clip, Source
@@ -31,7 +31,7 @@ class Pair(NamedTuple):
         return {"frames": self.frames, "size": str(self.size), "tokens": self.tokens}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FilmFit:
     """What of a video of `frames` frames of `size` stays within `limit` tokens.
 

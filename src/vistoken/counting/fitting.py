@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vistoken import registry
@@ -12,6 +11,7 @@ from vistoken.counting.ready import Counter, counter_of
 from vistoken.counting.search import most_images, sizes_below
 from vistoken.counting.tokens import asked_size
 from vistoken.errors import InputError, NothingFits, UsageError, shown
+from vistoken.frozen import frozen
 from vistoken.geometry import Size
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ MAX_LONG_SIDE = 65_535
 MOST_TOKENS = 10**9
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fit:
     """What of a picture of `size` stays within `limit` tokens: two roads, of which one suffices.
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from vistoken import registry
 from vistoken.counting.ready import Counter, counter_of
 from vistoken.errors import InputError, UsageError, VistokenError, shown
+from vistoken.frozen import frozen
 from vistoken.geometry import MAX_SIDE
 from vistoken.model_spec import ModelSpec
 
@@ -25,7 +25,7 @@ REMEMBERED = 100_000
 MANY = 10_000
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen(repr=False)
 class TokenCounts:
     """The tokens of many pictures, in the order of their sizes.
 

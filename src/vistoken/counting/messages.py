@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from vistoken import registry
@@ -13,11 +12,12 @@ from vistoken.counting.payloads import Absent, differs, size_of
 from vistoken.counting.prompts import read_prompt
 from vistoken.counting.tokens import TokenCount, count_views
 from vistoken.errors import InputError, SettingError, UsageError, shown
+from vistoken.frozen import frozen
 from vistoken.geometry import Size
 from vistoken.model_spec import ModelSpec
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BlockCount:
     """One block of a prompt: where it stands and what became of it.
 
@@ -56,7 +56,7 @@ class BlockCount:
         }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen(repr=False)
 class PromptCount:
     """How many tokens the pictures and videos of one prompt become.
 

@@ -10,11 +10,12 @@ import binascii
 import io
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from vistoken import sources
 from vistoken.errors import InputError, one_line, shown
+from vistoken.frozen import frozen
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -36,7 +37,7 @@ _SIGNATURES = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG", "image/png"), (b"GI
                (b"RIFF", "image/webp"), (b"BM", "image/bmp"), (b"%PDF", "application/pdf"))  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Base64:
     """Base64 text from `start` on, with the media type that was declared (empty where none was).
 
@@ -53,7 +54,7 @@ class Base64:
         return f"base64 of {self.media or 'a picture'}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Local:
     """A file of this machine."""
 
@@ -64,7 +65,7 @@ class Local:
         return self.path
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Held:
     """What the caller holds in memory: bytes, an open file or a PIL image; with the media type that was declared."""
 
@@ -76,7 +77,7 @@ class Held:
         return "bytes" if isinstance(self.picture, bytes) else sources.picture_name(self.picture)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Absent:
     """What is not here, such as a URL, which is never fetched; with the reason."""
 

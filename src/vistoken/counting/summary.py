@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from heapq import heappush, heapreplace
 from typing import Any
 
 from vistoken.counting.names import Name, called
 from vistoken.errors import InputError, UsageError, shown
+from vistoken.frozen import frozen
 from vistoken.geometry import Size
 from vistoken.padding import padded_cost
 
@@ -18,7 +18,7 @@ WORST = 10  # items that are kept by name
 BINS = 12  # of a histogram, at most
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bin:
     """Items with at least `start` and fewer than `stop` tokens."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vistoken import registry, sources
 from vistoken.errors import InputError, UsageError
+from vistoken.frozen import frozen
 from vistoken.geometry import Size
 from vistoken.model_spec import ModelSpec, Trust
 from vistoken.sequence import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vistoken.views.steps import View
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen(repr=False)
 class TokenCount:
     """How many tokens one picture (or video) becomes.
 

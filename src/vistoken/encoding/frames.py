@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from operator import index
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from vistoken import pixels
 from vistoken.encoding.inputs import read_picture
 from vistoken.errors import InputError, UsageError, VistokenError, shown
 from vistoken.films import opened, source_of
+from vistoken.frozen import frozen
 from vistoken.sources import shown_name
 from vistoken.video import Source
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Video = str | os.PathLike[str] | Sequence[Input] | np.ndarray | Tensor
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen(eq=False)
 class Frames:
     """Frames that the caller has in memory."""
 
@@ -52,7 +52,7 @@ class Frames:
                 raise type(error)(f"frame {number}: {error}") from None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FilmFile:
     """A video file. Frames are decoded from the start, in the order in which they are shown."""
 

@@ -13,13 +13,13 @@ import os
 import struct
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import torch
 
 from vistoken.configs import LFS_ADVICE, LFS_POINTER, parse_object
 from vistoken.errors import WeightsError, one_line
+from vistoken.frozen import frozen
 
 # A header takes about 100 bytes a tensor; the library's own limit is 100 MB.
 MAX_HEADER_BYTES = 16 * 2**20
@@ -29,7 +29,7 @@ MAX_AXES = 8
 FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stored:
     """What the header says of one tensor; `begin` and `end` count bytes from the end of the header."""
 
@@ -39,7 +39,7 @@ class Stored:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Weights:
     """The weights of a folder, as far as their headers tell.
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -20,6 +19,7 @@ from torch import Tensor
 
 from vistoken import pixels
 from vistoken.errors import InputError, UsageError, VistokenError, did_you_mean
+from vistoken.frozen import frozen
 from vistoken.sources import picture_name, shown_name
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _CHANNELS = (1, 3, 4)  # grey, RGB, RGB and alpha
 _KINDS = "a path, an open binary file, bytes, a PIL image, or an array or tensor of uint8"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failed:
     """One picture of many that cannot be used: where it stood, what it is called, and what is wrong with it."""
 

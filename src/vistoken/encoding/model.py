@@ -6,7 +6,7 @@ Shapes: T tokens of all images, N patches of all images, B images, D dim, H head
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 from typing import TypeVar
 
@@ -23,13 +23,14 @@ from vistoken.encoding.packing import Packed
 from vistoken.encoding.pooling import build_pool, choose_pooling
 from vistoken.encoding.routes import Merged, Route
 from vistoken.errors import UsageError
+from vistoken.frozen import frozen
 from vistoken.geometry import Grid
 from vistoken.spec import EncoderSpec, HeadNorm, QkNorm, WidthNorm
 
 T = TypeVar("T", bound=nn.Module)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wanted:
     """What a forward pass keeps besides its output.
 
@@ -50,7 +51,7 @@ class Wanted:
 NOTHING_MORE = Wanted()
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen(eq=False)
 class Encoded:
     """What the encoder makes of a packed sequence.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 import torch
@@ -14,13 +14,14 @@ from vistoken.connector import Connector, SecondsPositions, TimedPositions
 from vistoken.encoding.arranging import token_boxes
 from vistoken.encoding.mrope import position_ids
 from vistoken.errors import UsageError, shown
+from vistoken.frozen import frozen
 from vistoken.geometry import Box, Grid, Size, around
 from vistoken.video import Clip
 from vistoken.views import View
 from vistoken.views.rule import Tiling
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen(eq=False)
 class Layer:
     """A hidden state of one picture: its patches (n, dim), and its prefix tokens by name."""
 
@@ -28,7 +29,7 @@ class Layer:
     prefix: Mapping[str, Tensor]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Scene:
     """How a picture was looked at, and how its image tokens come to their order.
 
@@ -62,7 +63,7 @@ class Scene:
         return self.views[0].patch.frames * self.clip.source.duration / len(self.clip.indices)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen(eq=False)
 class ImageTokens:
     """The tokens of one picture, or of one video. What was not asked for is None or empty.
 

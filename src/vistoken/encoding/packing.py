@@ -7,20 +7,20 @@ sides.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from vistoken.errors import InputError, UsageError
+from vistoken.frozen import frozen
 from vistoken.geometry import Grid, Patch, Size, offsets
 
 # The mask has T x T entries; this is 64 MiB.
 MAX_MASK_TOKENS = 8192
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen(eq=False)
 class Packed:
     """Patches of many images (views, videos), one after another.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from operator import index
 from typing import Literal, TypedDict
 
@@ -16,6 +15,7 @@ from vistoken.encoding.output import ImageTokens, Layer, Scene
 from vistoken.encoding.packing import Packed
 from vistoken.encoding.prepared import Prepared
 from vistoken.errors import UsageError, did_you_mean, shown
+from vistoken.frozen import frozen
 from vistoken.geometry import Grid, Size, offsets
 from vistoken.packs import by_shape
 from vistoken.views.rule import Tiling
@@ -68,7 +68,7 @@ def check_options(given: Mapping[str, object], known: type[Wishes]) -> None:
 WHAT = ("patches", "prefix", "pooled", "image_tokens")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Asked:
     """What a caller wants of every picture: the words of `what`, and what the forward pass must keep for it."""
 
@@ -154,7 +154,7 @@ def _repeated(patches: Tensor, values: int, channels: int) -> Tensor:
     return patches.unflatten(1, (channels, 1, -1)).expand(-1, -1, frames, -1).flatten(1)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen(eq=False)
 class Taken:
     """What one view got out of a pack: tokens (t, D) and what else was asked for.
 

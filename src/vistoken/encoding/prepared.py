@@ -6,7 +6,6 @@ Shapes: n patches of one view, C channels, t h w a patch's frames and sides.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +15,7 @@ from torch import Tensor
 from vistoken import pixels
 from vistoken.encoding.packing import check_image, cut_any
 from vistoken.errors import ConfigError, InputError
+from vistoken.frozen import frozen
 from vistoken.geometry import Grid, Patch, Size
 from vistoken.model_spec import ModelSpec, PixelSpec
 from vistoken.spec import EncoderSpec, Factorised
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from vistoken.video import Clip
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen(eq=False)
 class Prepared:
     """A picture ready for the encoder.
 

@@ -11,7 +11,6 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import BinaryIO
 
 import torch
@@ -19,13 +18,14 @@ from torch import Tensor
 
 from vistoken.encoding.headers import FLOATS, Stored
 from vistoken.errors import WeightsError
+from vistoken.frozen import frozen
 
 # Of one tensor that are read and checked at once: what the caches of a core hold, and what torch still works on in one
 # thread (ATen, `TensorIterator.h`, `GRAIN_SIZE`): waking others so often takes many times as long on a busy machine.
 PIECE = 2**15
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Values:
     """An open file whose header is known; `start` is where its tensors begin."""
 

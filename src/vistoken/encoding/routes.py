@@ -13,10 +13,11 @@ from torch import Tensor
 
 from vistoken.encoding.attention import Engine, Turn
 from vistoken.encoding.packing import Packed
+from vistoken.frozen import frozen
 from vistoken.spec import EncoderSpec
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen(eq=False)
 class Merged:
     """What became of a pack whose tokens were joined on the way.
 

@@ -11,7 +11,6 @@ import math
 import os
 import platform
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -25,6 +24,7 @@ from vistoken.encoding.matching import find_weight
 from vistoken.encoding.output import Layer
 from vistoken.encoding.weights import find_weights
 from vistoken.errors import ModelError, UsageError
+from vistoken.frozen import frozen
 from vistoken.geometry import Grid
 from vistoken.judge import running
 from vistoken.pixels import load, size_of
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-4
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class State:
     """How far ours lies from the reference's; where the two cannot be compared, `fault` says why."""
 
@@ -58,7 +58,7 @@ class State:
         return {"name": self.name, **numbers, "ok": self.ok} | ({"fault": self.fault} if self.fault else {})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Record:
     """What a check found.
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from vistoken import registry
 from vistoken.counting import TokenCount, count_views
 from vistoken.errors import InputError
 from vistoken.family import Family, Published
+from vistoken.frozen import frozen
 from vistoken.geometry import Size
 from vistoken.judge.reference import Judge, Observed, Refused
 from vistoken.model_spec import ModelSpec
 from vistoken.video import Clip, Source
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Film:
     """A video to compare on: `sampled` tells whether the model's own rule chooses frames."""
 
@@ -29,7 +29,7 @@ class Film:
         return f"{self.size}, {self.source.frames} frames{rate}{', sampled' if self.sampled else ''}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Case:
     """One picture or video with some settings, what the reference did and what we do."""
 

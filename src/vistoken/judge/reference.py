@@ -6,7 +6,6 @@ import inspect
 import sys
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from unittest import mock
@@ -22,6 +21,7 @@ from transformers.video_utils import VideoMetadata
 
 from vistoken.errors import ModelError
 from vistoken.family import Family, Published, Reference
+from vistoken.frozen import frozen
 from vistoken.geometry import Size
 from vistoken.judge.readers import READERS, Shape
 from vistoken.judge.shapes import blank, blank_frames
@@ -31,7 +31,7 @@ from vistoken.video import Source
 _UNWRITTEN = ProcessorMixin.replace_image_token  # what a processor without a method of its own has
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Observed:
     """What the reference did with one size.
 
@@ -45,7 +45,7 @@ class Observed:
     markers: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refused:
     """The reference raised an error."""
 

@@ -17,6 +17,7 @@ import transformers
 from torch import Tensor, nn
 
 from vistoken.errors import ModelError
+from vistoken.frozen import frozen
 from vistoken.geometry import Size
 from vistoken.spec import ClassPool, EncoderSpec, MeanPool
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _NONE = (ValueError, TypeError, KeyError, AttributeError, OSError, ImportError, RuntimeError)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen(eq=False)
 class Seen:
     """What the reference computed; None or empty where it has no such thing, or does not show it.
 
@@ -139,7 +140,7 @@ def _joined(found: Any) -> Tensor:
 # ---------------------------------------------------------------- hooks
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen(eq=False)
 class Returned:
     """What a module returned, taken before whoever called it writes something else there."""
 

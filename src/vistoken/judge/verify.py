@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -13,6 +12,7 @@ from transformers.utils.import_utils import is_torchvision_available
 from vistoken import registry
 from vistoken.errors import ModelError
 from vistoken.family import Family, Published
+from vistoken.frozen import frozen
 from vistoken.judge.compare import Case, Film, films, pictures
 from vistoken.judge.reference import Refused
 from vistoken.judge.shapes import shapes_only
@@ -23,7 +23,7 @@ from vistoken.video import Source
 VERSION = f"transformers {transformers.__version__}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verdict:
     """On one built-in model.
 
@@ -44,7 +44,7 @@ class Verdict:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        values = {name: getattr(self, name) for name in self.__slots__ if name != "cases"}
+        values = {name: getattr(self, name) for name in self.__match_args__ if name != "cases"}
         return values | {"different": [str(case) for case in self.different], "holds": self.holds}
 
     @property

@@ -6,11 +6,11 @@ matplotlib is imported where something is drawn.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vistoken.errors import MissingExtra, UsageError
 from vistoken.files import whole_file
+from vistoken.frozen import frozen
 from vistoken.planning.choosing import Choice
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ BAND = 0.12  # opacity of what lies between two bounds
 ARROW = 0.18  # length of an arrow, as a share of the lower bound that it stands on
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Point:
     """A value over `x`: exact where `low` is `high`, a lower bound where `high` is None."""
 
@@ -35,13 +35,13 @@ class Point:
     high: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Line:
     label: str
     points: tuple[Point, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Chart:
     """What is drawn: lines, what they have in common (`title`), and what both axes are, with units."""
 

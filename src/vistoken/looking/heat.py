@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from PIL import Image, ImageDraw
 
 from vistoken.errors import MissingExtra, UsageError
+from vistoken.frozen import frozen
 from vistoken.geometry import Grid
 from vistoken.looking.ink import (
     BOX,
@@ -55,7 +56,7 @@ ANCHORS = 3
 KEY = 13
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen(eq=False)
 class Features:
     """What an encoder computed for the first view, as plain arrays.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
+from vistoken.frozen import frozen
 from vistoken.geometry import Box
 from vistoken.looking.ink import BOX, INK, MUTED, PAPER, SMALL, UNSEEN, dimmed, hatch, length, number_of, write
 from vistoken.views import View
@@ -111,7 +111,7 @@ def _tag(image: Image.Image, areas: Sequence[tuple[int, int, int, int]], most: i
 # ---------------------------------------------------------------- one view and its grid
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Lattice:
     """A grid as it is drawn: `width` x `height` pixels for the cells, of which `side` x `side` are merged."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
 from vistoken.counting import TokenCount
+from vistoken.frozen import frozen
 from vistoken.looking.ink import (
     HAIR,
     INK,
@@ -34,7 +34,7 @@ TILE, GAP = 50, 6
 PREFIX_TILES, ENDING = 6, 3
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tile:
     """One token of the strip, or (without a picture) a gap that stands for several."""
 

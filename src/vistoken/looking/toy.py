@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from vistoken.frozen import frozen
 
 Vector: TypeAlias = tuple[float, ...]
 Matrix: TypeAlias = tuple[Vector, ...]
@@ -29,7 +30,7 @@ NAMES = ("mean", "right", "bottom", "checker")
 CLASS_TOKEN: Vector = (0.5, -0.5, 0.5, -0.5)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Toy:
     """All values of the example, in raster order.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, get_args
 
 from vistoken.errors import UsageError, did_you_mean, one_line
+from vistoken.frozen import frozen
 
 Quantity = Literal["tokens", "context", "kv", "memory", "latency"]
 # What callers may write; `context` follows from an LLM.
@@ -26,7 +26,7 @@ MAX_TEXT = 500
 EXAMPLE = "for example 'memory<=24GB, latency<=50ms, tokens<=1024'"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Budget:
     """At most `limit` of a quantity, in tokens, bytes or seconds; `unit` is the one in which it was given."""
 

@@ -7,10 +7,11 @@ nobody measured, a dtype without a rate) leaves its cells empty and never stops 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from vistoken.errors import UsageError, did_you_mean, shown
+from vistoken.frozen import frozen
 from vistoken.geometry import Size
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ GB = 10**9
 PER_GB = "how many more pictures fit at once with each further GB (10^9 bytes) of device memory, at this batch"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Choice:
     """One model at one size, on one device or on none. What is None is not known, and `reasons` say why.
 

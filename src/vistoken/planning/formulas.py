@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vistoken.connector import (
@@ -27,6 +26,7 @@ from vistoken.connector import (
     Twice,
     Unpadded,
 )
+from vistoken.frozen import frozen
 from vistoken.geometry import Grid
 from vistoken.spec import (
     AttentionPool,
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from vistoken.planning.plans import Plan
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Formula:
     """Of parameters, and of multiply-adds for one picture; empty where the number is 0 or no short formula exists."""
 

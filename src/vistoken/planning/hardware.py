@@ -10,10 +10,10 @@ independent sources, or maintained code that cites the vendor; C derived, from o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 from vistoken.errors import UsageError, did_you_mean, shown
+from vistoken.frozen import frozen
 
 Confidence = Literal["A", "B", "C"]
 Kind = Literal["gpu", "cpu"]
@@ -26,7 +26,7 @@ MODES: tuple[Mode, ...] = ("eager", "compiled")
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Figure:
     """A number, where it was seen (source and date), and how sure it is."""
 
@@ -36,7 +36,7 @@ class Figure:
     confidence: Confidence
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Efficiency:
     """How a device was measured to run encoders, against its peak rates.
 
@@ -63,7 +63,7 @@ def known_mode(mode: str) -> Mode:
     return found
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Device:
     """One accelerator or processor.
 

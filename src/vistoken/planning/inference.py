@@ -8,10 +8,10 @@ torch 2.13.0 for what its operators allocate; `vistoken.encoding.model` for our 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import groupby
 
 from vistoken.connector import AveragePool, Connector, MergeBlocks, MlpStage, Resample
+from vistoken.frozen import frozen
 from vistoken.planning.living import FLOAT, INDEX, Moment, Pass
 from vistoken.spec import EncoderSpec, GatedMlp, LearnedTable, Mlp
 
@@ -30,7 +30,7 @@ def mlp_alive(mlp: Mlp) -> int:
 # ---------------------------------------------------------------- transformers
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BatchedTower:
     """Towers of transformers in which all views stand in one rectangular batch.
 
@@ -140,7 +140,7 @@ def block_matrices(spec: EncoderSpec) -> tuple[int, int, int, int]:
     return 3 * dim**2 + biases, dim * (dim + spec.out_bias), ways * hidden * (dim + bias), dim * (hidden + bias)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PackedTower:
     """Qwen2.5-VL's tower in transformers: one packed sequence, rotary angles in float32, attention frame by frame."""
 
@@ -215,7 +215,7 @@ def segments(run: Pass, windowed: bool) -> Iterator[int]:
 # ---------------------------------------------------------------- our own
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OwnEncoder:
     """`vistoken.encoding.VisionEncoder`: bytes in, one packed sequence of mixed sizes, no copy of weights."""
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from heapq import heappush, heappushpop
 from typing import TYPE_CHECKING, Any
 
 from vistoken import registry
 from vistoken.errors import InputError, ModelError, UsageError, shown
+from vistoken.frozen import frozen
 from vistoken.geometry import Grid, Size
 from vistoken.model_spec import ModelSpec
 from vistoken.packs import PACK_TOKENS, by_shape, packs
@@ -39,7 +39,7 @@ GRID_BYTES = 24  # three int64 a view, which `encode` writes beside whatever is 
 OUTPUT_DTYPES = ("float32", "bfloat16")  # that `encode` writes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Packing:
     """Packs of up to `limit` tokens, in the order of the pictures, as `Encoder` makes them; `fullest` tokens in one.
 
@@ -55,7 +55,7 @@ class Packing:
         return {"limit": self.limit, "count": self.count, "fullest": self.fullest}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Output:
     """What `vistoken encode --what WORD` writes of all pictures: `numbers` of the dtype, and the grids in bytes.
 
@@ -71,7 +71,7 @@ class Output:
         return self.numbers * DTYPES[dtype] + self.grids
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refused:
     """Pictures of one size that the model's rule refuses."""
 
@@ -84,7 +84,7 @@ class Refused:
         return {"size": str(self.size), "pictures": self.pictures, "reason": self.reason}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Prefill:
     """Multiply-adds of all prompts in the LLM behind, and what the picture with most tokens costs there."""
 
@@ -96,7 +96,7 @@ class Prefill:
         return {"macs": self.macs.as_dict(), "largest": self.largest.as_dict()}
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen(repr=False)
 class Job:
     """What a model costs over all pictures, those that it refuses apart.
 

@@ -16,10 +16,10 @@ power limit (RTX PRO 6000 Max-Q) takes up to 1.84 times what those constants say
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from vistoken.errors import UsageError, did_you_mean, shown
+from vistoken.frozen import frozen
 from vistoken.planning.hardware import BYTES, Device, Efficiency, Mode, known_mode
 from vistoken.planning.rows import ROTARY, Operation
 
@@ -34,7 +34,7 @@ AT_MOST = 2.0
 SHORTEST_STEP = 0.02
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Range:
     """A number that is not known exactly. `high` is None where only a lower bound is known, `likely` where none is.
 
@@ -69,7 +69,7 @@ class Range:
         return {"low": self.low, "likely": self.likely, "high": self.high, "reason": self.reason}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Latency:
     """How long one step, a batch of pictures, takes on a device.
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from vistoken.frozen import frozen
 from vistoken.geometry import Grid, Size
 from vistoken.spec import EncoderSpec
 
@@ -21,7 +22,7 @@ FLOAT = 4  # bytes of a float32, in which softmax, rotary angles and statistics 
 INDEX = 8  # bytes of an int64
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Moment:
     """What lives at one step, in bytes."""
 

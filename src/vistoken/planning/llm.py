@@ -8,10 +8,10 @@ a prompt asks for its last token alone.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import Any
 
 from vistoken.errors import UsageError, did_you_mean, shown
+from vistoken.frozen import frozen
 from vistoken.planning.plans import Tally
 
 # Far above any prompt; a context of published models ends at 10 million tokens.
@@ -25,7 +25,7 @@ CONVENTIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GroupedAttention:
     """Queries of `heads`, keys and values of `kv_heads` (one: MQA; as many: MHA), perhaps over a sliding `window`.
 
@@ -57,7 +57,7 @@ class GroupedAttention:
         return "full attention" if self.window is None else f"sliding attention, window {self.window:,}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LatentAttention:
     """Keys and values from one latent vector of `kv_rank`, besides one key of `rope_dim` for all heads (MLA).
 
@@ -95,7 +95,7 @@ class LatentAttention:
         return "latent attention"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DenseMlp:
     """Up and down, and a gate beside up where `gated` (SwiGLU, GeGLU)."""
 
@@ -108,7 +108,7 @@ class DenseMlp:
     active = weights  # every token goes through all of it
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Experts:
     """A router over `total` gated MLPs of `hidden`, `chosen` of them a token, beside a `shared` hidden size for all.
 
@@ -132,13 +132,13 @@ class Experts:
         return width * (3 * (experts * self.hidden + self.shared) + self.total + self.shared_gate)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Layer:
     attention: GroupedAttention | LatentAttention
     mlp: DenseMlp | Experts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class LlmSpec:
     """A language model as far as its prompt costs: `layers` in order, `width`, `vocab`, `context` in tokens.
 
@@ -171,7 +171,7 @@ class LlmSpec:
         return cache_width(dtype) * sum(layer.attention.cached(tokens) for layer in self.layers)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LlmCost:
     """What `tokens` visual tokens cost in the LLM after `before` earlier ones: `kv` in bytes, prefill `macs`, `flops`.
 

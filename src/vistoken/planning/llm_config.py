@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from vistoken.configs import Config, read_json
 from vistoken.errors import ConfigError, did_you_mean, shown
 from vistoken.family import REFERENCE
 from vistoken.files import model_file
+from vistoken.frozen import frozen
 from vistoken.planning.llm import DenseMlp, Experts, GroupedAttention, LatentAttention, Layer, LlmSpec
 
 # Far above any model: published ones end at 128 layers, 128 heads, width 18,432, 1,024 experts and 10 million tokens.
@@ -37,7 +37,7 @@ Windows = Callable[[Config, int], Sequence[int | None]]
 Mlps = Callable[[Config, int], Sequence[DenseMlp | Experts]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Kind:
     """How configs of one `model_type` are read: `library` is the config class in transformers, with its `defaults`."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cache
 from typing import Any, Literal
 
@@ -12,11 +12,12 @@ from vistoken import registry
 from vistoken.configs import Config
 from vistoken.errors import UsageError, did_you_mean, shown
 from vistoken.family import REFERENCE
+from vistoken.frozen import frozen
 from vistoken.planning.llm import LlmSpec
 from vistoken.planning.llm_config import llm_from, read_llm
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Behind:
     """A built-in model over a row: its context, where that differs, and whether image tokens see one another."""
 
@@ -24,7 +25,7 @@ class Behind:
     joint: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Named:
     """One row: the values of `config.json`, where they are from, and how sure that is.
 

@@ -7,10 +7,10 @@ the sum of live tensors: what an allocator rounds and a GPU's context takes stan
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from vistoken.errors import UsageError, did_you_mean, shown
+from vistoken.frozen import frozen
 from vistoken.planning.tally import Tally
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ PEAK = "live tensors at the peak, first-order gradients only; allocator and cont
 MIB = 2**20
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Peak:
     """The most that lives at once, in bytes: rows that sum to `total`, and the step at which it is reached."""
 
@@ -58,7 +58,7 @@ class Peak:
         }
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen(repr=False)
 class Memory:
     """Of a plan: `rows` and `total` are those of `weights`; `inference` and `training` tell peaks.
 

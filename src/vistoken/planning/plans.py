@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from vistoken import registry
 from vistoken.errors import ModelError, UsageError, did_you_mean, shown
+from vistoken.frozen import frozen
 from vistoken.geometry import Patch, Size
 from vistoken.model_spec import ModelSpec
 from vistoken.planning.memory import DTYPES, FUSED, WEIGHT_ONLY, WEIGHTS, Engine, Memory, engine
@@ -36,7 +37,7 @@ CONVENTIONS = {
 MACS_OF_TIMM = "as timm's tables: multiply-adds of every contraction, plus 5 for every element of a layer or group norm"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen(repr=False)
 class Plan:
     """What a model costs at a size. `operations` are for one picture or video; the tallies are for `batch` of them.
 

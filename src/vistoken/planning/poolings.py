@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from vistoken.frozen import frozen
 from vistoken.geometry import Grid
 from vistoken.planning.pools import pool_rows
 from vistoken.spec import AttentionPool, ClassPool, EncoderSpec, MeanPool, NoPool, Pool, ProjectedClass, QueryPool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pooled:
     """What one picture becomes, in the encoder's own pooling or another one.
 

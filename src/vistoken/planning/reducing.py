@@ -7,7 +7,7 @@ dropped, is free. What `vistoken.planning.scene` says holds for where each reduc
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, assert_never
 
@@ -16,6 +16,7 @@ from vistoken.choices import GatedMlp, RmsNorm
 from vistoken.connector import Resample
 from vistoken.counting.tokens import count_views, video
 from vistoken.errors import InputError, UsageError
+from vistoken.frozen import frozen
 from vistoken.geometry import Grid, Size
 from vistoken.planning.hardware import Device
 from vistoken.planning.latency import Latency, latency
@@ -43,7 +44,7 @@ from vistoken.video import Clip
 CONVENTION = "two FLOPs for each multiply-add of every contraction, for one picture or video"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reduced:
     """What one picture or video costs with a reduction; `reduction` is None for it as it is.
 
@@ -102,7 +103,7 @@ class Reduced:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Comparison:
     """One picture or video as it is, and with each reduction.
 

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 
 from vistoken.errors import UsageError, did_you_mean, one_line
+from vistoken.frozen import frozen
 
 # Far above any grid, number of latents or of frames that is looked at.
 MAX_NUMBER = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PoolBlocks:
     """Each block of `side` x `side` tokens becomes their mean.
 
@@ -33,7 +33,7 @@ class PoolBlocks:
         return f"pool={self.side}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShuffleBlocks:
     """Each block of `side` x `side` tokens becomes one, their vectors side by side: pixel shuffle, space to depth.
 
@@ -52,7 +52,7 @@ class ShuffleBlocks:
         return f"shuffle={self.side}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Latents:
     """`count` learned vectors ask the tokens of a view, or of a frame, and stand in their place.
 
@@ -65,7 +65,7 @@ class Latents:
         return f"resample={self.count}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SomeFrames:
     """`count` frames of a video, spread evenly from the first to the last."""
 
@@ -83,7 +83,7 @@ class SomeFrames:
         return f"frames={self.count}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EveryFrame:
     """Every `nth` frame of a video, from the first."""
 
@@ -96,7 +96,7 @@ class EveryFrame:
         return f"every={self.nth}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JoinTokens:
     """Up to `tokens` of a frame are joined to similar ones in every block of the tower (ToMe, arXiv 2210.09461)."""
 
@@ -106,7 +106,7 @@ class JoinTokens:
         return f"merge={self.tokens}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DropTokens:
     """A share of the image tokens is left out behind the projector, by chance or by a score that costs nothing here.
 
@@ -119,7 +119,7 @@ class DropTokens:
         return f"drop={float(self.share):g}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DropInTower:
     """A share of each frame's patch tokens is left out in front of block `block` of the tower, counted from 1.
 
@@ -134,7 +134,7 @@ class DropInTower:
         return f"drop={float(self.share):g}@{self.block}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DropInside:
     """A share of the image tokens is left out behind layer `layer` of the LLM (FastV, arXiv 2403.06764, section 4).
 

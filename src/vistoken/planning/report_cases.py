@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from vistoken.errors import UsageError
+from vistoken.frozen import frozen
 from vistoken.planning.formulas import formulas
 from vistoken.planning.latency import Latency, latency
 from vistoken.planning.memory import DTYPES, IMPLEMENTATIONS, WEIGHT_ONLY, allowance
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 WEIGHT_DTYPES = ("float32", "bfloat16", "int8", "int4")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Asked:
     """A peak that was asked for; where it is not known, `peak` is None and `reason` says why."""
 

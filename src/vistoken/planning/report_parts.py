@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from vistoken.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Paragraph:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Items:
     texts: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Lines:
     """Text whose line breaks and indents matter."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Table:
     """`words` are the columns that hold words; all others are numbers. With `summed` the last row is the total."""
 
@@ -32,7 +32,7 @@ class Table:
     summed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bar:
     """Named `pieces` side by side, `shown` in words; `whole` is what they are held against, where there is such."""
 
@@ -46,7 +46,7 @@ class Bar:
         return sum(value for _, value in self.pieces)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bars:
     """A chart. Each bar with a `whole` has a scale of its own; the others share one."""
 
@@ -54,7 +54,7 @@ class Bars:
     bars: tuple[Bar, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Span:
     """From `low` to `high`, which is None for a lower bound; `likely` may be None as well."""
 
@@ -65,7 +65,7 @@ class Span:
     high: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Spans:
     """A chart of ranges on one scale."""
 
@@ -76,14 +76,14 @@ class Spans:
 Part = Paragraph | Items | Lines | Table | Bars | Spans
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Section:
     title: str
     parts: tuple[Part, ...] = ()
     sections: tuple[Section, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Report:
     """Parts in front, sections behind, and a closing line."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import assert_never
 
+from vistoken.frozen import frozen
 from vistoken.spec import (
     Buckets,
     Factorised,
@@ -24,7 +24,7 @@ from vistoken.spec import (
 ROTARY = "attention: rotary turning"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Operation:
     """One step of the encoder: the part it belongs to, its parameters, and for all views its multiply-adds and traffic.
 

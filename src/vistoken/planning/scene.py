@@ -8,11 +8,12 @@ an LLM one matrix projects them (LLaVA, arXiv 2304.08485).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from vistoken.connector import AveragePool, Connector, Downsample, Linear, MergeBlocks, MlpStage, Resample
 from vistoken.counting.tokens import TokenCount
 from vistoken.errors import InputError, UsageError
+from vistoken.frozen import frozen
 from vistoken.geometry import Grid
 from vistoken.model_spec import ModelSpec
 from vistoken.planning.ends import connector_rows
@@ -26,7 +27,7 @@ from vistoken.spec import EncoderSpec
 _PARTS = ("connector", "deepstack")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Scene:
     """`count` holds the picture or video; `llm` is None where none is known, `kv_dtype` that of its cache."""
 

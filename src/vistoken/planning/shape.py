@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from vistoken.errors import NothingFits, UsageError, did_you_mean, one_line
+from vistoken.frozen import frozen
 from vistoken.geometry import Patch, Size
 from vistoken.planning.plans import Plan, plan
 from vistoken.spec import AttentionPool, EncoderSpec, LayerNorm, LearnedTable, PlainMlp, TableResize
@@ -37,7 +37,7 @@ DOMAIN = (
 SAYS_NOT = "This is a rule for shapes. It does not forecast the accuracy of a model of such a shape, on any data."
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Shape:
     """Width of the tokens, number of blocks, hidden size of the MLP."""
 
@@ -70,7 +70,7 @@ ANCHORS: Mapping[str, Shape] = {"so150m": Shape(880, 18, 2320), "so400m": Shape(
 _CHECKED = {"so150m": (1 / 20, 46.0), "so400m": (1 / 916, 1.0)}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Advice:
     """A shape for `factor` times the compute of `anchor`, and what such an encoder costs.
 

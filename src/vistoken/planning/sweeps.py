@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from vistoken.errors import InputError, UsageError, did_you_mean, shown
+from vistoken.frozen import frozen
 from vistoken.geometry import Patch, Size
 from vistoken.planning.choosing import Choice, Setting, choices, refused
 
@@ -30,7 +30,7 @@ HEAD_DIM = 64  # of ViT's sizes Ti to L (arXiv 2010.11929, table 1; arXiv 2012.1
 BARE = "bare geometry"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sweep:
     """Names, and the values that each takes; patches and sizes as text, or as a number where they are square."""
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
 from vistoken.errors import UsageError, did_you_mean, shown
+from vistoken.frozen import frozen
 from vistoken.planning.choosing import PER_GB, Choice
 from vistoken.planning.latency import Range
 
@@ -24,7 +24,7 @@ NOTES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Column:
     """One value of a choice.
 

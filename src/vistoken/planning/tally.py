@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from vistoken.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class Tally:
     """Named rows that sum to `total`, and the convention that they follow."""
 

@@ -6,12 +6,13 @@ Every size of the aspect ratio is looked at, from the largest down, since view r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from vistoken import registry
 from vistoken.counting.search import MOST, last_that, most_images, sizes_below
 from vistoken.errors import InputError, ModelError, NothingFits, UsageError, did_you_mean, shown
+from vistoken.frozen import frozen
 from vistoken.geometry import Grid, Size
 from vistoken.model_spec import ModelSpec
 from vistoken.planning.budgets import Budget, Quantity, parse_budgets
@@ -29,7 +30,7 @@ LARGEST = Size(8192, 8192)
 MAX_LONG_SIDE = 16_384
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Within:
     """What fits, and what it uses.
 
@@ -145,7 +146,7 @@ def _bound(width: int | None, height: int | None) -> Size:
     return size
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Search:
     """What is asked of one model. `seen` remembers forecasts, which follow from the grids of a plan's views."""
 

@@ -6,11 +6,11 @@ The PIL variant of the image processor leaves `patch_expand_factor` out; the def
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vistoken.configs import Config
 from vistoken.family import REFERENCE
+from vistoken.frozen import frozen
 from vistoken.geometry import Patch
 from vistoken.preprocessing import FILTERS, pixel_values
 from vistoken.processors import qwen2_vl
@@ -32,7 +32,7 @@ SETTINGS = ("min_image_tokens", "max_image_tokens", "min_pixels", "max_pixels", 
 VIDEO_SETTINGS = ("max_frames", "max_duration", "sampling_fps")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Canvas:
     """What both processors say."""
 

@@ -7,11 +7,11 @@ folders without a processor_config.json, what the model itself would need: `mode
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vistoken.configs import Config
 from vistoken.family import REFERENCE, Files
+from vistoken.frozen import frozen
 from vistoken.geometry import Patch, Size
 from vistoken.preprocessing import (
     CLIP_MEAN,
@@ -57,7 +57,7 @@ VIDEO = {**PROCESSORS["CLIPImageProcessor"], "default_to_square": False, "num_fr
 VIDEO_SETTINGS = ("num_frames", "sampling_fps")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tower:
     """A vision tower: `prefix` class tokens a view, of which the processor counts `kept` in and takes `dropped` away.
 

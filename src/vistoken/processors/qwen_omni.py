@@ -7,12 +7,12 @@ Sources: transformers 5.23.0, `models/qwen2_5_omni/processing_qwen2_5_omni.py`,
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from vistoken.configs import Config
 from vistoken.family import REFERENCE, Files, Reading
+from vistoken.frozen import frozen
 from vistoken.processors.qwen2_vl import image_rule, video_rule, vision
 from vistoken.prompts.plain import Merged
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vistoken.spec import EncoderSpec
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Omni:
     """What differs between the generations.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vistoken.frozen import frozen
 from vistoken.geometry import Size
 from vistoken.prompts.layout import Layout, VideoLayout
 from vistoken.sequence import Image, Repeat, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vistoken.video import Clip
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TileBill(Layout):
     """`base` tokens for the picture and `tile` for each tile."""
 
@@ -31,7 +31,7 @@ class TileBill(Layout):
         return f"{self.base} tokens and {self.tile} for each tile" if self.base else f"{self.tile} tokens for each tile"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PatchBill(Layout):
     """`hundredths` / 100 tokens a patch, the sum rounded up, and `extra` tokens for the picture."""
 
@@ -50,7 +50,7 @@ class PatchBill(Layout):
         return times + (f", and {self.extra} more" if self.extra else "")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FrameBill(VideoLayout):
     """`tokens` for every cell of every frame."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vistoken.frozen import frozen
 from vistoken.geometry import Grid, Size
 from vistoken.prompts.layout import Layout, VideoLayout
 from vistoken.sequence import Image, Marker, Piece, Repeat, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vistoken.views.gated import PaddedCrops
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CrossAttention(Layout):
     """One marker in the prompt; the LLM reads the tiles by cross-attention, `slots` of them whatever the picture.
 
@@ -39,7 +39,7 @@ class CrossAttention(Layout):
         return f"one marker; {self.slots} slots of tiles are read by cross-attention"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SeparatedTiles(Layout):
     """Tiles with a marker between those of a row and one after each row, then the overview (Llama 4).
 
@@ -63,7 +63,7 @@ class SeparatedTiles(Layout):
         return f"{self.tokens} image tokens a tile and for the whole, separators between tiles and after rows"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BrokenTiles(Layout):
     """All views one after another, a line break after each, between two markers (Command A Vision).
 
@@ -86,7 +86,7 @@ class BrokenTiles(Layout):
         return f"{self.tokens} image tokens and {self.line_break} a view, between {self.start} and {self.end}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pooling:
     """`ratio` x `ratio` patches are averaged to one token; what does not fill a block is spread over the others."""
 
@@ -100,7 +100,7 @@ class Pooling:
         return f"{self.ratio} x {self.ratio} patches become one token"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PooledViews(Layout):
     """The pooled tokens of all views in one run (PerceptionLM).
 
@@ -119,7 +119,7 @@ class PooledViews(Layout):
         return str(self.pooling)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PooledFrames(VideoLayout):
     """The pooled tokens of all frames in one run (PerceptionLM).
 
@@ -137,7 +137,7 @@ class PooledFrames(VideoLayout):
         return str(self.pooling)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TaggedTiles(Layout):
     """A tag with row and column before each tile, one before the thumbnail, markers around all (LFM2-VL).
 
@@ -164,7 +164,7 @@ class TaggedTiles(Layout):
         return f"{self.side} x {self.side} patches become one token; a tag before each tile and the thumbnail"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BareTiles(TaggedTiles):
     """As `TaggedTiles`, without tags and markers: the processor's `use_image_special_tokens` is off."""
 
@@ -176,7 +176,7 @@ class BareTiles(TaggedTiles):
         return f"{self.side} x {self.side} patches become one token"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UnpaddedHalfGrid(Layout):
     """The canvas at half resolution without its padding, a newline for each row, and the overview (Phi-4-multimodal).
 

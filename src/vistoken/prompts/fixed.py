@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from vistoken.frozen import frozen
 from vistoken.geometry import Size
 from vistoken.prompts.layout import Layout
 from vistoken.sequence import Image, Piece, Sequence
 from vistoken.views.rule import Tiling
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FixedTokens(Layout):
     """`tokens` image tokens for each picture, between the pieces that always stand before and after."""
 

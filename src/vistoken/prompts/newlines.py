@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from vistoken.frozen import frozen
 from vistoken.geometry import Patch, Size
 from vistoken.prompts.layout import Layout
 from vistoken.prompts.plain import SpaceToDepth
@@ -11,7 +10,7 @@ from vistoken.sequence import Image, Repeat, Sequence
 from vistoken.views.rule import Tiling
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NewlineRows(Layout):
     """Each row of tokens ends in a newline position; `bounds` positions stand at each end of the picture.
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from vistoken.errors import InputError, UsageError
+from vistoken.frozen import frozen
 from vistoken.geometry import Grid, Patch, Size
 from vistoken.prompts.layout import OneGrid
 from vistoken.sequence import Image, Marker, Sequence
 from vistoken.views.rule import Tiling
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SpaceToDepth:
     """Each block of `side` x `side` patches becomes one token for the LLM (Qwen2-VL's merger, pixel shuffle)."""
 
@@ -42,7 +41,7 @@ class SpaceToDepth:
         return f"{self.side} x {self.side} patches become one token"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Merged(OneGrid):
     """All tokens of one view in raster order, perhaps with one marker before and one after."""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from vistoken.frozen import frozen
 from vistoken.geometry import Grid, Patch, Size
 from vistoken.prompts.layout import Layout
 from vistoken.prompts.plain import SpaceToDepth
@@ -11,7 +10,7 @@ from vistoken.sequence import Image, Marker, Piece, Repeat, Sequence
 from vistoken.views.rule import Tiling
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RowBreaks(Layout):
     """A marker between rows and another one after the last row (Pixtral, Mistral Small 3.1).
 
@@ -38,7 +37,7 @@ class RowBreaks(Layout):
         return f"{self.merge}, {self.between} after each row and {self.end} after the last"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RowEnds(Layout):
     """The same marker after every row, and one more after the picture (Fuyu).
 
@@ -61,7 +60,7 @@ class RowEnds(Layout):
         return f"every patch is one token, {self.newline} after each row, {self.end} at the end"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WholeBlocks(Layout):
     """Blocks of `side` x `side` patches become one token; a last odd row or column of patches gets none (LightOnOCR).
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from vistoken.frozen import frozen
 from vistoken.geometry import Size
 from vistoken.prompts.layout import VideoLayout
 from vistoken.prompts.plain import SpaceToDepth
@@ -12,7 +11,7 @@ from vistoken.video import Clip
 from vistoken.views.rule import Tiling
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MergedVideo(VideoLayout):
     """All tokens of all frame groups in one run (Qwen2-VL).
 
@@ -31,7 +30,7 @@ class MergedVideo(VideoLayout):
         return str(self.merge)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FramesMerged(VideoLayout):
     """As `MergedVideo`, and `frames` frames of a block are merged into one token after the tower (ERNIE).
 
@@ -50,7 +49,7 @@ class FramesMerged(VideoLayout):
         return f"{self.merge}, of {self.frames} frames together"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FixedVideo(VideoLayout):
     """`tokens` video tokens, however many frames there are."""
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from vistoken.frozen import frozen
 from vistoken.geometry import Size
 from vistoken.prompts.layout import OneGrid
 from vistoken.sequence import Image, Marker, Sequence, Text
 from vistoken.views.rule import Tiling
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SizedRows(OneGrid):
     """`rows*columns` as text, then a token for each cell and one at the end of each row (Emu3).
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from vistoken.frozen import frozen
 from vistoken.geometry import Grid, Size
 from vistoken.prompts.layout import Layout
 from vistoken.sequence import Image, Marker, Piece, Repeat, Sequence, Text
 from vistoken.views.rule import Tiling
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Slices(Layout):
     """The picture's number, the overview between <image> and </image>, each slice between <slice> and </slice>.
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from vistoken.frozen import frozen
 from vistoken.geometry import Size
 from vistoken.prompts.layout import Layout
 from vistoken.sequence import Image, Marker, Piece, Repeat, Sequence
 from vistoken.views.rule import Tiling
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WindowsThenWhole(Layout):
     """Windows between `start` and `end`, `newline` between their rows, then the whole picture (Step 3.7).
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vistoken.frozen import frozen
 from vistoken.geometry import Size
 from vistoken.prompts.layout import Layout, VideoLayout
 from vistoken.prompts.words import clock, in_words
@@ -21,7 +21,7 @@ GLOBAL = Marker("<global-img>")
 TAG = "<row_{row}_col_{col}>"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FencedViews(Layout):
     """Every view between two fences, of which neighbours share one, also those of two pictures (Idefics2).
 
@@ -40,7 +40,7 @@ class FencedViews(Layout):
         return f"{self.tokens} image tokens a view, with {FENCE.name} before, between and after"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TaggedTiles(Layout):
     """Tiles with tags of their row and column, a newline after each row, then the whole picture (Idefics3, SmolVLM).
 
@@ -63,7 +63,7 @@ class TaggedTiles(Layout):
         return f"{self.tokens} image tokens a view, each after {FENCE.name} and its tag"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TaggedPages(Layout):
     """As `TaggedTiles`, but a page of one tile is its row 1, column 1, without an end (Granite-Docling).
 
@@ -97,7 +97,7 @@ def _rows(rows: int, cols: int, tokens: int, known: int) -> tuple[Piece, ...]:
     return Repeat(top, upper, "row"), Repeat(rows - top, lower, "row", top + 1)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FencedCross(Layout):
     """One `<image>` between two fences; what the picture shows comes by cross-attention alone (Idefics).
 
@@ -121,7 +121,7 @@ class FencedCross(Layout):
         return f"{self.image_token} between two {FENCE.name}; the picture itself comes by cross-attention"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PictureAndCrops(Layout):
     """The picture between two markers, and a sentence that presents its crops, where there are any (Gemma 3).
 
@@ -148,7 +148,7 @@ class PictureAndCrops(Layout):
         return f"{self.tokens} image tokens a view, between {self.start} and {self.end}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NarratedFrames(VideoLayout):
     """A sentence about the video, then every frame as one picture after its time (SmolVLM).
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vistoken.frozen import frozen
 from vistoken.geometry import Size
 from vistoken.prompts.layout import Layout, VideoLayout
 from vistoken.sequence import Image, Marker, Piece, Repeat, Sequence, Text
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vistoken.video import Clip
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TilesInOneRun(Layout):
     """All tiles and the overview in one run, with one marker before and one after, or none (InternVL, GOT-OCR 2).
 
@@ -38,7 +38,7 @@ class TilesInOneRun(Layout):
         return f"{self.tokens} image tokens a view{between}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NumberedFrames(VideoLayout):
     """Each frame with its number before it, `Frame1: `, and markers around it; a line break between frames (InternVL).
 
@@ -60,7 +60,7 @@ class NumberedFrames(VideoLayout):
         return f"{self.tokens} image tokens a frame, between {self.start} and {self.end}, with its number before it"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NumberedTiles(Layout):
     """A numbered marker before each tile and one before the overview; one tile alone is the overview (Aya Vision).
 
@@ -90,7 +90,7 @@ class NumberedTiles(Layout):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OverviewThenGrid(Layout):
     """The overview, then the tiles with marks between columns and between rows; one tile alone is the overview (Ovis2).
 
@@ -121,7 +121,7 @@ class OverviewThenGrid(Layout):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TilesThenOverview(Layout):
     """Tiles, if there are any, the overview, and one separator embedding, all in image tokens (DeepSeek-OCR 2).
 
@@ -144,7 +144,7 @@ class TilesThenOverview(Layout):
         return f"{self.tile} image tokens a tile, {self.overview} for the overview, 1 for the separator"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NewlinesThenOverview(Layout):
     """As `TilesThenOverview`, with a learned newline after each row of tokens: of the joined tiles, of the overview.
 

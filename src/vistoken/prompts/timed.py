@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from vistoken.frozen import frozen
 from vistoken.geometry import Size
 from vistoken.prompts.layout import VideoLayout
 from vistoken.prompts.plain import SpaceToDepth
@@ -29,7 +30,7 @@ class Clock(ABC):
         """The time of the group `number`, from 0, as the prompt shows it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TimedGroups(VideoLayout):
     """The tokens of each group of frames between the pieces `before` and `after`.
 
@@ -61,7 +62,7 @@ class TimedGroups(VideoLayout):
         return f"{self.merge}; each {group} by itself, with its time{self.remark}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TimedIfKnown(TimedGroups):
     """As `TimedGroups`, without the texts before a group where nobody knows the rate (MiniMax-M3)."""
 
@@ -71,7 +72,7 @@ class TimedIfKnown(TimedGroups):
         return TimedGroups.sequence(layout, tiling, size, clip)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Times:
     """What a clock shows for a clip, group by group."""
 
@@ -85,7 +86,7 @@ class _Times:
 # ---------------------------------------------------------------- which time
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FirstFrame(Clock):
     """The time of a group's first frame.
 
@@ -100,7 +101,7 @@ class FirstFrame(Clock):
         return self.write(clip.time(number * self.group, ASSUMED_FPS))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FirstFrameOfTensor(Clock):
     """As `FirstFrame`, in single precision where the model chose the frames: it keeps their numbers in a tensor.
 
@@ -116,7 +117,7 @@ class FirstFrameOfTensor(Clock):
         return self.write(clip.tensor_time(number * self.group, self.assumed))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EverySecondFrame(Clock):
     """The times of every second frame, whatever a group spans; the last of them as often as it needs (GLM).
 
@@ -130,7 +131,7 @@ class EverySecondFrame(Clock):
         return self.write(clip.time(min(2 * number, (clip.frames - 1) // 2 * 2), ASSUMED_FPS))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MeanSeconds(Clock):
     """Seconds, halfway between a group's first and last frame; the last frame of all is repeated to fill a group.
 
@@ -147,7 +148,7 @@ class MeanSeconds(Clock):
         return f"{(first + last) / 2:.1f}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NamedFrames(Clock):
     """`Frame 1 sampled at 0.00 seconds and frame 2 sampled at 0.50 seconds`; without times where the rate is unknown.
 
@@ -172,7 +173,7 @@ class NamedFrames(Clock):
 # ---------------------------------------------------------------- how it is written
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Decimals:
     """Seconds, rounded to `digits` decimals."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vistoken.errors import UsageError
+from vistoken.frozen import frozen
 from vistoken.geometry import Patch, Size
 from vistoken.prompts.layout import Layout, VideoLayout
 from vistoken.sequence import Image, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vistoken.video import Clip
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TowerTokens(Layout):
     """One token for each patch, and `change` more: the class token that is kept, or minus one for a dropped patch.
 
@@ -37,7 +37,7 @@ class TowerTokens(Layout):
         return "one token for each patch" + (f", and {self.change:+d}" if self.change else "")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TowerTokensVideo(VideoLayout):
     """One token for each patch of each frame, and `change` more a frame.
 
@@ -56,7 +56,7 @@ class TowerTokensVideo(VideoLayout):
         return "one token for each patch of each frame" + (f", and {self.change:+d} a frame" if self.change else "")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PooledVideo(VideoLayout):
     """A quarter of each frame's patches: 2 x 2 are averaged.
 
@@ -73,7 +73,7 @@ class PooledVideo(VideoLayout):
         return "a quarter of the patches of each frame: 2 x 2 become one"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FramesAndNewline(VideoLayout):
     """`tokens` for each frame, and one newline token after the last.
 
@@ -91,7 +91,7 @@ class FramesAndNewline(VideoLayout):
         return f"{self.tokens} tokens a frame, and one newline"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TokensPerView(Layout):
     """The same number of tokens for every view, in one run.
 

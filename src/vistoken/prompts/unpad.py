@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
+from vistoken.frozen import frozen
 from vistoken.geometry import Grid, Size
 from vistoken.prompts.layout import Layout
 from vistoken.sequence import Image, Repeat, Sequence
 from vistoken.views.rule import Tiling
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unpadded(Layout):
     """The whole picture's tokens, then the tiles' as one grid without padding, each row closed by a newline token.
 
@@ -39,7 +39,7 @@ class Unpadded(Layout):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UnpaddedUnderCap(Layout):
     """As `Unpadded`; a grid of more than 1.21 x `most` tiles' tokens is shrunk to about `most`.
 
@@ -93,7 +93,7 @@ def _rows(base: int, rows: int, cols: int) -> Sequence:
     return Sequence((Image(base, "whole picture"), Repeat(rows, (Image(cols, "row"), Image(1, "newline")))))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PaddedRows(Layout):
     """Whole picture, a separator, then all tiles as one grid, padding and all: a newline token after each row of both.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vistoken.frozen import frozen
 from vistoken.geometry import Grid, Size
 from vistoken.prompts.layout import Layout, VideoLayout
 from vistoken.sequence import Image, Marker, Piece, Repeat, Sequence, Text
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PATCH, COLUMN, END = "<im_patch>", Marker("<im_col>"), Marker("<im_end>")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GridsWithColumns(Layout):
     """The low-resolution view, then the canvas of all windows as one grid, each between markers (Molmo2).
 
@@ -50,7 +50,7 @@ class GridsWithColumns(Layout):
         return f"{self.rows} x {self.cols} patches become one token: first the whole picture, then the canvas"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TimedFrames(VideoLayout):
     """The time in seconds before each frame, which stands between markers (Molmo2).
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vistoken.errors import InputError
+from vistoken.frozen import frozen
 from vistoken.sampling.numbers import stepped
 from vistoken.sampling.reading import optional_integer, sampling_rate
 from vistoken.video import Sampling, Source
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vistoken.configs import Config
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ErnieSampling(Sampling):
     """All frames, or `fps` a second, at least `least` and at most `most`, evenly spread.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vistoken.errors import InputError
+from vistoken.frozen import frozen
 from vistoken.sampling.reading import optional_integer, sampling_rate
 from vistoken.video import Sampling, Source
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from vistoken.configs import Config
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EvenShares(Sampling):
     """`frames` frames, each at the start of its share of the video.
 
@@ -29,7 +29,7 @@ class EvenShares(Sampling):
         return f"{self.frames} frames, evenly spread"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EvenRate(Sampling):
     """As many frames as `fps` a second make, at least one, each at the start of its share of the video.
 
@@ -45,7 +45,7 @@ class EvenRate(Sampling):
         return f"{self.fps:g} frames a second, evenly spread"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EveryFrame(Sampling):
     """What the library's general rule does where the processor sets neither a number nor a rate."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from vistoken.frozen import frozen
 from vistoken.video import Sampling, Source
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PerSecond(Sampling):
     """`rate` frames a second from the first one on.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from vistoken.errors import InputError
+from vistoken.frozen import frozen
 from vistoken.sampling.numbers import spaced
 from vistoken.video import Sampling, Source
 
@@ -14,7 +14,7 @@ from vistoken.video import Sampling, Source
 MAX_ASKED = 10_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UpToDuration(Sampling):
     """GLM-4.1V and 4.5V: `fps` a second up to `max_duration` seconds; of longer videos as many, spread evenly.
 
@@ -40,7 +40,7 @@ class UpToDuration(Sampling):
         return f"{self.fps:g} a second up to {self.max_duration} seconds, as many of longer ones"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ByDuration(Sampling):
     """GLM-4.6V: 3, 1 or 0.5 frame groups a second up to 30, 300 or more seconds, at most 640 frames.
 
@@ -61,7 +61,7 @@ class ByDuration(Sampling):
         return f"{self.group} x 3, 1 or 0.5 a second up to 30, 300 or more seconds, at most 640"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AtRate(Sampling):
     """GLM-GA: `fps` a second, at most `max_frames`; a video with too few frames is stretched.
 
@@ -82,7 +82,7 @@ class AtRate(Sampling):
         return f"{self.fps:g} a second, at most {self.max_frames:,}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AtRateWithin(Sampling):
     """GLM-5: `fps` a second of the first `max_duration` seconds (0: of all), at most `max_frames`.
 

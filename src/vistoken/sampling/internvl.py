@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vistoken.errors import InputError
+from vistoken.frozen import frozen
 from vistoken.sampling.numbers import stepped
 from vistoken.sampling.reading import optional_integer, sampling_rate
 from vistoken.video import Sampling, Source
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FRAMES = 8
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MiddleOfSegments(Sampling):
     """Cut the video into `frames` equal parts and take the frame at `shift` of each, by default the middle.
 

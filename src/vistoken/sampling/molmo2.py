@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
+from vistoken.frozen import frozen
 from vistoken.sampling.numbers import stepped
 from vistoken.video import Sampling, Source
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UpToRate(Sampling):
     """`frames` evenly spread, or fewer: no more than `most_fps` a second. With `fps`, that many a second instead.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vistoken.frozen import frozen
 from vistoken.sampling.numbers import spaced_in_single
 from vistoken.sampling.reading import sampling_rate
 from vistoken.video import Sampling, Source
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from vistoken.configs import Config
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MuseSampling(Sampling):
     """`fps` frames a second, at most `most`, a multiple of `group`, from the first frame to the last.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vistoken.errors import InputError
+from vistoken.frozen import frozen
 from vistoken.sampling.numbers import spaced, stepped
 from vistoken.sampling.reading import optional_integer, sampling_rate
 from vistoken.video import Sampling, Source
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vistoken.configs import Config
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WholeGroups(Sampling):
     """`fps` frames a second, between `least` and `most`, a multiple of `group`, evenly spread.
 
@@ -57,7 +57,7 @@ class WholeGroups(Sampling):
         return f"{rate}, a multiple of {self.group}, evenly spread"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FirstToLast(Sampling):
     """`fps` frames a second, between `least` and `most`, from the first to the last frame, rounded to even on ties.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vistoken.frozen import frozen
 from vistoken.sampling.numbers import spaced
 from vistoken.sampling.reading import optional_integer, sampling_rate
 from vistoken.video import Sampling, Source
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SKIPPED = 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SmolVLMSampling(Sampling):
     """`fps` frames a second, at most `most`, evenly spread from the first to the last frame, none twice.
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from vistoken.errors import InputError
+from vistoken.frozen import frozen
 from vistoken.geometry import Patch, Size
 from vistoken.views.rule import Tiling, ViewRule
 from vistoken.views.steps import Filter, Pad, Resize, Step, View
 from vistoken.views.video import FrameRule
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AlignedCanvas(ViewRule):
     """A canvas of whole multiples around the picture, its volume over all frames within a budget.
 
@@ -104,7 +104,7 @@ class AlignedCanvas(ViewRule):
         return best
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AlignedFrames(FrameRule):
     """The frames of a video on canvases of one size, whose volume is within the budget.
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from vistoken.errors import InputError
+from vistoken.frozen import frozen
 from vistoken.geometry import Patch, Size
 from vistoken.views.rule import Tiling, ViewRule
 from vistoken.views.steps import Filter, View
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WholeBlocks(ViewRule):
     """Leave the picture at its own size, whose sides must be multiples of `multiple`.
 

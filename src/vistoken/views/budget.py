@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass
 
 from vistoken.errors import InputError
+from vistoken.frozen import frozen
 from vistoken.geometry import Patch, Size
 from vistoken.views.rule import OneView
 from vistoken.views.steps import Filter
@@ -34,7 +34,7 @@ class InBlocks(OneView):
         return rows * self.multiple // self.patch.height, cols * self.multiple // self.patch.width
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PixelBudget(InBlocks):
     """Round both sides to multiples of `multiple`, then keep the area between `min_pixels` and `max_pixels`.
 

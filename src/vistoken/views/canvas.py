@@ -6,9 +6,9 @@ import math
 from abc import abstractmethod
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache
 
+from vistoken.frozen import frozen
 from vistoken.geometry import Grid, Patch, Size
 from vistoken.single import single, singles
 from vistoken.views.rule import Tiling, ViewRule, cut
@@ -18,7 +18,7 @@ from vistoken.views.tiles import arrangements
 Tiles = tuple[int, int]  # rows and columns
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CanvasRule(ViewRule):
     """What the rules of this file share: square tiles, at most `most` of them, on a canvas that `choose` finds."""
 
@@ -47,7 +47,7 @@ class CanvasRule(ViewRule):
         return cut(size, steps, self.canvas((1, 1)), *tiles, self.patch)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FittedCanvas(CanvasRule):
     """Fit the picture onto the canvas that enlarges it least, else shrinks it least, and pad it (Llama 3.2 Vision).
 
@@ -92,7 +92,7 @@ class FittedCanvas(CanvasRule):
         return [scale_reason(self.tile, by_area(self.most), tiles, size), f"the picture becomes {fitted} on it"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BoundedCanvas(CanvasRule):
     """As `FittedCanvas`, compared as float32, and with the whole picture as one more tile (Llama 4).
 
@@ -161,7 +161,7 @@ class BoundedCanvas(CanvasRule):
         ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LargestCanvas(BoundedCanvas):
     """As `BoundedCanvas`, but the canvas on which the picture is largest, and the picture fills it.
 
@@ -187,7 +187,7 @@ class LargestCanvas(BoundedCanvas):
         return True, True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StretchedCanvas(CanvasRule):
     """Stretch to the canvas that enlarges the picture least, else shrinks it least (Command A Vision).
 
@@ -222,7 +222,7 @@ class StretchedCanvas(CanvasRule):
         return [scale_reason(self.tile, by_columns(self.most), self.choose(size), size)]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FullestCanvas(CanvasRule):
     """Stretch to the canvas on which the fitted picture would be largest, after the whole picture (PerceptionLM).
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from vistoken.errors import InputError
+from vistoken.frozen import frozen
 from vistoken.geometry import MAX_SIDE, Grid, Patch, Size
 from vistoken.views.rule import Tiling, ViewRule
 from vistoken.views.steps import Filter, Pad, Resize, Step, View
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NativeCells(ViewRule):
     """Leave the picture at its own size and pad it at the right and the bottom to whole cells of `cell` pixels.
 
@@ -40,7 +40,7 @@ class NativeCells(ViewRule):
         return whole(size, -(-size.height // tall) * tall, -(-size.width // wide) * wide)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ScaledCells(ViewRule):
     """Scale the long edge by `factor`, if there is one, and pad to whole patches, with one column more than needed.
 

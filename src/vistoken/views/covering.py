@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import reduce
 from operator import add
 
+from vistoken.frozen import frozen
 from vistoken.geometry import Patch, Size
 from vistoken.views.rule import Tiling, ViewRule, cut
 from vistoken.views.steps import Filter, Resize, View
@@ -15,7 +15,7 @@ from vistoken.views.tiles import ClosestAspect, arrangements
 ENOUGH = 0.9
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CoveringArea(ViewRule):
     """Stretch to the smallest grid of up to `most` tiles that keeps over 0.9 of the area, and add the whole picture.
 

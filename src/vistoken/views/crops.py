@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from vistoken.errors import InputError
+from vistoken.frozen import frozen
 from vistoken.geometry import Grid, Patch, Size
 from vistoken.views.rule import OneView, Tiling, ViewRule
 from vistoken.views.steps import Crop, Filter, Resize, View
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BothEdges(OneView):
     """Scale the long side down to `longest` where it is longer, then raise each side to at least `shortest`.
 
@@ -39,7 +39,7 @@ class BothEdges(OneView):
         return Size(height=max(height, self.shortest), width=max(width, self.shortest))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Quarters(ViewRule):
     """Cut the picture into four quarters, add the whole picture, and resize each of the five as `each` says.
 
@@ -99,7 +99,7 @@ def _quarters(size: Size) -> tuple[Crop, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PanAndScan(ViewRule):
     """The whole picture, and crops along its long side where it is long enough; each stretched to `size`.
 

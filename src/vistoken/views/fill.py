@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from vistoken.errors import InputError
+from vistoken.frozen import frozen
 from vistoken.geometry import Patch, Size
 from vistoken.views.rule import OneView
 from vistoken.views.steps import Filter
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FillCells(OneView):
     """Scale up or down until cells of `unit` pixels would fill `budget`, then cut both sides to whole cells.
 
@@ -65,7 +65,7 @@ class FillCells(OneView):
         return found
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FillTokens(OneView):
     """Scale the picture up or down until its patches fill `budget`, each side rounded up to whole patches.
 

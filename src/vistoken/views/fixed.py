@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from vistoken.errors import InputError
+from vistoken.frozen import frozen
 from vistoken.geometry import MAX_SIDE, Patch, Size
 from vistoken.views.rule import OneView, Tiling, ViewRule
 from vistoken.views.steps import Crop, Filter, Pad, Resize, View, check_at_least_one_patch
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stretch(OneView):
     """Resize to one fixed size without keeping the aspect ratio (ViT, SigLIP).
 
@@ -39,7 +39,7 @@ class Stretch(OneView):
         return self.size
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShortSideCrop(ViewRule):
     """Scale the short side to `short`, then cut the middle of size `crop` (CLIP, DeiT, DINOv2).
 
@@ -77,7 +77,7 @@ class ShortSideCrop(ViewRule):
         return (View.of(size, steps, self.patch),)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShortSide(ViewRule):
     """Scale the short side to `short` and keep all of the picture (DINOv2 without its centre crop).
 
@@ -106,7 +106,7 @@ class ShortSide(ViewRule):
         return (check_at_least_one_patch(view),)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StretchCrop(ViewRule):
     """Resize to a fixed size without keeping the aspect ratio, then cut the middle (DeiT: 256x256, then 224x224).
 
@@ -140,7 +140,7 @@ class StretchCrop(ViewRule):
         return (View.of(size, steps, self.patch),)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Native(ViewRule):
     """Leave the picture at its own size.
 

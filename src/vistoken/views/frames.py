@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from vistoken.errors import InputError
+from vistoken.frozen import frozen
 from vistoken.geometry import Patch, Size
 from vistoken.views.budget import PixelBudget
 from vistoken.views.rule import ViewRule
@@ -13,7 +14,7 @@ from vistoken.views.video import FrameRule
 from vistoken.views.volume import FramesOfVolume
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SharedBudget(FrameRule):
     """Frames under `frame`'s budget, whose upper end is divided by their number.
 
@@ -37,7 +38,7 @@ class SharedBudget(FrameRule):
         return f"each frame: {self.frame}; the upper end is divided by the number of frames"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CappedFrames(FrameRule):
     """Frames under `frame`'s budget, whose upper end shrinks so that all frames share 0.9 x `most_tokens` tokens.
 
@@ -61,7 +62,7 @@ class CappedFrames(FrameRule):
         return f"each frame: {self.frame}; all frames together at most 0.9 x {self.most_tokens:,} tokens"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VolumeBudget(FrameRule):
     """The pixel budget holds for all frames together (kind A with guard A3): Qwen3-VL and GLM videos.
 
@@ -93,7 +94,7 @@ class VolumeBudget(FrameRule):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FilledUp(FrameRule):
     """Every frame by one rule, each a grid of its own; the last is repeated until they are a multiple of `group`.
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from vistoken.errors import InputError
+from vistoken.frozen import frozen
 from vistoken.geometry import MAX_SIDE, Grid, Patch, Size
 from vistoken.views.rule import OneView, Tiling, ViewRule, cut
 from vistoken.views.steps import WHITE, Filter, Pad, Resize, Step, View
 from vistoken.views.tiles import ClosestAspect
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TokenBudget(OneView):
     """Round both sides to multiples of `multiple`, then keep from `least` to `most` tokens of that side.
 
@@ -48,7 +48,7 @@ class TokenBudget(OneView):
         return Size(height=rows * k, width=cols * k)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LargeInTiles(ViewRule):
     """`whole` for a picture of up to `tolerance` times its most tokens; larger ones in `tiles`.
 
@@ -100,7 +100,7 @@ class LargeInTiles(ViewRule):
         ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PaddedCrops(ViewRule):
     """Fit the picture onto as many tiles as it spans, pad at the right and bottom, cut, after the canvas as a whole.
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from vistoken.errors import InputError
+from vistoken.frozen import frozen
 from vistoken.geometry import Patch, Size
 from vistoken.views.budget import PixelBudget, refuse_thin
 from vistoken.views.rule import OneView
 from vistoken.views.steps import Filter, View
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GuardedBudget(PixelBudget):
     """A pixel budget before which a side under one multiple is brought up to it, the height first.
 
@@ -42,7 +41,7 @@ class GuardedBudget(PixelBudget):
         return height, width
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WholeTokens(OneView):
     """The picture stays as it is; both sides must be multiples of `multiple`.
 

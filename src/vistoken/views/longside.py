@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from vistoken.frozen import frozen
 from vistoken.geometry import Patch, Size
 from vistoken.views.pinpoints import Canvases, best_canvas, canvas_reasons, fit_inside, in_the_middle
 from vistoken.views.rule import Tiling, ViewRule
 from vistoken.views.steps import Crop, Filter, Pad, Resize, Step, View
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LongSidePad(ViewRule):
     """Bring the long side to `side` and the short one to `least` or more, then pad at the right and bottom.
 
@@ -48,7 +47,7 @@ class LongSidePad(ViewRule):
         return (resize,) if fitted == self.own_size else (resize, Pad(0, 0, self.own_size))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SplitLongSidePad(ViewRule):
     """Fit into the best canvas, cut it into pieces of `piece.side` or less, and treat each as `piece` says.
 

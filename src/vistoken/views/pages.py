@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 
+from vistoken.frozen import frozen
 from vistoken.geometry import Patch, Size
 from vistoken.views.rule import Tiling, ViewRule, cut
 from vistoken.views.steps import Filter, Resize, View
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Dense:
     """More tiles for a wide page that the usual grid would shrink: up to `most`.
 
@@ -24,7 +24,7 @@ class Dense:
     to_aspect: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PageTiles(ViewRule):
     """Stretch to the grid of `least` to `most` tiles, 16 a side, whose aspect ratio is closest; add the whole page.
 

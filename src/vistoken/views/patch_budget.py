@@ -6,15 +6,15 @@ Kinds B and C together, as NVIDIA's Nemotron Omni models have them.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from vistoken.errors import InputError
+from vistoken.frozen import frozen
 from vistoken.geometry import MAX_SIDE, Patch, Size
 from vistoken.views.rule import OneView
 from vistoken.views.steps import Filter
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PatchBudget(OneView):
     """Count patches, shrink to `most`, enlarge to `least`, then bring both sides to multiples of `merge`.
 
@@ -66,7 +66,7 @@ class PatchBudget(OneView):
         return [f"{rows} x {cols} = {rows * cols:,} patches before, {fitted} = {fitted.patches:,} after"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PatchTarget(OneView):
     """As many patches as `target`, in the picture's aspect ratio or in a square, in multiples of `merge`.
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass
 
+from vistoken.frozen import frozen
 from vistoken.geometry import Patch, Size
 from vistoken.views.rule import OneView
 from vistoken.views.steps import Filter
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FillPatches(OneView):
     """Scale the picture up or down until its whole patches fill `budget`; each side has at least one patch.
 
@@ -60,7 +60,7 @@ class FillPatches(OneView):
         return max(min(rows, self.budget), 1), max(min(cols, self.budget), 1)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FillPatchesByPower(FillPatches):
     """The root as a power of one half: Pix2Struct.
 
@@ -73,7 +73,7 @@ class FillPatchesByPower(FillPatches):
         return root
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FillPatchesByRoot(FillPatches):
     """The root as a square root: Kosmos-2.5.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from vistoken.errors import InputError
+from vistoken.frozen import frozen
 from vistoken.geometry import Patch, Size
 from vistoken.views.fixed import centre_crop
 from vistoken.views.rule import Tiling, ViewRule
@@ -16,7 +16,7 @@ from vistoken.views.steps import BLACK, Colour, Crop, Filter, Pad, Resize, Step,
 Canvases = tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pinpoints(ViewRule):
     """Fit the picture into the canvas that suits it best, pad it, cut tiles; the whole picture, stretched, comes first.
 
@@ -85,7 +85,7 @@ class Pinpoints(ViewRule):
         return canvas_reasons(size, self.canvases)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PaddedPinpoints(ViewRule):
     """As `Pinpoints`, but the whole picture is fitted and padded too, and sides are rounded, not raised.
 
@@ -147,7 +147,7 @@ class PaddedPinpoints(ViewRule):
         return canvas_reasons(size, self.canvases)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SquareCanvas(ViewRule):
     """Pad the picture to a square, then stretch that to `size` and cut `crop` out of its middle.
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass
 
 from vistoken.errors import InputError
+from vistoken.frozen import frozen
 from vistoken.geometry import MAX_SIDE, Grid, Patch, Size
 from vistoken.views.rule import OneView, Tiling, ViewRule
 from vistoken.views.steps import Filter, Pad, Resize, Step, View
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LongEdge(OneView):
     """Shrink into `box`, cutting both sides to whole pixels, then stretch each side up to a multiple of `unit`.
 
@@ -88,7 +88,7 @@ class ShrinkAndPad(ViewRule):
         return (View.of(size, tuple(steps), self.patch),)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PatchLimit(ShrinkAndPad):
     """Shrink until at most `limit` whole patches are left, pad to whole units, refuse `side` patches and more a side.
 
@@ -136,7 +136,7 @@ class PatchLimit(ShrinkAndPad):
         return [f"{whole}, over {self.limit:,}: scale sqrt({self.limit} / {rows * cols}), sides cut to whole pixels"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PatchAndSideLimit(ShrinkAndPad):
     """Shrink by the strictest of three scales: `limit` patches in all, and `side` patches a side; pad to whole units.
 
@@ -176,7 +176,7 @@ class PatchAndSideLimit(ShrinkAndPad):
         ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BoxCells(ShrinkAndPad):
     """Shrink into `box`, put the picture on a canvas of that size, and keep the rows and columns of cells it touches.
 
@@ -219,7 +219,7 @@ class BoxCells(ShrinkAndPad):
         ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ClosestCells(OneView):
     """Shrink until at most `most` cells of `unit` pixels, then stretch to the whole grid closest in aspect ratio.
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from vistoken.frozen import frozen
 from vistoken.geometry import Patch, Size
 from vistoken.views.rule import Tiling, ViewRule, cut
 from vistoken.views.steps import Filter, Resize, View
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogAspectSlices(ViewRule):
     """The whole picture at about `side` x `side` pixels, and if it is larger, up to `most` slices of about that size.
 
@@ -92,7 +92,7 @@ class LogAspectSlices(ViewRule):
         return Size(height=multiple(height, self.unit), width=multiple(width, self.unit))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FirstLogAspectSlices(LogAspectSlices):
     """As `LogAspectSlices`, but of grids that are equally close the first wins, columns ascending (MiniCPM-V 2.6).
 

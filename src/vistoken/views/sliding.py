@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from vistoken.frozen import frozen
 from vistoken.geometry import Patch, Size
 from vistoken.views.rule import Tiling, ViewRule
 from vistoken.views.shrink import too_thin
@@ -22,7 +22,7 @@ class Plan(NamedTuple):
     cols: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SlidingWindows(ViewRule):
     """Windows without overlap, each stretched to `tile`, and the whole picture stretched to `overview`.
 

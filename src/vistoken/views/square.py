@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from vistoken.errors import InputError
+from vistoken.frozen import frozen
 from vistoken.geometry import Patch, Size
 from vistoken.views.fixed import scale_short_side
 from vistoken.views.rule import Tiling, ViewRule
 from vistoken.views.steps import BLACK, Colour, Filter, Pad, Resize, Step, View
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PadSquare(ViewRule):
     """Bring the long side to `side`, the short one to no less than `least`, and pad to a square, picture in the middle.
 
@@ -55,7 +54,7 @@ class PadSquare(ViewRule):
         return (View.of(size, self.steps(size), self.patch),)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SquareForTwoTowers(ViewRule):
     """A padded square for one tower, and the same square resized to `side` for another one.
 
@@ -86,7 +85,7 @@ class SquareForTwoTowers(ViewRule):
         return View.of(size, small, self.patch), View.of(size, square, self.large.patch)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FitIntoCorner(ViewRule):
     """Scale to fit into `box`, up or down, both sides cut to whole pixels; pad at the right and bottom to `canvas`.
 
@@ -125,7 +124,7 @@ class FitIntoCorner(ViewRule):
         return (View.of(size, (Resize(fitted, self.filter), *pad), self.patch),)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Thumbnail(ViewRule):
     """Scale the short side to the box's shorter one, shrink (bicubic) what still overlaps, and pad to `box`.
 

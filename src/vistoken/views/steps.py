@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from vistoken.errors import InputError
+from vistoken.frozen import frozen
 from vistoken.geometry import Box, Grid, Patch, Size
 
 # Names of Pillow's resampling filters, all of which widen with the reduction (antialias) unless told otherwise.
@@ -19,7 +19,7 @@ GREY: Colour = (127, 127, 127)
 WHITE: Colour = (255, 255, 255)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Resize:
     """Scale the whole picture to `size`; the aspect ratio is not kept by itself.
 
@@ -35,7 +35,7 @@ class Resize:
         return f"resize to {self.size} ({self.filter}{'' if self.antialias else ', not antialiased'})"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Crop:
     """Keep the rectangle of `size` whose top left corner is at (`top`, `left`)."""
 
@@ -47,7 +47,7 @@ class Crop:
         return f"crop to {self.size} at left {self.left}, top {self.top}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pad:
     """Put the picture at (`top`, `left`) on a canvas of `size` in the colour `fill`."""
 
@@ -64,7 +64,7 @@ class Pad:
 Step = Resize | Crop | Pad
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class View:
     """Steps that end in one grid of patches.
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 
 from vistoken.errors import InputError
+from vistoken.frozen import frozen
 from vistoken.geometry import Patch, Size
 from vistoken.views.rule import Tiling, ViewRule, cut
 from vistoken.views.steps import BLACK, Colour, Filter, Pad, Resize, View
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ClosestAspect(ViewRule):
     """Stretch to the grid of `least` to `most` tiles whose aspect ratio is closest, cut it, and add the whole picture.
 
@@ -70,7 +70,7 @@ class ClosestAspect(ViewRule):
         ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PaddedSquare(ViewRule):
     """Scale the long side to `side` and pad to a square, the picture in the middle.
 
@@ -114,7 +114,7 @@ class PaddedSquare(ViewRule):
         return (View.of(size, steps, self.patch),)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TilesPastOne(ViewRule):
     """The whole picture as `whole` makes it; where a side is longer than a tile, also the tiles of `tiles`.
 

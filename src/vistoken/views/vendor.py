@@ -7,15 +7,15 @@ drawing, and a resized side is cut to whole pixels where nothing else is documen
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from vistoken.errors import InputError
+from vistoken.frozen import frozen
 from vistoken.geometry import Grid, Patch, Size
 from vistoken.views.rule import OneView, Tiling, ViewRule, cut
 from vistoken.views.steps import Filter, Pad, Resize, View
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BoxThenShortSide(ViewRule):
     """Fit into a square of `box` pixels, bring the short side down to `short`, then count tiles (OpenAI's tile models).
 
@@ -58,7 +58,7 @@ class BoxThenShortSide(ViewRule):
         ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PatchCap(OneView):
     """At most `budget` patches after fitting into a square of `edge` pixels, shrunk so that a side is whole patches.
 
@@ -121,7 +121,7 @@ class PatchCap(OneView):
         return [f"patches: {patches}", f"after shrinking: {fitted}"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EdgeAndTokens(OneView):
     """The largest size of the same shape that stays within `edge` pixels a side and `budget` patches (Claude).
 
@@ -186,7 +186,7 @@ def _largest(size: Size, edge: int, budget: int, patch: Patch) -> Size:
     return scaled(low)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UnitsOfShortSide(ViewRule):
     """One tile where both sides are at most `small`, else square tiles whose side is the short one / 1.5 (Gemini 2).
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from vistoken.frozen import frozen
 from vistoken.geometry import Grid, Size
 from vistoken.views.rule import Tiling, ViewRule
 from vistoken.views.steps import View
@@ -43,7 +44,7 @@ def _lengthened(grid: Grid, frames: int) -> Grid:
     return Grid(grid.rows, grid.cols, frames)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PerFrame(FrameRule):
     """Every frame by one and the same rule; `group` frames make one patch, the last frame is repeated to fill."""
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from vistoken.errors import InputError
+from vistoken.frozen import frozen
 from vistoken.geometry import Patch, Size
 from vistoken.views.budget import InBlocks, blocks, reasons_of, refuse_thin
 from vistoken.views.steps import Filter
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FramesOfVolume(InBlocks):
     """One of `frames` frames whose volume is bounded; a still picture of GLM counts as two.
 

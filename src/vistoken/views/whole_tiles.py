@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from vistoken.errors import InputError
+from vistoken.frozen import frozen
 from vistoken.geometry import Patch, Size
 from vistoken.views.rule import OneView, Tiling, ViewRule, cut
 from vistoken.views.steps import Filter, Resize, View
@@ -14,7 +14,7 @@ from vistoken.views.steps import Filter, Resize, View
 MAX_TILES = 16_384
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LongEdge(OneView):
     """Scale the long side to `long`, up or down; the other follows, cut to whole pixels and made even.
 
@@ -50,7 +50,7 @@ class LongEdge(OneView):
         return self.most, max(int(self.most * aspect), 1)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SquareTile(OneView):
     """Resize as `before` says, then stretch to one square of side `tile`: splitting is off, or this is a video frame.
 
@@ -80,7 +80,7 @@ class SquareTile(OneView):
         return (View.of(size, steps, self.patch),)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WholeTiles(ViewRule):
     """Resize as `before` says, enlarge both sides to whole tiles, cut them out, and add all of it as one more tile.
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from vistoken.frozen import frozen
 from vistoken.geometry import Grid, Patch, Size
 from vistoken.views.canvas import Tiles, by_area, least_scaled, single_scales
 from vistoken.views.rule import Tiling, ViewRule
 from vistoken.views.steps import Crop, Filter, Resize, View
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OverlappingWindows(ViewRule):
     """The whole picture stretched to one crop, then a canvas cut into crops that overlap by `margins` patches.
 
