@@ -9,8 +9,10 @@ import subprocess
 import sys
 import time
 
+import clips
 import pytest
 from conftest import IMAGES, PHOTOGRAPHS, ROOT
+from pdfs import LETTER, pdf
 
 from vistoken import cli
 
@@ -454,10 +456,19 @@ def test_help_ends_in_examples_that_run(run, verb, tmp_path):
         assert words[0] == "vistoken"
         if any(word in example for word in ("my-checkpoint", "facebook/dinov2-base")):
             continue  # needs weights or a folder of the reader's own
+        if ("report.pdf" in words and not importlib.util.find_spec("pypdfium2")) or (
+            "holiday.mp4" in words and not importlib.util.find_spec("av")
+        ):
+            continue
         if (words[1] == "encode" or "--verify" in words) and not TORCH:  # transformers comes with it in the tests
             continue
         there = {"photo.jpg": ROCKET, "photos/": IMAGES, "sizes.csv": ROOT / "tests" / "data" / "sizes.csv",
+                 "report.pdf": tmp_path / "report.pdf", "holiday.mp4": tmp_path / "holiday.mp4",
                  "smaller/": tmp_path / "smaller"}  # fmt: skip
+        if "report.pdf" in words:
+            (tmp_path / "report.pdf").write_bytes(pdf([LETTER] * 9))
+        if "holiday.mp4" in words:
+            clips.write(tmp_path / "holiday.mp4")
         words = [str(there.get(word, word)) for word in words[1:]]
         words = [
             str(tmp_path / w)

@@ -96,6 +96,18 @@ def test_csv_read_back_equals_json(run, table):
     assert len({row["cross_tokens"] for row in read}) > 1
 
 
+def test_prices_in_rows_and_in_the_summary(run, table):
+    """3 for a million tokens, in whatever currency."""
+    asked = ("count", table, "-m", QWEN, "--price", "3.00")
+    read = list(csv.DictReader(io.StringIO(run(*asked, "--csv")[1])))
+    rows = objects(run(*asked, "--json")[1])
+    assert [float(row["price"]) for row in read] == [row["price"] for row in rows]
+    assert rows[0]["price"] == pytest.approx(rows[0]["tokens"] * 3e-6)
+    (summary,) = objects(run(*asked, "--summary", "--json")[1])
+    assert summary["price"] == pytest.approx(sum(row["price"] for row in rows))
+    assert f"{summary['price']:.6f}".rstrip("0") in run(*asked, "--summary")[1]
+
+
 def test_a_list_on_stdin_equals_arguments(run, listed, table):
     words = ["640x480", str(IMAGES / "rocket.jpg"), str(table), str(IMAGES), "examples/images/c*.png"]
     asked = ("-m", QWEN, "--json")
@@ -110,6 +122,14 @@ def test_a_list_on_stdin_equals_arguments(run, listed, table):
         assert run("count", "-", *more, *asked) == expected
     listed(f"{words[1]}\n\n\n{words[2]}\n".encode())
     assert run("count", words[0], "-", *words[3:], *asked) == expected
+
+
+def test_plan_reads_a_list_too(run, listed, table):
+    _, out, _ = run("plan", table, IMAGES, "-m", CLIP, "--json")
+    listed(f"{table}\n{IMAGES}\n".encode())
+    code, other, _ = run("plan", "-", "-m", CLIP, "--json")
+    assert code == 0
+    assert {**objects(other)[0], "sources": 0} == {**objects(out)[0], "sources": 0}
 
 
 def test_over_lists_what_is_over(run, table):
@@ -186,6 +206,14 @@ def test_the_terminal_decides_what_bars_are_made_of(encoding, mark):
     bars = [line for line in out.decode(encoding).splitlines() if " to " in line and line.lstrip()[0].isdigit()]
     assert code == 0
     assert all(mark in line and len(line) == 60 for line in (bars[0], bars[-1]))
+
+
+@pytest.mark.parametrize("option", ["--summary", "--csv"])
+def test_a_closed_stdout_is_an_error_of_writing(option):
+    command = f"exec {sys.executable} -m vistoken count 640x480 -m {QWEN} {option} >&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, cwd=ROOT, env=ENVIRONMENT)
+    assert done.returncode == 4
+    assert b"the output cannot be written" in done.stderr
 
 
 def test_long_tables_are_printed_as_they_come(capsys, monkeypatch):
@@ -291,6 +319,7 @@ def test_loops_of_folders_end(run, tmp_path):
         (("640x480", "--batch", "0", "--summary"), 2, "0 is not in the range"),
         (("640x480", "--over", "-1"), 2, "-1 is not in the range"),
         (("640x480", "--over", "many"), 2, "'many' is not a valid integer"),
+        (("640x480", "--within", "100", "--summary"), 2, "have no use for --summary"),
         (("640x480", "--csv", "--json"), 2, "leave out --json"),
         (("640x480", "--csv", "--summary"), 2, "leave out --summary"),
         (("640x480", "--csv", "--explain"), 2, "leave out --explain"),

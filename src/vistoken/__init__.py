@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from vistoken.catalogue import models as models
     from vistoken.counting import TokenCount as TokenCount
     from vistoken.counting import count as count
+    from vistoken.counting.documents import DocumentCount as DocumentCount
+    from vistoken.counting.documents import count_document as count_document
     from vistoken.counting.film_fitting import within_video as within_video
+    from vistoken.counting.films import count_video as count_video
     from vistoken.counting.fitting import within as within
     from vistoken.counting.many import TokenCounts as TokenCounts
     from vistoken.counting.many import count_many as count_many
@@ -38,6 +41,9 @@ _HOMES = {
     "within": "vistoken.counting.fitting",
     "within_video": "vistoken.counting.film_fitting",
     "TokenCount": "vistoken.counting",
+    "count_document": "vistoken.counting.documents",
+    "count_video": "vistoken.counting.films",
+    "DocumentCount": "vistoken.counting.documents",
     "TokenCounts": "vistoken.counting.many",
     "PromptCount": "vistoken.counting.messages",
     "plan": "vistoken.planning",

@@ -15,6 +15,7 @@ from vistoken.geometry import Grid, Patch, Size
 from vistoken.model_spec import Crowd, Label, PixelSpec, VideoSpec
 
 if TYPE_CHECKING:
+    from vistoken.paging import PageSpec
     from vistoken.prompts.layout import Layout
     from vistoken.spec import Activation, EncoderSpec
     from vistoken.views.rule import ViewRule
@@ -90,6 +91,7 @@ class Reading:
     prefix: int = 0
     computes: bool = True
     crowds: tuple[Crowd, ...] = ()
+    pages: PageSpec | None = None
     notes: tuple[str, ...] = ()
     rule_trust: Label | None = None
 

@@ -13,6 +13,7 @@ from vistoken.errors import ConfigError, InputError, UsageError, VistokenError, 
 from vistoken.geometry import Size
 
 if TYPE_CHECKING:
+    from vistoken.paging import PageSpec
     from vistoken.prompts.layout import Layout, VideoLayout
     from vistoken.spec import EncoderSpec
     from vistoken.video import Sampling
@@ -140,7 +141,8 @@ class ModelSpec:
     `tower` tells `encoder`, which is None for models that vistoken only counts; `prefix_tokens` are those of each view.
     `computes` is False where nobody outside knows what the encoder computes (models behind an API). `rule` and `pixels`
     are None where the model's files do not say how pictures are resized; `prompt` is None for a model without an LLM.
-    `film` tells `video`. `crowds` stand in ascending order of `above`. `reads` are the records of what was read, of
+    `film` tells `video`. `crowds` stand in ascending order of `above`. `pages` is what the vendor's API makes of a PDF,
+    None where PDFs are pages that somebody made pictures of. `reads` are the records of what was read, of
     which `origins` are made.
     """
 
@@ -155,6 +157,7 @@ class ModelSpec:
     prefix_tokens: int = 0
     computes: bool = True
     crowds: tuple[Crowd, ...] = ()
+    pages: PageSpec | None = None
     reads: tuple[Sequence[tuple[str, object, str]], ...] = field(default=(), compare=False, repr=False)
     notes: tuple[str, ...] = field(default=(), compare=False)
 

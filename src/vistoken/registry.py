@@ -277,7 +277,7 @@ def _describe(
     if overrides:
         settings = Label(settings.level, f"{settings.evidence}; {', '.join(overrides)} set by the caller")
     parts = (files.config, files.image, files.processor, files.video)
-    same = ("rule", "pixels", "prompt", "computes", "crowds")
+    same = ("rule", "pixels", "prompt", "computes", "crowds", "pages")
     spec = ModelSpec(
         name=name, family=family.name, trust=Trust(reading.rule_trust or family.rule, settings), film=film,
         tower=_tower(where, reading),

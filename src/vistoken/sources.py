@@ -168,7 +168,7 @@ def open_image(picture: Picture, name: str = "") -> Image.Image:
         raise UsageError(f"{name} is no picture: give a path, an open file or a PIL image")
     try:
         if isinstance(picture, str | os.PathLike):
-            _check_file(picture, name)
+            check_file(picture, name)
         with warnings.catch_warnings():
             # Pillow warns of corrupt metadata, and at 89 million pixels, where `pixels` has a limit of its own.
             warnings.simplefilter("ignore", UserWarning)
@@ -202,7 +202,7 @@ def _formats() -> tuple[str, ...]:
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
-def _check_file(path: str | os.PathLike[str], name: str) -> None:
+def check_file(path: str | os.PathLike[str], name: str) -> None:
     """Refuse what is no file before it is opened: a pipe would block for ever."""
     if not os.path.exists(path):
         raise InputError(f"{name}: no such file")

@@ -10,7 +10,7 @@ import click
 from vistoken.cli.count_items import items
 from vistoken.cli.count_many import Many, many_options
 from vistoken.cli.count_messages import messages_options, print_messages
-from vistoken.cli.count_options import price_option, within_options
+from vistoken.cli.count_options import document_options, price_option, within_options
 from vistoken.cli.count_print import notes, printer
 from vistoken.cli.shared import (
     Failures,
@@ -47,6 +47,8 @@ Examples:
   vistoken count photos/ -m qwen2.5-vl-7b --within 640 --write smaller/
   vistoken count 1280x720 -m gpt-4o --price 3.00
   vistoken count photo.jpg photos/ -m clip-l14-336 -m siglip2-naflex
+  vistoken count report.pdf -m gemini-3-pro -m claude-opus-5 --pages 1-5,9
+  vistoken count holiday.mp4 -m qwen2.5-vl-7b
   vistoken count photos/ -m ./my-checkpoint --json
   vistoken count sizes.csv -m qwen2.5-vl-7b -m internvl3-8b --summary
   vistoken count photos/ -m qwen2.5-vl-7b --csv
@@ -56,6 +58,7 @@ Examples:
 @model_option()
 @common_options
 @video_options
+@document_options
 @messages_options
 @click.option(
     "--images-in-prompt", type=int, default=1, metavar="N", help="Pictures that share the prompt; some rules ask."
@@ -83,33 +86,43 @@ def command(
 ) -> int:
     """Count the visual tokens of pictures, folders and sizes, from sizes alone; of videos with --frames or --duration.
 
-    A SOURCE is a size (WIDTHxHEIGHT), a picture, a folder (recursive, files by their ending), a glob, a table of sizes
-    (.csv, .tsv, .jsonl, .parquet), an address of fsspec (s3://bucket/photos), or -, a list of these on stdin. Of a
-    picture only the header is read; its orientation is applied.
+    A SOURCE is a size (WIDTHxHEIGHT), a picture, a folder of pictures (recursive, files by their ending), a glob, a
+    document (PDF, TIFF), a video file, a table of sizes (.csv, .tsv, .jsonl, .parquet), an address of fsspec
+    (s3://bucket/photos), or -, a list of sizes, pictures and folders on stdin. Of a picture only the header is read;
+    its orientation is applied. Documents, whose pages share one prompt, and videos are told first.
     """
     from vistoken import registry
+    from vistoken.cli.count_files import Files, OfFiles
     from vistoken.counting.tokens import video
 
-    many, within = Many.taken(options), options
+    many, files, within = Many.taken(options), Files.taken(sources, options), options
     many.check(sources, as_json=as_json, explain=explain)
     given, fed, failures = parse_settings(settings), parse_input(input_size), Failures()
     priced = _priced(prices, models)
     fitting = any(value is not None for value in within.values())
     if messages is not None or assume is not None:
         others = bool(sources or fed or frames or duration or fps or many.given or fitting) or images_in_prompt != 1
+        others = others or bool(files.option)
         return print_messages(messages, models, given, revision, assume, others, as_json, explain, priced)
     if not sources:
         raise click.UsageError("Missing argument 'SOURCE...'.")
-    how = (fed, video(frames, duration, fps), images_in_prompt)
+    files.check(duration=duration, fed=fed, frames=frames, fps=fps)
+    how = (fed, video(frames, duration, fps) if files.others else None, images_in_prompt)
     if fitting:
         from vistoken.cli.count_within import Asked, answer
 
         if fed or explain:
             raise UsageError("--within, --context and --write have no use for --input and --explain: leave them out")
         many.refuse("--within, --context and --write")
-        return answer(Asked(sources, models, given, revision, how[1], images_in_prompt, as_json, priced, **within))
+        words, film = files.fitted(sources, how[1], frames=frames, fps=fps)
+        return answer(Asked(words, models, given, revision, film, images_in_prompt, as_json, priced, **within))
     specs = [registry.describe(model, settings=given, revision=revision) for model in models]
-    listed = items(failures, sources, many.columns, many.null)
+    if files.found:
+        many.refuse("documents and videos")
+        OfFiles(models, specs, failures, as_json, explain, priced).show(files, images_in_prompt, frames, fps)
+        if not files.others:
+            return failures.exit_code
+    listed = items(failures, files.others, many.columns, many.null)
     if many.summary:
         from vistoken.cli import count_summary
 

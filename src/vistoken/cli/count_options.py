@@ -34,3 +34,17 @@ def within_options(command: F) -> F:
     ):  # fmt: skip
         command = option(command)
     return command
+
+
+def document_options(command: F) -> F:
+    """--pages, --dpi and --all-frames."""
+    for option in (
+        click.option("--all-frames", is_flag=True, help="Of an animation: every frame.  [default: the first one]"),
+        click.option(
+            "--dpi", type=float, metavar="N",
+            help="Of a PDF: dots per inch at which pages become pictures.  [default: 200]",
+        ),
+        click.option("--pages", metavar="1-5,9", help="Of a document: these pages alone."),
+    ):  # fmt: skip
+        command = option(command)
+    return command

@@ -165,7 +165,7 @@ def _facts(summary: Summary, asked: Many) -> dict[str, str]:
 def _terminal() -> tuple[int, bool]:
     """Columns of the terminal, and whether its encoding has block characters."""
     try:
-        "█▏".encode(sys.stdout.encoding or "ascii")
+        "█▏".encode(getattr(sys.stdout, "encoding", None) or "ascii")
     except (UnicodeEncodeError, LookupError):
         return shutil.get_terminal_size().columns, False
     return shutil.get_terminal_size().columns, True
@@ -175,8 +175,8 @@ def drawn(bins: Sequence[Bin], columns: int, blocks: bool) -> Iterator[str]:
     """A histogram in lines of at most `columns` characters: from, to, a bar, the number of items.
 
     >>> print(*drawn([Bin(0, 10, 4), Bin(10, 20, 1)], columns=30, blocks=False), sep=chr(10))
-     0 to  9  ###############  4
-    10 to 19  ####             1
+     0 to  9  #################  4
+    10 to 19  ####               1
     """
     start, last = (len(f"{edge:,}") for edge in (bins[-1].start, bins[-1].stop - 1))
     number, most = max(len(f"{b.items:,}") for b in bins), max(b.items for b in bins)

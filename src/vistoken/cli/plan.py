@@ -70,8 +70,9 @@ def command(
 ) -> int:  # fmt: skip
     """Parameters, multiply-adds, FLOPs and weight memory, by part; several models side by side.
 
-    A SOURCE is a size (WIDTHxHEIGHT) or a picture; without one, the model's own size. Of a folder, a glob or a table
-    (.csv, .tsv, .jsonl, .parquet) the whole job is summed up: tokens, packs, padding, memory, time, bytes on disk.
+    A SOURCE is a size (WIDTHxHEIGHT), a picture or a video file; without one, the model's own size. Of a folder, a
+    glob or a table (.csv, .tsv, .jsonl, .parquet) the whole job is summed up: tokens, packs, padding, memory, time,
+    bytes on disk.
     Instead of a model, bare geometry: a plain ViT with class token from --patch, --dim, --depth and --heads. Several
     models on devices make one table, and so do --sort, --csv, --markdown, --gpu-price, --sweep and --chart.
     """
@@ -91,7 +92,9 @@ def command(
         from vistoken.cli import plan_shape
 
         return plan_shape.answer(shape, options["sources"], options["as_json"])
-    asked = Asked.parse(**options)
+    from vistoken.cli.one_video import spelt_out
+
+    asked = Asked.parse(**spelt_out(options))
     if reductions:
         from vistoken.cli import plan_reduce
 

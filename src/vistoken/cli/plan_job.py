@@ -33,8 +33,10 @@ def job_options(command: F) -> F:
 
 
 def is_job(sources: Sequence[str]) -> bool:
-    """Whether one of the words stands for many pictures: a folder, a glob, a table."""
-    return any(os.path.isdir(word) or _is_table(word) or _is_glob(word) for word in sources)
+    """Whether one of the words stands for many pictures: a folder, a glob, a table, an address, a list on stdin."""
+    return any(
+        word == "-" or "://" in word or os.path.isdir(word) or _is_table(word) or _is_glob(word) for word in sources
+    )
 
 
 def _is_table(word: str) -> bool:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import index
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +15,8 @@ from torch import Tensor
 
 from vistoken import pixels
 from vistoken.encoding.inputs import read_picture
-from vistoken.errors import InputError, MissingExtra, UsageError, VistokenError, shown
+from vistoken.errors import InputError, UsageError, VistokenError, shown
+from vistoken.films import opened, source_of
 from vistoken.sources import shown_name
 from vistoken.video import Source
 
@@ -64,23 +63,16 @@ class FilmFile:
     def open(cls, path: str | os.PathLike[str], fps: float | None) -> FilmFile:
         """Reads the header; `fps` wins over the rate that it tells. Raises `InputError` that names the file."""
         name = os.fspath(path)
-        with _opened(name) as (container, stream):
+        with opened(name) as (container, stream):
             if stream.width * stream.height > pixels.MAX_PIXELS:
                 size = f"{stream.width}x{stream.height}"
                 raise InputError(f"{shown_name(name)} is {size}: more than {pixels.MAX_PIXELS:,} pixels a frame")
-            rate = fps if fps is not None else stream.average_rate
-            if rate is None:
-                raise InputError(f"{shown_name(name)} does not tell how many frames it shows a second: give fps")
-            # Some containers do not tell the number of frames: then packets are counted, without decoding them.
-            frames = stream.frames or sum(packet.size > 0 for packet in container.demux(stream))
-            if not frames:
-                raise InputError(f"{shown_name(name)} holds no frame")
-            return cls(name, Source(frames, float(rate)))
+            return cls(name, source_of(container, stream, name, fps))
 
     def pictures(self, indices: Sequence[int]) -> Iterator[Image.Image]:
         """The frames of these numbers, which ascend, upright and RGB, one at a time."""
         wanted, number = Counter(indices), -1
-        with _opened(self.name) as (container, stream):
+        with opened(self.name) as (container, stream):
             for number, frame in enumerate(container.decode(stream)):
                 if number in wanted:
                     yield from (_upright(frame, self.name),) * wanted[number]
@@ -110,27 +102,6 @@ def _upright(frame: Any, name: str) -> Image.Image:
     if frame.rotation % 90:
         raise InputError(f"{shown_name(name)} is to be shown turned by {frame.rotation} degrees: turn it upright first")
     return Image.fromarray(np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90 % 4))
-
-
-@contextmanager
-def _opened(name: str) -> Iterator[tuple[Any, Any]]:
-    """The container and its first video stream. What goes wrong while it is open is an `InputError`."""
-    av = _library()
-    try:
-        with av.open(name) as container:
-            if not container.streams.video:
-                raise InputError(f"{shown_name(name)} holds no video stream")
-            yield container, container.streams.video[0]
-    except av.FFmpegError as error:
-        raise InputError(f"{shown_name(name)} cannot be read as a video: {error.strerror or error}") from None
-
-
-def _library() -> ModuleType:
-    try:
-        import av
-    except ImportError:
-        raise MissingExtra("PyAV", "video", "reading video files") from None
-    return av
 
 
 def check_numbers(frames: object, source: Source) -> tuple[int, ...]:

@@ -1,6 +1,7 @@
 """Gemini behind the API: tiles of 258 tokens (2.0 and 2.5), or a token budget that `media_resolution` names (3).
 
-Sources: Google's guides on tokens, image understanding, media resolution and Gemini 3 (ai.google.dev/gemini-api/docs).
+Sources: Google's guides on tokens, image understanding, documents, media resolution and Gemini 3
+(ai.google.dev/gemini-api/docs).
 The guides give maxima for Gemini 3; that a picture fills its budget as Gemma 4 does is an inference: cells of 48 pixels
 under a budget of 1120, and one token more, equal all ten points of a public data set of counts from 256x256 to 12
 megapixels exactly.
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from vistoken.family import Example, Family, Files, Published, Reading
 from vistoken.geometry import Patch, Size
 from vistoken.model_spec import Label, VideoSpec
+from vistoken.paging import PageSpec
 from vistoken.prompts.bill import PatchBill, TileBill
 from vistoken.views.fill import FillCells
 from vistoken.views.fixed import Stretch
@@ -32,6 +34,15 @@ TILE = 258
 BUDGETS = {
     "unspecified": (1120, 70), "low": (280, 70), "medium": (560, 70), "high": (1120, 280), "ultra_high": (2240, None),
 }  # fmt: skip
+# media_resolution -> the most tokens of a page of a PDF (guide on media resolution). Ultra high is for pictures alone,
+# and the guide gives no number for a PDF.
+PAGES = {"unspecified": 560, "low": 280, "medium": 560, "high": 1120}
+PAGE = Label("documented", "Google's guide on documents: 258 tokens a page")
+FILLED = Label(
+    "documented",
+    "Google's guide on media resolution, which gives the most; published counts of pages of text, of a table and of a "
+    "scan at the default are 560 a page",
+)
 LEVELS = {**{name: name for name in BUDGETS}, **{f"MEDIA_RESOLUTION_{name.upper()}": name for name in BUDGETS}}
 
 
@@ -41,11 +52,20 @@ def read(files: Files) -> Reading:
     if files.config.raw("model_type") == "gemini_tiles":
         tile = Stretch(Size(height=768, width=768), "bicubic", Patch.square(768))
         video = partial(_video, values, tile, TILE)
-        return Reading(None, UnitsOfShortSide(384, Patch.square(768)), None, TileBill(0, TILE), video, computes=False)
+        units, bill = UnitsOfShortSide(384, Patch.square(768)), TileBill(0, TILE)
+        return Reading(None, units, None, bill, video, computes=False, pages=_page(TILE, PAGE))
     level, cell = values.choice("media_resolution", LEVELS), Patch.square(48)
     picture, frame = BUDGETS[level]
     frames = partial(_video, values, FillCells(frame, 48, "bicubic", cell), 1) if frame else None
-    return Reading(None, FillCells(picture, 48, "bicubic", cell), None, PatchBill(extra=1), frames, computes=False)
+    pages = _page(PAGES[level], FILLED) if level in PAGES else None
+    rule = FillCells(picture, 48, "bicubic", cell)
+    return Reading(None, rule, None, PatchBill(extra=1), frames, computes=False, pages=pages)
+
+
+def _page(tokens: int, label: Label) -> PageSpec:
+    """Every page of a PDF comes to the same, whatever its size."""
+    one = Stretch(Size(height=768, width=768), "bicubic", Patch.square(768))
+    return PageSpec(one, TileBill(0, tokens), label, (_TEXT,))
 
 
 def _video(values: Config, frame: ViewRule, tokens: int) -> VideoSpec:
@@ -58,6 +78,10 @@ def _video(values: Config, frame: ViewRule, tokens: int) -> VideoSpec:
     return VideoSpec(rule=PerFrame(frame), prompt=FrameBill(tokens), sampling=sampling)
 
 
+_TEXT = (
+    "of a PDF sent as a file: text that lies in its pages is read by the model and not billed; the size of a page does "
+    "not matter, nor do dots per inch; at most 1,000 pages"
+)
 _SECONDS = (
     "of a video: 258 tokens a frame at one frame a second; the guide's 263 a second include a time stamp; sound is 32 "
     "tokens a second, not counted here"

@@ -1,6 +1,7 @@
 """OpenAI's models behind the API: tiles of 512 pixels (GPT-4o to GPT-5), or patches of 32 (mini models, GPT-5.2 on).
 
-Sources: the vision guide (developers.openai.com/api/docs/guides/images-vision, as of November 2026) and its older
+Sources: the guide on PDF files (developers.openai.com/docs/guides/pdf-files), the vision guide
+(developers.openai.com/api/docs/guides/images-vision, as of November 2026) and its older
 wording; bills that users measured and published: OpenAI community, "GPT-5-mini image input token calculation
 discrepancy" (2026-03 to 2026-06) and "vision pricing models compared" (GPT-5.2). Where document and bill disagree the
 bill is built in, and a note says so.
@@ -9,27 +10,39 @@ bill is built in, and a note says so.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vistoken.configs import Config
 from vistoken.family import Example, Family, Files, Published, Reading
 from vistoken.geometry import Patch, Size
 from vistoken.model_spec import Label
+from vistoken.paging import PageSpec
 from vistoken.prompts.bill import PatchBill, TileBill
 from vistoken.views.fixed import Stretch
 from vistoken.views.vendor import BoxThenShortSide, PatchCap
 
+if TYPE_CHECKING:
+    from vistoken.prompts.layout import Layout
+    from vistoken.views.rule import ViewRule
+
 DOCUMENTED = Label("documented", "OpenAI's vision guide")
 SMALL = Label("documented", "OpenAI's vision guide; one small picture measured in April 2025 agrees")
 MEASURED = Label("measured by third parties", "bills published in OpenAI's community forum, 2026-03 to 2026-06")
+PAGE = Label(
+    "assumed", "OpenAI's guide on PDF files: the text and an image of each page; how large an image, it does not say"
+)
+_TEXT = "of a PDF sent as a file: the text of its pages is billed besides, and not counted here"
 QUOTED = Label("inferred", "OpenAI's rule as public repositories quote it; the measured points agree")
 
 
 def read(files: Files) -> Reading:
     """The values are our own description of the vendor's rule, in the form of a preprocessor's file."""
     if files.config.raw("model_type") == "openai_tiles":
-        return _tiles(files.config, _detail(files, ("auto", "high", "low")))
-    return _patches(files)
+        rule, prompt = _tiles(files.config, _detail(files, ("auto", "high", "low")))
+    else:
+        rule, prompt = _patches(files)
+    pages = PageSpec(rule, prompt, PAGE, (_TEXT,))
+    return Reading(None, rule, None, prompt, computes=False, pages=pages)
 
 
 def _detail(files: Files, known: tuple[str, ...]) -> str:
@@ -37,19 +50,17 @@ def _detail(files: Files, known: tuple[str, ...]) -> str:
     return values.choice("detail", {name: name for name in known})
 
 
-def _tiles(config: Config, detail: str) -> Reading:
+def _tiles(config: Config, detail: str) -> tuple[ViewRule, Layout]:
     base, tile = config.integer("base_tokens"), config.integer("tile_tokens")
     if detail == "low":
-        rule: Any = Stretch(Size(height=512, width=512), "bicubic", Patch.square(512))
-        return Reading(None, rule, None, TileBill(base, 0), computes=False)
-    return Reading(None, BoxThenShortSide(2048, 768, Patch.square(512)), None, TileBill(base, tile), computes=False)
+        return Stretch(Size(height=512, width=512), "bicubic", Patch.square(512)), TileBill(base, 0)
+    return BoxThenShortSide(2048, 768, Patch.square(512)), TileBill(base, tile)
 
 
-def _patches(files: Files) -> Reading:
+def _patches(files: Files) -> tuple[ViewRule, Layout]:
     levels = files.config.raw("details")
     edge, budget, refuse = levels[_detail(files, tuple(levels))]
-    rule = PatchCap(edge, budget, Patch.square(32), refuse)
-    return Reading(None, rule, None, PatchBill(files.config.integer("hundredths")), computes=False)
+    return PatchCap(edge, budget, Patch.square(32), refuse), PatchBill(files.config.integer("hundredths"))
 
 
 def _tile(*names: str, base: int, tile: int, notes: tuple[str, ...] = ()) -> Published:
