@@ -46,6 +46,18 @@ CONSOLE = [(page, block) for page in PAGES for block in blocks(page, "console")]
 SCRIPTS = [(page, block) for page in PAGES for block in blocks(page, "python") if not block.startswith(">>>")]
 
 
+# What a command or script needs beyond the core, by the words in it; LiteLLM and LangChain: tests/examples.
+NEEDS = {
+    "vistoken encode": "torch", ".pdf": "pypdfium2", ".mp4": "av", "litellm": "litellm", "langchain": "langchain_core",
+}  # fmt: skip
+
+
+def skip_without(text):
+    for word, library in NEEDS.items():
+        if word in text:
+            pytest.importorskip(library)
+
+
 def carry_out(command, run, folder):
     """Run a command of ours or an example: (exit code, stdout, stderr). What the page writes to /tmp/out is in `folder`."""
     words = shlex.split(command.replace("/tmp/out", str(folder)), comments=True)
@@ -61,8 +73,7 @@ def test_commands_print_what_the_page_says(page, block, run, tmp_path):
     """`$ command`, then its output; a line of `...` stands for anything, and `# exit code 3` for that."""
     for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
         command, _, shown = part.partition("\n")
-        if "vistoken encode" in command:
-            pytest.importorskip("torch")
+        skip_without(command)
         code, out, err = carry_out(command, run, tmp_path)
         assert code == int((re.findall(r"# exit code (\d)$", command) or [0])[0]), err
         pattern = ".*".join(re.escape(piece.strip("\n")) for piece in re.split(r"^\s*\.\.\.$", shown, flags=re.M))
@@ -73,9 +84,7 @@ def test_commands_print_what_the_page_says(page, block, run, tmp_path):
 def test_scripts_of_the_pages_run(page, block, monkeypatch, run):
     if "Encoder" in block or "safetensors" in block or "torch" in block:
         pytest.importorskip("torch")
-    for library in ("litellm", "langchain_core"):  # in an environment of their own: tests/examples
-        if library in block:
-            pytest.importorskip(library)
+    skip_without(block)
     for command in re.findall(r"^\$ vistoken (encode .*)$", page.read_text(), re.M):
         if command.split()[-1] in block:  # a script that reads what the page's command wrote
             assert run(*shlex.split(command))[0] == 0
