@@ -11,7 +11,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 TESTS = ("test_geometry.py", "test_planning.py", "test_registry.py", "test_pixels.py", "test_cli.py", "test_imports.py",
-         "test_looking.py", "test_counting.py", "test_count_laws.py", "test_conformance.py")  # fmt: skip
+         "test_looking.py", "test_counting.py", "test_count_laws.py", "test_conformance.py",
+         "test_frozen.py", "test_headers.py", "test_tables.py", "test_shape.py", "test_choosing.py")  # fmt: skip
 
 
 def find(name: str) -> str | None:

@@ -4,6 +4,7 @@ import csv
 import json
 import sys
 import tracemalloc
+from importlib.util import find_spec
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,8 @@ from vistoken.errors import InputError, MissingExtra, UsageError
 from vistoken.geometry import Size
 from vistoken.sizes import Sizes
 from vistoken.tables import Problem, is_table, read_sizes
+
+NEEDS_PYARROW = pytest.mark.skipif(find_spec("pyarrow") is None, reason="needs the extra bulk")
 
 
 def written(folder, name, text):
@@ -179,7 +182,7 @@ def test_deep_json_is_a_row_that_cannot_be_read(tmp_path):
         ("a.csv", "width,height\n".encode("utf-16"), "the text is UTF-16"),
         ("a.jsonl", '{"w": 1}\n', "no column 'width'; it has: w"),
         ("a.jsonl", "no json\n", "it has: none"),
-        ("a.parquet", "no parquet", "cannot be read as Parquet"),
+        pytest.param("a.parquet", "no parquet", "cannot be read as Parquet", marks=NEEDS_PYARROW),
     ],
 )
 def test_tables_without_the_columns(tmp_path, name, text, message):
