@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow test-pythons check format bench bench-tools conformance families planning-page wheel clean
+.PHONY: demo test test-slow test-pythons test-examples check format bench bench-tools conformance families planning-page wheel clean
 
 demo: $(STAMP)
 	$(BIN)/python examples/demo.py
@@ -20,6 +20,17 @@ test-slow: $(STAMP)
 PYTHONS ?= python3.12 python3.13
 test-pythons: $(STAMP)
 	$(BIN)/python tests/other_pythons.py $(PYTHONS)
+
+# The examples for other people's software beside the real packages, in an environment of their own: ten seconds, and
+# half a minute more the first time.
+EXAMPLES := .examples
+test-examples: $(EXAMPLES)/.installed
+	PYTHONPATH=src $(EXAMPLES)/bin/python -m pytest --noconftest tests/examples
+
+$(EXAMPLES)/.installed: tests/examples/requirements.txt
+	$(PYTHON) -m venv $(EXAMPLES)
+	$(EXAMPLES)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/examples/requirements.txt
+	touch $@
 
 check: $(STAMP)
 	$(BIN)/ruff check .
@@ -83,4 +94,4 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) $(TORCHVISION) $(TOOLS) dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(TORCHVISION) $(TOOLS) $(EXAMPLES) dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
