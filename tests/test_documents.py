@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -62,7 +63,7 @@ BOXES = [
 @pytest.mark.parametrize("dpi", [72, 96, 150, 200, 33.3])
 def test_pages_have_the_size_of_their_rendered_bitmap(write, dpi):
     path = write(*BOXES, inherited="/MediaBox [0 0 300 400]")
-    with library().PdfDocument(path) as opened:
+    with closing(library().PdfDocument(path)) as opened:
         rendered = [bitmap_size(page, dpi) for page in opened]
     assert sizes(path, dpi=dpi) == rendered
     assert sizes(path, dpi=dpi)[5] == sizes(path, dpi=dpi)[2][::-1]  # turned by a quarter
@@ -81,7 +82,7 @@ def bitmap_size(page, dpi):
 )
 def test_any_page_has_the_size_of_its_rendered_bitmap(write, box, turn, dpi):
     path = write(f"/MediaBox [{' '.join(f'{side:.3f}' for side in box)}] /Rotate {turn}")
-    with library().PdfDocument(path) as opened:
+    with closing(library().PdfDocument(path)) as opened:
         assert sizes(path, dpi=dpi) == [bitmap_size(opened[0], dpi)]
 
 

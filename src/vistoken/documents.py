@@ -210,7 +210,7 @@ def _opened_pdf(path: str, name: str) -> Iterator[Pdf]:
 
 
 def _reason(library: ModuleType, error: Exception) -> str:
-    if getattr(error, "err_code", None) == library.raw.FPDF_ERR_PASSWORD:
+    if library.raw.FPDF_GetLastError() == library.raw.FPDF_ERR_PASSWORD:
         return "this PDF is encrypted and needs a password: remove that first, for example with qpdf --decrypt"
     return f"this is no PDF, or a damaged one ({error})"
 
