@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,8 +22,10 @@ from vistoken.cli.shared import (
     video_options,
 )
 from vistoken.errors import UsageError
+from vistoken.frozen import frozen
 
 if TYPE_CHECKING:
+    from vistoken.cli.count_files import Files
     from vistoken.cli.count_price import Prices
     from vistoken.cli.count_print import Row
     from vistoken.counting import TokenCount
@@ -67,23 +69,7 @@ Examples:
 @price_option
 @click.option("--explain", is_flag=True, help="Show the steps with their numbers.")
 @many_options
-def command(
-    sources: tuple[str, ...],
-    models: tuple[str, ...],
-    input_size: str | None,
-    settings: tuple[str, ...],
-    revision: str | None,
-    as_json: bool,
-    frames: int | None,
-    duration: float | None,
-    fps: float | None,
-    messages: str | None,
-    assume: str | None,
-    images_in_prompt: int,
-    explain: bool,
-    prices: tuple[str, ...],
-    **options: Any,
-) -> int:
+def command(messages: str | None, assume: str | None, **options: Any) -> int:
     """Count the visual tokens of pictures, folders and sizes, from sizes alone; of videos with --frames or --duration.
 
     A SOURCE is a size (WIDTHxHEIGHT), a picture, a folder of pictures (recursive, files by their ending), a glob, a
@@ -91,52 +77,113 @@ def command(
     (s3://bucket/photos), or -, a list of sizes, pictures and folders on stdin. Of a picture only the header is read;
     its orientation is applied. Documents, whose pages share one prompt, and videos are told first.
     """
-    from vistoken import registry
-    from vistoken.cli.count_files import Files, OfFiles
-    from vistoken.counting.tokens import video
-
-    many, files, within = Many.taken(options), Files.taken(sources, options), options
-    many.check(sources, as_json=as_json, explain=explain)
-    given, fed, failures = parse_settings(settings), parse_input(input_size), Failures()
-    priced = _priced(prices, models)
+    within = {name: options.pop(name) for name in ("within", "context", "write", "max_image_pixels")}
+    asked = Asked.parse(**options)
     fitting = any(value is not None for value in within.values())
     if messages is not None or assume is not None:
-        others = bool(sources or fed or frames or duration or fps or many.given or fitting) or images_in_prompt != 1
-        others = others or bool(files.option)
-        return print_messages(messages, models, given, revision, assume, others, as_json, explain, priced)
-    if not sources:
+        return _prompt(asked, messages, assume, fitting)
+    if not asked.sources:
         raise click.UsageError("Missing argument 'SOURCE...'.")
-    files.check(duration=duration, fed=fed, frames=frames, fps=fps)
-    how = (fed, video(frames, duration, fps) if files.others else None, images_in_prompt)
-    if fitting:
-        from vistoken.cli.count_within import Asked, answer
+    asked.files.check(duration=asked.duration, fed=asked.input, frames=asked.frames, fps=asked.fps)
+    return _fitting(asked, within) if fitting else _counted(asked)
 
-        if fed or explain:
-            raise UsageError("--within, --context and --write have no use for --input and --explain: leave them out")
-        many.refuse("--within, --context and --write")
-        words, film = files.fitted(sources, how[1], frames=frames, fps=fps)
-        return answer(Asked(words, models, given, revision, film, images_in_prompt, as_json, priced, **within))
-    specs = [registry.describe(model, settings=given, revision=revision) for model in models]
-    if files.found:
-        many.refuse("documents and videos")
-        OfFiles(models, specs, failures, as_json, explain, priced).show(files, images_in_prompt, frames, fps)
-        if not files.others:
+
+@frozen
+class Asked:
+    """What the command line asks for; `frames`, `duration` and `fps` are of videos that are given as sizes."""
+
+    sources: tuple[str, ...]
+    models: tuple[str, ...]
+    input: Size | None
+    settings: Mapping[str, Any]
+    revision: str | None
+    as_json: bool
+    explain: bool
+    frames: int | None
+    duration: float | None
+    fps: float | None
+    images_in_prompt: int
+    prices: Prices | None
+    many: Many
+    files: Files
+
+    @classmethod
+    def parse(cls, *, input_size: str | None, settings: Sequence[str], prices: Sequence[str], **others: Any) -> Asked:
+        """From the values of the options. Raises `UsageError` for what cannot be meant."""
+        from vistoken.cli.count_files import Files
+
+        many, files = Many.taken(others), Files.taken(others["sources"], others)
+        many.check(others["sources"], as_json=others["as_json"], explain=others["explain"])
+        given, fed = parse_settings(settings), parse_input(input_size)
+        priced = _priced(prices, others["models"])
+        return cls(settings=given, input=fed, prices=priced, many=many, files=files, **others)
+
+    @property
+    def film(self) -> Clip | Source | None:
+        """The video that sizes and pictures stand for."""
+        from vistoken.counting.tokens import video
+
+        return video(self.frames, self.duration, self.fps) if self.files.others else None
+
+
+def _prompt(asked: Asked, messages: str | None, assume: str | None, fitting: bool) -> int:
+    others = (asked.sources, asked.input, asked.frames, asked.duration, asked.fps, asked.many.given, asked.files.option)
+    more = any(others) or fitting or asked.images_in_prompt != 1
+    return print_messages(
+        messages, asked.models, asked.settings, asked.revision, assume, more, asked.as_json, asked.explain, asked.prices
+    )
+
+
+def _fitting(asked: Asked, within: Mapping[str, Any]) -> int:
+    from vistoken.cli.count_within import Asked as Wanted
+    from vistoken.cli.count_within import answer
+
+    if asked.input or asked.explain:
+        raise UsageError("--within, --context and --write have no use for --input and --explain: leave them out")
+    asked.many.refuse("--within, --context and --write")
+    words, film = asked.files.fitted(asked.sources, asked.film, frames=asked.frames, fps=asked.fps)
+    return answer(
+        Wanted(
+            words, asked.models, asked.settings, asked.revision, film, asked.images_in_prompt, asked.as_json,
+            asked.prices, **within,
+        )
+    )  # fmt: skip
+
+
+def _counted(asked: Asked) -> int:
+    """Documents and videos, then everything else: a row an item, or a summary."""
+    from vistoken import registry
+
+    failures, how = Failures(), (asked.input, asked.film, asked.images_in_prompt)
+    specs = [registry.describe(model, settings=asked.settings, revision=asked.revision) for model in asked.models]
+    if asked.files.found:
+        from vistoken.cli.count_files import OfFiles
+
+        asked.many.refuse("documents and videos")
+        shown = OfFiles(asked.models, specs, failures, asked.as_json, asked.explain, asked.prices)
+        shown.show(asked.files, asked.images_in_prompt, asked.frames, asked.fps)
+        if not asked.files.others:
             return failures.exit_code
-    listed = items(failures, files.others, many.columns, many.null)
-    if many.summary:
+    listed = items(failures, asked.files.others, asked.many.columns, asked.many.null)
+    if asked.many.summary:
         from vistoken.cli import count_summary
 
         takers = [count_summary.Taker(spec, how, failures, len(specs) == 1) for spec in specs]
-        return count_summary.answer(listed, takers, models, many, priced, sources if as_json else None)
-    if not as_json and not explain:  # which hold them
+        sources = asked.sources if asked.as_json else None
+        return count_summary.answer(listed, takers, asked.models, asked.many, asked.prices, sources)
+    return _print(asked, specs, _rows(listed, specs, how, failures), failures)
+
+
+def _print(asked: Asked, specs: Sequence[ModelSpec], rows: Iterable[Row], failures: Failures) -> int:
+    if not asked.as_json and not asked.explain:  # which hold them
         notes(specs)
-    if priced and not as_json:
-        note(priced.unit)
-    out = printer(specs, models, priced, json=as_json, csv=many.csv, explain=explain)
-    for row in many.limited(_rows(listed, specs, how, failures)):
+    if asked.prices and not asked.as_json:
+        note(asked.prices.unit)
+    out = printer(specs, asked.models, asked.prices, json=asked.as_json, csv=asked.many.csv, explain=asked.explain)
+    for row in asked.many.limited(rows):
         out.add(row)
     out.end()
-    return many.exit_code(failures)
+    return asked.many.exit_code(failures)
 
 
 def _priced(words: Sequence[str], models: Sequence[str]) -> Prices | None:
