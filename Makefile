@@ -10,11 +10,11 @@ demo: $(STAMP)
 	$(BIN)/python examples/demo.py
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 -m "not gpu and not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not gpu and not slow"
 
 # Comparisons that take half an hour: the reference computes its pixels, too.
 test-slow: $(STAMP)
-	$(BIN)/python -m pytest -n 2 -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow
 
 # The torch-free part on other Pythons, each in an environment of its own: make test-pythons PYTHONS="python3.12 python3.13"
 PYTHONS ?= python3.12 python3.13
