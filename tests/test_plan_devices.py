@@ -87,3 +87,17 @@ def test_wrong_use_is_refused(run, arguments, message):
     code, _, error = run("plan", "-m", "vit-b16-224", *arguments)
     assert code == 2
     assert message in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--sort", "cost"), "give --gpu-price"),
+        (("--sort", "-rate"), "give --device"),
+        (("examples/images", "-o", "report.html"), "folders and tables are whole jobs"),
+    ],
+)
+def test_what_would_be_another_answer_is_refused(run, arguments, message):
+    code, _, error = run("plan", "-m", "vit-b16-224", *arguments)
+    assert code == 2
+    assert message in error

@@ -156,7 +156,6 @@ def test_sizes_and_single_pictures_are_planned_as_before(run):
         (2, ["T", "-m", CLIP, "--llm", "own"], "LLM"),
         (2, ["T", "-m", CLIP, "--batch", "0"], "batch is 0"),
         (2, ["T", "-m", CLIP, "--set", "pack_tokens=5"], "pack_tokens is an argument of the command"),
-        (2, ["T", "-m", CLIP, "--dtype", "int8", "--device", "l4"], "latency has no dtype 'int8'"),
         (2, ["T", "-m", CLIP, "--width-column", "height"], "cannot be both width and height"),
         (3, ["no-such.csv", "-m", CLIP, "--width-column", "w"], "no-such.csv: no such file"),
         (2, ["640x480", "-m", CLIP, "--pack-tokens", "100"], "--pack-tokens: only a folder, glob or table"),
@@ -177,6 +176,16 @@ def test_wrong_use(run, table, code, words, message):
     got, out, err = run("plan", *(table if word == "T" else word for word in words))
     assert (got, out) == (code, "")
     assert message in err
+
+
+def test_a_time_that_is_not_known_is_a_dash_with_its_reason(run, table):
+    words = ("plan", table, "-m", CLIP, "--dtype", "int8", "--device", "l4")
+    code, out, _ = run(*words)
+    assert code == 0
+    assert "latency has no dtype 'int8'" in out
+    [device] = json.loads(run(*words, "--json")[1])["devices"]
+    assert device["latency"] is None
+    assert "int8" in device["reasons"][0]
 
 
 def test_an_empty_table(run, tmp_path):

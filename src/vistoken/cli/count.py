@@ -137,10 +137,14 @@ def _prompt(asked: Asked, messages: str | None, assume: str | None, fitting: boo
 def _fitting(asked: Asked, within: Mapping[str, Any]) -> int:
     from vistoken.cli.count_within import Asked as Wanted
     from vistoken.cli.count_within import answer
+    from vistoken.tables import is_table
 
     if asked.input or asked.explain:
         raise UsageError("--within, --context and --write have no use for --input and --explain: leave them out")
     asked.many.refuse("--within, --context and --write")
+    for word in asked.sources:
+        if word == "-" or is_table(word):
+            raise UsageError(f"--within, --context and --write take no list and no table: leave out {word}")
     words, film = asked.files.fitted(asked.sources, asked.film, frames=asked.frames, fps=asked.fps)
     return answer(
         Wanted(

@@ -68,6 +68,11 @@ class Files:
             raise UsageError(f"{self.videos[0]} tells its duration: leave out --duration")
         if self.found and fed is not None:
             raise UsageError(f"--input is for sizes and pictures: leave it out for {self.found[0]}")
+        if self.videos and fps is not None:
+            note(
+                f"--fps {fps:g} is taken for the rate of the file itself, whatever it says; "
+                "for the rate at which a model takes frames write --set sampling_fps="
+            )
         film = {"--frames": frames, "--duration": duration, "--fps": fps}
         wrong = next((name for name, value in film.items() if value is not None), None)
         if wrong and self.documents and not self.videos and not self.others:

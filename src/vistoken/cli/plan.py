@@ -80,6 +80,8 @@ def command(
     form = _form({"calibrate": calibrate, "shape": shape, "reduce": reductions, "within": within, "output": output})
     if not form and plan_job.is_job(options["sources"]):
         form = "a whole job"
+    if output is not None and plan_job.is_job(options["sources"]):
+        raise UsageError("--output writes a report of plans, and folders and tables are whole jobs: leave out one")
     if form != "a whole job":
         plan_job.check_unused(pack_tokens, columns)
     if form:

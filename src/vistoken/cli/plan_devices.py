@@ -44,7 +44,10 @@ def forecasts(devices: Sequence[Device], mode: str) -> dict[str, Callable[[Plan]
         ranges = {device.name: _latency(plan, device, mode).seconds for device in devices}
         for name, each in ranges.items():
             if each.high is None:
-                raise UsageError(f"a budget of latency needs an upper bound, and {name} has none here: {each.reason}")
+                raise UsageError(
+                    f"a budget of latency needs an upper bound, and {name} has none here: {each.reason}; "
+                    "try a larger --batch"
+                )
         return max(each.high or 0.0 for each in ranges.values())
 
     return {"memory": lambda plan: max(_needed(plan, device) for device in devices), "latency": seconds}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -138,9 +139,13 @@ def _as_dict(asked: Asked, job: Job, behind: Prefill | None) -> dict[str, Any]:
 
 
 def _on(job: Job, device: Device, mode: str) -> dict[str, Any]:
-    needed = job.needed(device)
+    from vistoken.planning.choosing import known
+
+    reasons: dict[str, None] = {}
+    needed, latency = job.needed(device), known(partial(job.latency, device, mode), reasons)
     memory = {"needed": needed, "has": device.memory_bytes, "fits": needed and needed <= device.memory_bytes}
-    return {"device": device.name, "memory": memory, "latency": job.latency(device, mode).as_dict()}
+    took = latency and latency.as_dict()
+    return {"device": device.name, "memory": memory, "latency": took, "reasons": list(reasons)}
 
 
 def _print(asked: Asked, rows: Sequence[tuple[str, Job, Prefill | None]]) -> None:
@@ -197,11 +202,16 @@ def _facts_behind(behind: Prefill) -> dict[str, str]:
 
 
 def _print_devices(asked: Asked, jobs: Sequence[tuple[str, Job]]) -> None:
+    from vistoken.planning.choosing import known
+
     rows, reasons = [], dict[str, None]()
     for label, job in jobs:
         for device in asked.devices:
-            took, needed = job.latency(device, asked.mode), job.needed(device)
+            took, needed = known(partial(job.latency, device, asked.mode), reasons), job.needed(device)
             fits = "-" if needed is None else "yes" if needed <= device.memory_bytes else f"no: {size(needed)}"
+            if took is None:
+                rows.append([label, device.name, fits, "-", "-"])
+                continue
             rows.append([label, device.name, fits, duration(took.seconds), str(took.images_per_second)])
             reasons |= dict.fromkeys([f"{device.name}: {took.seconds.reason}", *took.notes])
     click.echo(f"\nour encoder, fused attention, {asked.mode}, pack after pack; without decoding and writing\n")

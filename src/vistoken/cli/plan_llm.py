@@ -52,4 +52,5 @@ def print_llm(title: str, cost: LlmCost) -> None:
     click.echo(f"cache    {cost.kv.total / 2**20:,.1f} MiB in {cost.dtype} ({cost.kv.convention})")
     met = f"a token meets {llm.linear_weights / 1e9:,.2f} G of them in the layers"
     click.echo(f"LLM      {llm.params / 1e9:,.2f} G parameters; {met}")
-    click.echo(f"context  {cost.share:.2%} of {llm.context:,} tokens; {cost.left:,} are left")
+    left = f"{cost.left:,} are left" if cost.left >= 0 else f"{-cost.left:,} too many"
+    click.echo(f"context  {cost.share:.2%} of {llm.context:,} tokens; {left}")

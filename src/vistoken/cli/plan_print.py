@@ -86,7 +86,8 @@ def _title(plan: Plan) -> str:
 def _print_one(plan: Plan) -> None:
     """Each part in full digits, with its share."""
     one = "video" if plan.frames else "picture"
-    click.echo(f"{_title(plan)}: {plan.tokens:,} tokens a {one}, batch {plan.batch}, weights {plan.dtype}\n")
+    tokens = f"{plan.tokens:,} tokens a {one} in the blocks"
+    click.echo(f"{_title(plan)}: {tokens}, batch {plan.batch}, weights {plan.dtype}\n")
     for name, tally in (("parameters", plan.params), ("multiply-adds", plan.macs)):
         rows = [[part, f"{value:,}", f"{value / tally.total:.1%}"] for part, value in tally.rows if value]
         print_table([name, "", "share"], [*rows, ["total", f"{tally.total:,}", ""]], total=True)

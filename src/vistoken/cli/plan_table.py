@@ -76,6 +76,7 @@ class Table:
 
         asked.refuse("a table", llm=asked.llm)
         self.check(asked)
+        self.check_sort(asked)
         prices = parse_prices(self.prices, asked.devices)
         rows = (_swept if asked.sweep else _each)(asked, prices)
         rows = rows if self.sort is None else ordered(rows, self.sort)
@@ -102,6 +103,14 @@ class Table:
 
             check_writable(self.chart, (".png",))
             figures()
+
+    def check_sort(self, asked: Asked) -> None:
+        """Refuse a column in which nothing would stand."""
+        name = (self.sort or "").removeprefix("-")
+        if name == "cost" and not self.prices:
+            raise UsageError("rows are sorted by cost where there is a price: give --gpu-price")
+        if name in ("device", "has", "fits", "ms", "rate") and not asked.devices:
+            raise UsageError(f"rows are sorted by {name} on devices: give --device")
 
     def show(self, rows: Sequence[Choice], asked: Asked) -> None:
         """In the form that was asked for. Reasons that it has no room for go to stderr."""

@@ -224,7 +224,7 @@ def plan_job(
         )
     spec = registry.describe(model, settings=settings, revision=revision, series=False)
     if spec.encoder is None:
-        raise ModelError(f"{spec.name} can be counted but not planned: its encoder is not described yet")
+        raise ModelError(f"{spec.name} can be counted but not planned: its encoder is not described here")
     given = sizes if isinstance(sizes, Sizes) else Sizes(sizes)
     survey = _Survey(spec, spec.encoder, dtype, None if input is None else Size.of(input))
     survey.look(given)

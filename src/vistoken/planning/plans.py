@@ -256,7 +256,7 @@ def _size(width: int | None, height: int | None) -> Size | None:
 def _encoder(spec: ModelSpec, clip: Clip | None) -> tuple[EncoderSpec, str]:
     encoder = spec.encoder if clip is None else spec.video_encoder()
     if encoder is None:
-        raise ModelError(f"{spec.name} can be counted but not planned: its encoder is not described yet")
+        raise ModelError(f"{spec.name} can be counted but not planned: its encoder is not described here")
     return encoder, spec.name
 
 

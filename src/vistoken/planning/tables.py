@@ -170,8 +170,10 @@ def notes(rows: Sequence[Choice]) -> list[str]:
     told = {column.name for column in for_people(rows)}
     counted = dict.fromkeys(row.convention for row in rows if row.convention)
     conventions = [f"GMACs: of one picture, GFLOPs are twice as many; {convention}" for convention in counted]
+    if all(row.fits is not False for row in rows):
+        told.discard("fits")
     lines = [*conventions, *(text for name, text in NOTES.items() if name in told)]
-    modes = dict.fromkeys(f"times: of our encoder, {row.mode}, as a range" for row in rows if row.mode)
+    modes = dict.fromkeys(f"times: of our encoder, {row.mode}, as a range" for row in rows if row.seconds)
     lines += modes
     return lines + list(dict.fromkeys(note for row in rows for note in row.notes))
 
