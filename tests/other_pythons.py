@@ -1,12 +1,14 @@
 """Run the torch-free tests on other Pythons: python tests/other_pythons.py [--if-present] python3.12 python3.13
 
 Each gets an environment of its own with the core package, numpy for the drawings, pytest and hypothesis, and no torch.
-An interpreter that is not installed is an error, or with --if-present a line that says so.
+All of them run side by side, and what each prints comes when it is done. An interpreter that is not installed is an
+error, or with --if-present a line that says so.
 """
 
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -28,30 +30,34 @@ def find(name: str) -> str | None:
     return None
 
 
-def check(interpreter: str) -> int:
+def check(interpreter: str) -> tuple[str, int]:
+    """What the tests print, and their exit code."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([interpreter, "-m", "venv", folder], check=True)
         python = f"{folder}/bin/python"
         pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         requirements = ["pytest", "hypothesis", "numpy", str(ROOT)]
         subprocess.run([*pip, "--constraint", str(ROOT / "constraints.txt"), *requirements], check=True)
-        print(f"--- {subprocess.check_output([python, '--version'], text=True).strip()}", flush=True)
+        version = subprocess.check_output([python, "--version"], text=True).strip()
         tests = [str(ROOT / "tests" / name) for name in TESTS]
-        return subprocess.run([python, "-m", "pytest", "-m", "not gpu", *tests], cwd=ROOT).returncode
+        # No cache: two runs would write the same files.
+        command = [python, "-m", "pytest", "-p", "no:cacheprovider", "-m", "not gpu", *tests]
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        return f"--- {version}\n{done.stdout}", done.returncode
 
 
 def main(names: list[str]) -> int:
     optional = "--if-present" in names
-    codes = [0]
-    for name in names:
-        if name == "--if-present":
-            continue
-        interpreter = find(name)
-        if interpreter is None:
-            print(f"--- {name} is not on this machine")
-            codes.append(0 if optional else 1)
-        else:
-            codes.append(check(interpreter))
+    found = {name: find(name) for name in names if name != "--if-present"}
+    missing = [name for name, interpreter in found.items() if interpreter is None]
+    for name in missing:
+        print(f"--- {name} is not on this machine", flush=True)
+    codes = [int(bool(missing) and not optional)]
+    with ThreadPoolExecutor() as pool:
+        for future in as_completed(pool.submit(check, interpreter) for interpreter in found.values() if interpreter):
+            text, code = future.result()
+            print(text, flush=True)
+            codes.append(code)
     return max(codes)
 
 
