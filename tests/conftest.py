@@ -21,6 +21,14 @@ IMAGES = ROOT / "examples" / "images"
 PHOTOGRAPHS = sorted(path for path in IMAGES.iterdir() if path.suffix in (".png", ".jpg"))
 
 
+# These take a minute each, most of it waiting or in processes of their own: last, they would let a worker idle.
+FIRST = ("test_wheel.py", "test_hostile_folders.py")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.name not in FIRST)
+
+
 def pytest_unconfigure():
     rooms.clear()
 

@@ -22,7 +22,7 @@ HERE = [
 
 
 @pytest.mark.parametrize("name", HERE)
-@pytest.mark.parametrize("count", [150, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [80, pytest.param(300, marks=pytest.mark.slow)])
 def test_every_size_as_the_reference_does(name, count):
     family = FAMILIES[name]
     cases = list(picture_cases(family, family.published[0], count))
