@@ -18,6 +18,13 @@ class _Size:
     note: str = field(default="", compare=False, repr=False)
 
 
+class _Words:
+    """Fields whose names a made `__init__` might want for itself."""
+
+    set: int = 1
+    missing: tuple[int, ...] = field(default_factory=tuple)
+
+
 class _Nothing:
     """No field at all."""
 
@@ -49,7 +56,7 @@ class Point:
 
 
 def test_calls_values_and_representations_are_those_of_the_standard_decorator():
-    for theirs, ours in (both(_Size), both(_Nothing), both(_Named, kw_only=True)):
+    for theirs, ours in (both(_Size), both(_Words), both(_Nothing), both(_Named, kw_only=True)):
         given = {each.name: 5 for each in fields(theirs)}
         assert repr(ours(**given)) == repr(theirs(**given))
         assert [(f.name, f.default, f.kw_only) for f in fields(ours)] == [
@@ -60,6 +67,7 @@ def test_calls_values_and_representations_are_those_of_the_standard_decorator():
     theirs, ours = both(_Size)
     assert repr(ours(1)) == repr(theirs(1)) == "_Size(width=1, height=3, tags=[])"
     assert ours(1).tags is not ours(1).tags
+    assert [repr(kind()) for kind in both(_Words)] == ["_Words(set=1, missing=())"] * 2
     for wrong in (lambda kind: kind(), lambda kind: kind(1, 2, [], "", 5), lambda kind: kind(1, nothing=2)):
         messages = []
         for kind in (theirs, ours):

@@ -65,10 +65,10 @@ def _init(cls: Any) -> Any:
 
 def _argument(one: Field[Any], given: dict[str, Any]) -> str:
     if one.default is not MISSING:
-        given[f"_{one.name}"] = one.default
-        return f"{one.name}=_{one.name}"
+        given[f"_of_{one.name}"] = one.default
+        return f"{one.name}=_of_{one.name}"
     if one.default_factory is not MISSING:
-        given[f"_{one.name}"] = one.default_factory
+        given[f"_of_{one.name}"] = one.default_factory
         return f"{one.name}=_missing"
     return one.name
 
@@ -76,7 +76,7 @@ def _argument(one: Field[Any], given: dict[str, Any]) -> str:
 def _value(one: Field[Any]) -> str:
     if one.default_factory is MISSING:
         return one.name
-    return f"_{one.name}() if {one.name} is _missing else {one.name}"
+    return f"_of_{one.name}() if {one.name} is _missing else {one.name}"
 
 
 def _nothing(self: Any) -> tuple[()]:

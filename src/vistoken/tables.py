@@ -94,9 +94,11 @@ class _Pairs:
 
     def __call__(self, width: Any, height: Any) -> Size | Problem:
         try:
-            return self.known[width, height]
-        except (KeyError, TypeError):  # new, or a list, which has no hash
-            pass
+            found = self.known.get((width, height))
+        except TypeError:  # a list, which has no hash
+            return self._check(width, height)
+        if found is not None:
+            return found
         found = self._check(width, height)
         # A side of 1 is left out: True would be found in its place.
         if len(self.known) < REMEMBERED and isinstance(found, Size) and min(found.height, found.width) > 1:
