@@ -74,10 +74,8 @@ def as_dict(plan: Plan, device: Device, mode: str) -> dict[str, Any]:
 
 def _needed(plan: Plan, device: Device | None) -> int:
     """Bytes at the peak of inference; on a GPU with what it takes beside live tensors."""
-    from vistoken.planning.memory import allowance
-
     peak = plan.memory.inference()
-    return peak.total + (allowance(peak).total if device and device.kind == "gpu" else 0)
+    return peak.on(device) if device else peak.total
 
 
 def _latency(plan: Plan, device: Device, mode: str) -> Latency:

@@ -17,6 +17,7 @@ from vistoken.geometry import Size
 if TYPE_CHECKING:
     from vistoken.planning.hardware import Device
     from vistoken.planning.latency import Latency, Range
+    from vistoken.planning.memory import Peak
     from vistoken.planning.plans import Plan
 
 T = TypeVar("T")
@@ -135,7 +136,7 @@ def choices(
 
     known_mode(mode)
     reasons: dict[str, None] = {}
-    peak, per_gb = known(lambda: _peak(plan), reasons), known(lambda: _per_gb(plan), reasons)
+    peak, per_gb = known(plan.memory.inference, reasons), known(lambda: _per_gb(plan), reasons)
     row = Choice(
         model=model or plan.model,
         size=plan.size,
@@ -148,7 +149,7 @@ def choices(
         macs=plan.macs.total // plan.batch,
         convention=plan.macs.convention,
         weights=plan.memory.total,
-        memory=peak and peak[0],
+        memory=peak.total if peak else None,
         images_per_gb=per_gb,
         reasons=tuple(reasons),
     )
@@ -160,14 +161,12 @@ def refused(row: Choice, reason: object) -> Choice:
     return replace(row, reasons=(*row.reasons, str(reason)))
 
 
-def _on(
-    device: Device, row: Choice, plan: Plan, peak: tuple[int, int] | None, mode: str, price: float | None
-) -> Choice:
+def _on(device: Device, row: Choice, plan: Plan, peak: Peak | None, mode: str, price: float | None) -> Choice:
     """The row, on a device."""
     from vistoken.planning.latency import latency
 
     reasons = dict.fromkeys(row.reasons)
-    needed = None if peak is None else peak[0] + (peak[1] if device.kind == "gpu" else 0)
+    needed = peak.on(device) if peak else None
     row = replace(row, device=device.name, mode=mode, memory=needed, has=device.memory_bytes)
     if row.fits is False:  # no time either; the column says by how much it does not fit
         return row
@@ -196,17 +195,10 @@ def known(ask: Callable[[], T], reasons: dict[str, None]) -> T | None:
         return None
 
 
-def _peak(plan: Plan) -> tuple[int, int]:
-    """Bytes of live tensors, and what a GPU takes beside them."""
-    from vistoken.planning.memory import allowance
-
-    peak = plan.memory.inference()
-    return peak.total, allowance(peak).total
-
-
 def _per_gb(plan: Plan) -> float:
     """From what one picture more takes."""
-    return GB / (_peak(replace(plan, batch=plan.batch + 1))[0] - _peak(plan)[0])
+    more, now = (each.memory.inference().total for each in (replace(plan, batch=plan.batch + 1), plan))
+    return GB / (more - now)
 
 
 # ---------------------------------------------------------------- what is asked for

@@ -18,7 +18,7 @@ from vistoken.geometry import Grid, Size
 from vistoken.model_spec import ModelSpec
 from vistoken.packs import PACK_TOKENS, by_shape, packs
 from vistoken.padding import Padding, padding
-from vistoken.planning.memory import DTYPES, Peak, allowance
+from vistoken.planning.memory import DTYPES, Peak
 from vistoken.planning.plans import CONVENTIONS, Plan, plan_views
 from vistoken.planning.rows import Operation
 from vistoken.planning.tally import Tally
@@ -173,9 +173,7 @@ class Job:
 
     def needed(self, device: Device) -> int | None:
         """Bytes that a pack needs there: the peak, and on a GPU the allowance beside live tensors."""
-        if self.peak is None:
-            return None
-        return self.peak.total + (allowance(self.peak).total if device.kind == "gpu" else 0)
+        return self.peak.on(device) if self.peak else None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; keys are the attributes' names, `outputs` in bytes."""

@@ -14,6 +14,7 @@ from vistoken.frozen import frozen
 from vistoken.planning.tally import Tally
 
 if TYPE_CHECKING:
+    from vistoken.planning.hardware import Device
     from vistoken.planning.inference import BatchedTower, OwnEncoder, PackedTower
     from vistoken.planning.living import Moment, Pass
     from vistoken.planning.plans import Plan
@@ -46,6 +47,10 @@ class Peak:
     @property
     def total(self) -> int:
         return sum(value for _, value in self.rows)
+
+    def on(self, device: Device) -> int:
+        """Bytes that it takes of a device: on a GPU with the `allowance`."""
+        return self.total + (allowance(self).total if device.kind == "gpu" else 0)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; keys are the attributes' names."""

@@ -130,23 +130,13 @@ def _cost_name(step: Operation) -> str:
 def plan(
     model: str | EncoderSpec,
     *,
-    width: int | None = None,
-    height: int | None = None,
-    input: str | Size | None = None,
-    frames: int | None = None,
-    duration: float | None = None,
-    fps: float | None = None,
-    batch: int = 1,
-    dtype: str = "float32",
-    head: int = 0,
-    merge_tokens: int = 0,
-    attention: str = FUSED,
-    device: str | None = None,
-    mode: str = "eager",
-    convention: str = "contractions",
+    width: int | None = None, height: int | None = None, input: str | Size | None = None,
+    frames: int | None = None, duration: float | None = None, fps: float | None = None,
+    batch: int = 1, dtype: str = "float32", head: int = 0, merge_tokens: int = 0,
+    attention: str = FUSED, device: str | None = None, mode: str = "eager", convention: str = "contractions",
     revision: str | None = None,
     **settings: Any,
-) -> Plan:
+) -> Plan:  # fmt: skip
     """What `model` costs for pictures, or videos, of a size.
 
     Args:
@@ -163,7 +153,7 @@ def plan(
         head: the number of classes of a linear classifier to add.
         merge_tokens: how many tokens a frame are joined to similar ones in every block (ToMe), at most.
         attention: "fused", or "eager", which writes all scores out; `memory` depends on it.
-        device: that `latency` is asked for: a name of `vistoken.planning.hardware`, or of a device file.
+        device: that `latency` is asked for, by the name that `vistoken.planning.hardware` or a device file has.
         mode: "eager", or "compiled" by torch.compile; `latency` depends on it.
         convention: what `macs` counts: "contractions", or "timm" for the sums that timm publishes as GMACs.
         revision: of the hub repository.
@@ -177,19 +167,18 @@ def plan(
 
     Raises `UsageError`, `ModelError` or `InputError` with what would work.
     """
-    size, clip = _size(width, height), None
-    input = None if input is None else Size.of(input)
+    size, fed = _size(width, height), None if input is None else Size.of(input)
+    counted: dict[str, Any] = {"batch": batch, "dtype": dtype, "head": head, "merge_tokens": merge_tokens}
+    asked = _asked(attention, device, mode, convention)
     if isinstance(model, EncoderSpec):
         _check_bare(revision=revision, frames=frames, duration=duration, fps=fps, **settings)
-        spec, name, family = model, "bare geometry", None
-        views = Native(size or _table_size(model), "bicubic", model.patch).views(input or size or _table_size(model))
-    else:
-        described = registry.describe(model, settings=settings, revision=revision, series=False)
-        clip = _clip(described, input, frames, duration, fps)
-        spec, name, family = *_encoder(described, clip), described.family
-        views = _views(described, size, input, clip)
-    made = plan_views(name, spec, views, batch=batch, dtype=dtype, head=head, merge_tokens=merge_tokens, family=family)
-    return replace(made, frames=clip.frames if clip else None, **_asked(attention, device, mode, convention))
+        views = Native(size or _table_size(model), "bicubic", model.patch).views(fed or size or _table_size(model))
+        return replace(plan_views("bare geometry", model, views, **counted), **asked)
+    spec = registry.describe(model, settings=settings, revision=revision, series=False)
+    clip = _clip(spec, fed, frames, duration, fps)
+    encoder, views = _encoder(spec, clip), _views(spec, size, fed, clip)
+    made = plan_views(spec.name, encoder, views, **counted, family=spec.family)
+    return replace(made, frames=clip.frames if clip else None, **asked)
 
 
 def plan_views(
@@ -253,11 +242,11 @@ def _size(width: int | None, height: int | None) -> Size | None:
     return None if width is None or height is None else Size(height=height, width=width)
 
 
-def _encoder(spec: ModelSpec, clip: Clip | None) -> tuple[EncoderSpec, str]:
+def _encoder(spec: ModelSpec, clip: Clip | None) -> EncoderSpec:
     encoder = spec.encoder if clip is None else spec.video_encoder()
     if encoder is None:
         raise ModelError(f"{spec.name} can be counted but not planned: its encoder is not described here")
-    return encoder, spec.name
+    return encoder
 
 
 def _check_bare(**given: object) -> None:

@@ -103,9 +103,7 @@ class Case:
 
     def needed(self, device: Device) -> int | None:
         """Bytes of the peak, on a GPU with its allowance; None where the peak is not known."""
-        if self.peak is None:
-            return None
-        return self.peak.total + (allowance(self.peak).total if device.kind == "gpu" else 0)
+        return self.peak.on(device) if self.peak else None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON: bytes, seconds, multiply-adds; keys of the plan as in `Plan.as_dict`."""
