@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any, cast
 
 from vistoken.errors import InputError, MissingExtra, UsageError, one_line
+from vistoken.files import Placed
 from vistoken.frozen import frozen
 from vistoken.geometry import Size
 from vistoken.headers import parse
@@ -107,31 +108,21 @@ def _system(word: str) -> tuple[Any, str]:
     return found
 
 
-class Blocks(io.RawIOBase):
+class Blocks(Placed):
     """The beginning of a remote file, and what else of it is asked for, block by block."""
 
     def __init__(self, system: Any, path: str, name: str) -> None:
         self.name, self._system, self._path = name, system, path
         self._blocks: dict[int, bytes] = {}
-        self._place, self._length = 0, -1
+        self._length = -1
         self.held = 0
         self.failed: InputError | None = None
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._place
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        if whence == io.SEEK_END and self._length < 0:
+    @property
+    def length(self) -> int:
+        if self._length < 0:
             self._length = self._ask(lambda: int(self._system.size(self._path)))
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._length}[whence]
-        self._place = max(0, start + offset)
-        return self._place
+        return self._length
 
     def readinto(self, buffer: Any) -> int:
         number, start = divmod(self._place, BLOCK)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -36,6 +38,31 @@ def check_writable(path: str, suffixes: tuple[str, ...]) -> None:
         raise OutputError(f"{path}: there is no folder {folder}")
     if os.path.isdir(path) or not os.access(folder, os.W_OK):
         raise OutputError(f"{path} cannot be written: it is a folder, or its folder is read-only")
+
+
+class Placed(io.RawIOBase):
+    """A file that is only read, from any place: what reads it keeps `_place`, and tells how long it is."""
+
+    _place = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._place
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._place}.get(whence)
+        self._place = max(0, (self.length if start is None else start) + offset)
+        return self._place
+
+    @property
+    @abstractmethod
+    def length(self) -> int:
+        """Bytes in all."""
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from vistoken import sources
 from vistoken.errors import InputError, one_line, shown
+from vistoken.files import Placed
 from vistoken.frozen import frozen
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def _open(payload: Base64) -> io.BufferedReader:
     return io.BufferedReader(Base64File(payload), _CHUNK)
 
 
-class Base64File(io.RawIOBase):
+class Base64File(Placed):
     """The bytes that base64 text stands for, each decoded when it is read.
 
     Lines of one length, as MIME has them (RFC 2045), are read too. Raises `InputError` for text that cannot be base64;
@@ -184,7 +185,6 @@ class Base64File(io.RawIOBase):
         self._line, self._gap = _lines(payload.text, self._start, stop)
         self._characters = stop - self._start - (stop - self._start) // (self._line + self._gap) * self._gap
         self._length = self._measured(self._text.count("=", stop - 2, stop))
-        self._place = 0
 
     def _measured(self, padding: int) -> int:
         """How many bytes the characters are, `padding` at their end."""
@@ -198,19 +198,9 @@ class Base64File(io.RawIOBase):
             raise InputError(f"{self.name}: the text stands for no bytes")
         return written * 3 // 4
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._place
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        origin = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._length}[whence]
-        self._place = max(0, origin + offset)
-        return self._place
+    @property
+    def length(self) -> int:
+        return self._length
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         view = memoryview(buffer)
