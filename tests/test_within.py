@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from test_fitting import sizes
 
 import vistoken as vt
 from vistoken import registry
@@ -96,18 +97,6 @@ def test_no_text_breaks_the_parser(text):
 
 
 # ---------------------------------------------------------------- against brute force
-
-
-def sizes(width, height):
-    """Every size of the aspect ratio by the longer side, written out: Python's own fractions, no step shared."""
-    from fractions import Fraction
-
-    ratio, found = Fraction(min(width, height), max(width, height)), []
-    for longer in range(1, max(width, height) + 1):
-        shorter = int(longer * ratio + Fraction(1, 2))
-        if shorter and abs(Fraction(shorter, longer) / ratio - 1) <= Fraction(1, 100):
-            found.append((longer, shorter) if width >= height else (shorter, longer))
-    return found
 
 
 @given(st.integers(1, 90), st.integers(1, 90))
